@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reads and writes a file or block device and checks the content.
+ *
+ *	loop_io [-d] [-m OFFSET] [-b SIZE] FILE operation argument... [, ...]
+ *
+ * -d opens with O_DIRECT; -m moves the buffer that many bytes off the page
+ * boundary; -b is the size of one read or write (64K if not given).
+ *
+ * Content is a pattern: every 8 bytes are computed from a seed and from their
+ * position, so that data found at the wrong place is noticed. Operations:
+ *
+ *	fill SEED OFFSET LENGTH [BASE]	writes the pattern; its position at
+ *	check SEED OFFSET LENGTH [BASE]	OFFSET is BASE, else OFFSET; compares
+ *	zero OFFSET LENGTH		compares with zeroes
+ *	map-fill, map-check		the same through a shared mapping
+ *	read OFFSET LENGTH [COUNT]	in one call, which has to do COUNT (else
+ *	write OFFSET LENGTH [COUNT]	LENGTH) bytes
+ *	fsync, fdatasync, flush		flush is BLKFLSBUF
+ *	truncate LENGTH
+ *	fallocate MODE OFFSET LENGTH	MODE as in linux/falloc.h
+ *	discard, zeroout OFFSET LENGTH	the ioctls of block devices
+ *	hold COMMAND			runs a shell command with the file open
+ */
+#include <fcntl.h>
+#include <unistd.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include "loop_test.h"
+
+static const char *path;
+static bool direct;
+static size_t mem_offset;
+static size_t block = 65536;
+static char *buf;
+static int fd;
+
+static uint64_t pattern(uint64_t seed, uint64_t pos)
+{
+	uint64_t x = (seed + 1) * 0x9e3779b97f4a7c15ull ^ pos / 8;
+
+	x ^= x >> 31;
+	x *= 0xbf58476d1ce4e5b9ull;
+	x ^= x >> 29;
+	return x;
+}
+
+static uint8_t pattern_byte(uint64_t seed, uint64_t pos)
+{
+	return pattern(seed, pos) >> pos % 8 * 8;
+}
+
+static void pattern_fill(char *to, size_t len, uint64_t seed, uint64_t pos)
+{
+	size_t i = 0;
+
+	while (i < len) {
+		if ((pos + i) % 8 == 0 && len - i >= 8) {
+			uint64_t x = pattern(seed, pos + i);
+
+			memcpy(to + i, &x, 8);
+			i += 8;
+		} else {
+			to[i] = pattern_byte(seed, pos + i);
+			i++;
+		}
+	}
+}
+
+/* The first byte that is not as expected, or -1. */
+static ssize_t pattern_differs(const char *is, size_t len, bool zero,
+			       uint64_t seed, uint64_t pos)
+{
+	size_t i = 0;
+
+	while (i < len) {
+		if ((pos + i) % 8 == 0 && len - i >= 8) {
+			uint64_t x = zero ? 0 : pattern(seed, pos + i);
+
+			if (!memcmp(is + i, &x, 8)) {
+				i += 8;
+				continue;
+			}
+		}
+		if ((uint8_t)is[i] != (zero ? 0 : pattern_byte(seed, pos + i)))
+			return i;
+		i++;
+	}
+	return -1;
+}
+
+static int differs(uint64_t at, uint64_t pos, const char *is, bool zero,
+		   uint64_t seed)
+{
+	printf("%s: byte %llu is %#04x, expected %#04x\n", path,
+	       (unsigned long long)at, (uint8_t)*is,
+	       zero ? 0 : pattern_byte(seed, pos));
+	return EILSEQ;
+}
+
+static int fill(uint64_t seed, uint64_t offset, uint64_t len, uint64_t base)
+{
+	while (len) {
+		size_t n = len < block ? len : block;
+		ssize_t done;
+
+		pattern_fill(buf, n, seed, base);
+		done = pwrite(fd, buf, n, offset);
+		if (done < 0)
+			return errno;
+		if (!done)
+			return ENODATA;
+		offset += done;
+		base += done;
+		len -= done;
+	}
+	return 0;
+}
+
+static int check(bool zero, uint64_t seed, uint64_t offset, uint64_t len,
+		 uint64_t base)
+{
+	while (len) {
+		size_t n = len < block ? len : block;
+		ssize_t done = pread(fd, buf, n, offset);
+		ssize_t bad;
+
+		if (done < 0)
+			return errno;
+		if (!done)
+			return ENODATA;
+		bad = pattern_differs(buf, done, zero, seed, base);
+		if (bad >= 0)
+			return differs(offset + bad, base + bad, buf + bad,
+				       zero, seed);
+		offset += done;
+		base += done;
+		len -= done;
+	}
+	return 0;
+}
+
+static int mapped(bool write, uint64_t seed, uint64_t offset, uint64_t len)
+{
+	char *at = mmap(NULL, len, write ? PROT_READ | PROT_WRITE : PROT_READ,
+			MAP_SHARED, fd, offset);
+	int err = 0;
+
+	if (at == MAP_FAILED)
+		return errno;
+	if (write) {
+		pattern_fill(at, len, seed, offset);
+		if (msync(at, len, MS_SYNC))
+			err = errno;
+	} else {
+		ssize_t bad = pattern_differs(at, len, false, seed, offset);
+
+		if (bad >= 0)
+			err = differs(offset + bad, offset + bad, at + bad,
+				      false, seed);
+	}
+	munmap(at, len);
+	return err;
+}
+
+static int once(const struct op *op, bool write)
+{
+	uint64_t offset = number(op_arg(op, 0));
+	size_t len = number(op_arg(op, 1));
+	ssize_t want = op->argc > 2 ? number(op_arg(op, 2)) : len;
+	ssize_t done;
+
+	if (len > block)
+		usage("%s: not more than -b at once", op->name);
+	if (write)
+		memset(buf, 0x5a, len);
+	done = write ? pwrite(fd, buf, len, offset) :
+		       pread(fd, buf, len, offset);
+	if (done < 0)
+		return errno;
+	if (done != want) {
+		printf("%s: %s at %llu did %zd bytes, expected %zd\n", path,
+		       op->name, (unsigned long long)offset, done, want);
+		return ENODATA;
+	}
+	return 0;
+}
+
+static int run(const struct op *op)
+{
+	const char *name = op->name;
+	uint64_t n[4] = {};
+	int i;
+
+	if (!strcmp(name, "hold"))
+		return system(op_arg(op, 0)) ? EREMOTEIO : 0;
+	for (i = 0; i < 4 && i < op->argc; i++)
+		n[i] = number(op->argv[i]);
+	if (!strcmp(name, "fill")) {
+		op_arg(op, 2);
+		return fill(n[0], n[1], n[2], op->argc > 3 ? n[3] : n[1]);
+	}
+	if (!strcmp(name, "check")) {
+		op_arg(op, 2);
+		return check(false, n[0], n[1], n[2],
+			     op->argc > 3 ? n[3] : n[1]);
+	}
+	if (!strcmp(name, "zero")) {
+		op_arg(op, 1);
+		return check(true, 0, n[0], n[1], n[0]);
+	}
+	if (!strcmp(name, "map-fill") || !strcmp(name, "map-check")) {
+		op_arg(op, 2);
+		return mapped(!strcmp(name, "map-fill"), n[0], n[1], n[2]);
+	}
+	if (!strcmp(name, "read") || !strcmp(name, "write"))
+		return once(op, !strcmp(name, "write"));
+	if (!strcmp(name, "fsync"))
+		return fsync(fd) ? errno : 0;
+	if (!strcmp(name, "fdatasync"))
+		return fdatasync(fd) ? errno : 0;
+	if (!strcmp(name, "flush"))
+		return ioctl(fd, BLKFLSBUF, 0) ? errno : 0;
+	if (!strcmp(name, "truncate")) {
+		op_arg(op, 0);
+		return ftruncate(fd, n[0]) ? errno : 0;
+	}
+	if (!strcmp(name, "fallocate")) {
+		op_arg(op, 2);
+		return fallocate(fd, n[0], n[1], n[2]) ? errno : 0;
+	}
+	if (!strcmp(name, "discard") || !strcmp(name, "zeroout")) {
+		op_arg(op, 1);
+		return ioctl(fd, !strcmp(name, "discard") ? BLKDISCARD :
+			     BLKZEROOUT, n) ? errno : 0;
+	}
+	usage("%s: no such operation", name);
+}
+
+int main(int argc, char **argv)
+{
+	bool writes = false;
+	bool ok = true;
+	struct op op;
+	int i, c;
+
+	while ((c = getopt(argc, argv, "+db:m:")) != -1) {
+		if (c == 'd')
+			direct = true;
+		else if (c == 'b')
+			block = number(optarg);
+		else if (c == 'm')
+			mem_offset = number(optarg);
+		else
+			usage("loop_io [-d] [-m OFFSET] [-b SIZE] FILE ...");
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc < 2)
+		usage("loop_io [-d] [-m OFFSET] [-b SIZE] FILE OPERATION...");
+	path = *argv;
+	argc--;
+	argv++;
+
+	/* Opened for writing only if something writes: no udev event then. */
+	for (i = 0; i < argc; i++) {
+		const char *const readers[] = {
+			"check", "zero", "map-check", "read", "hold",
+		};
+		size_t j;
+
+		if (i && strcmp(argv[i - 1], ","))
+			continue;
+		for (j = 0; j < sizeof(readers) / sizeof(readers[0]); j++)
+			if (!strcmp(argv[i], readers[j]))
+				break;
+		if (j == sizeof(readers) / sizeof(readers[0]))
+			writes = true;
+	}
+	if (posix_memalign((void **)&buf, 4096, block + mem_offset))
+		usage("no memory");
+	buf += mem_offset;
+	fd = open(path, (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC |
+		  (direct ? O_DIRECT : 0));
+	if (fd < 0) {
+		printf("%s: open: %s\n", path, errno_name(errno));
+		return TEST_FAIL;
+	}
+
+	while (ok && next_op(&argc, &argv, &op))
+		ok = op_check(path, &op, run(&op));
+	return ok ? 0 : TEST_FAIL;
+}

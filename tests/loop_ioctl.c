@@ -1,0 +1,678 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Performs ioctls of the loop driver on one device and checks their outcome.
+ *
+ *	loop_ioctl [-c] DEVICE operation argument... [=RESULT] [, operation...]
+ *
+ * -c issues the ioctls through the 32-bit system call entry, with the
+ * structures that 32-bit programs use.
+ *
+ * The device is opened for reading and writing by the first operation that
+ * needs it, unless "open" comes first. Operations:
+ *
+ *	open MODE		opens it once more and uses that; MODE holds
+ *				r and w, x for O_EXCL, n for O_NONBLOCK
+ *	use N, close N		uses or closes the N-th opened (from 0)
+ *	drop-caps		gives up all capabilities
+ *	set-fd FILE, change-fd FILE, clr-fd
+ *	configure FILE [block_size=N] [FIELD=VALUE...]
+ *	set-status, set-status64 [keep] [FIELD=VALUE...]
+ *				"keep" starts from what get-status64 says
+ *	get-status, get-status64 [FIELD=VALUE...]
+ *				compares the fields, prints them all if none
+ *	set-capacity, set-dio N, set-block-size N
+ *	add N, remove N, get-free	on loop-control; print what they return
+ *	read OFFSET LENGTH, write OFFSET LENGTH, fsync
+ *	size BYTES		what BLKGETSIZE64 has to say
+ *	ro N			what BLKROGET has to say
+ *	ioctl NUMBER ARG	any other
+ *	spawn COMMAND		runs a shell command and waits for it
+ *
+ * FILE is a path, opened for reading and writing; "r:", "w:", "d:", "rd:" or
+ * "p:" before it ask for read-only, write-only, O_DIRECT, both and O_PATH.
+ * "fd:N" is a number taken as it is, "memfd:SIZE", "pipe:", "socket:" and
+ * "event:" make such a file.
+ *
+ * ptr=null, bad, edge, ro and odd choose another address for the structure:
+ * NULL, unmapped, half unmapped, not writable, not aligned.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <setjmp.h>
+#include <unistd.h>
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/loop.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include "loop_test.h"
+
+#ifndef MAP_32BIT
+#define MAP_32BIT 0
+#endif
+
+#define MAX_OPEN 8
+
+/* The old status structure as a 32-bit x86 program sees it. */
+struct loop_info_compat {
+	int32_t lo_number;
+	uint16_t lo_device;
+	uint32_t lo_inode;
+	uint16_t lo_rdevice;
+	int32_t lo_offset;
+	int32_t lo_encrypt_type;
+	int32_t lo_encrypt_key_size;
+	int32_t lo_flags;
+	char lo_name[LO_NAME_SIZE];
+	unsigned char lo_encrypt_key[LO_KEY_SIZE];
+	uint32_t lo_init[2];
+	char reserved[4];
+};
+
+static const char *device;
+static bool compat;
+static int fds[MAX_OPEN];
+static int nr_fds;
+static int cur;
+static bool failed;
+static long page;
+static char *area;		/* three pages, below 4 GiB: rw, r, none */
+
+#ifdef __x86_64__
+static sigjmp_buf no_entry;
+
+static void no_entry_handler(int sig)
+{
+	(void)sig;
+	siglongjmp(no_entry, 1);
+}
+
+static long syscall32(long nr, long a, long b, long c)
+{
+	long ret;
+
+	asm volatile("int $0x80"
+		     : "=a" (ret)
+		     : "0" (nr), "b" (a), "c" (b), "d" (c)
+		     : "memory", "r8", "r9", "r10", "r11");
+	return (int)ret;
+}
+
+static void need_syscall32(void)
+{
+	signal(SIGSEGV, no_entry_handler);
+	if (sigsetjmp(no_entry, 1) || syscall32(20, 0, 0, 0) != getpid()) {
+		printf("no 32-bit system calls\n");
+		exit(TEST_SKIP);
+	}
+	signal(SIGSEGV, SIG_DFL);
+}
+#else
+static long syscall32(long nr, long a, long b, long c)
+{
+	(void)nr, (void)a, (void)b, (void)c;
+	return -ENOSYS;
+}
+
+static void need_syscall32(void)
+{
+	printf("no 32-bit system calls\n");
+	exit(TEST_SKIP);
+}
+#endif
+
+static int open_device(int flags)
+{
+	int fd;
+
+	if (nr_fds == MAX_OPEN)
+		usage("too many opens");
+	fd = open(device, flags | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	cur = nr_fds;
+	fds[nr_fds++] = fd;
+	return 0;
+}
+
+/* Returns what the ioctl returned, or an error as a negative number. */
+static long do_ioctl(unsigned long cmd, unsigned long arg)
+{
+	long ret;
+
+	if (!nr_fds) {
+		int err = open_device(O_RDWR);
+
+		if (err)
+			return -err;
+	}
+	if (compat)
+		return syscall32(54, fds[cur], cmd, arg);
+	ret = ioctl(fds[cur], cmd, arg);
+	return ret < 0 ? -errno : ret;
+}
+
+static int mode_flags(const char *mode)
+{
+	bool r = strchr(mode, 'r'), w = strchr(mode, 'w');
+	int flags = r && w ? O_RDWR : w ? O_WRONLY : O_RDONLY;
+
+	if (strchr(mode, 'x'))
+		flags |= O_EXCL;
+	if (strchr(mode, 'n'))
+		flags |= O_NONBLOCK;
+	return flags;
+}
+
+static bool prefixed(const char *s, const char *prefix, const char **rest)
+{
+	size_t len = strlen(prefix);
+
+	if (strncmp(s, prefix, len))
+		return false;
+	*rest = s + len;
+	return true;
+}
+
+/* The descriptor to pass as the backing file. */
+static int backing_fd(const char *spec)
+{
+	const char *path = spec;
+	int flags = O_RDWR;
+	int pair[2];
+	int fd;
+
+	if (prefixed(spec, "fd:", &path))
+		return (int)strtol(path, NULL, 0);
+	if (prefixed(spec, "memfd:", &path)) {
+		fd = memfd_create("loop", MFD_CLOEXEC);
+		if (fd < 0 || ftruncate(fd, number(path)))
+			usage("memfd: %s", strerror(errno));
+		return fd;
+	}
+	if (prefixed(spec, "pipe:", &path)) {
+		if (pipe(pair))
+			usage("pipe: %s", strerror(errno));
+		return pair[0];
+	}
+	if (prefixed(spec, "socket:", &path)) {
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+			usage("socketpair: %s", strerror(errno));
+		return pair[0];
+	}
+	if (prefixed(spec, "event:", &path)) {
+		fd = eventfd(0, 0);
+		if (fd < 0)
+			usage("eventfd: %s", strerror(errno));
+		return fd;
+	}
+
+	if (prefixed(spec, "rd:", &path))
+		flags = O_RDONLY | O_DIRECT;
+	else if (prefixed(spec, "r:", &path))
+		flags = O_RDONLY;
+	else if (prefixed(spec, "w:", &path))
+		flags = O_WRONLY;
+	else if (prefixed(spec, "d:", &path))
+		flags = O_RDWR | O_DIRECT;
+	else if (prefixed(spec, "p:", &path))
+		flags = O_PATH;
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0)
+		usage("%s: %s", spec, strerror(errno));
+	return fd;
+}
+
+/* Where a structure of @size bytes lies for this operation. */
+static void *place(const struct op *op, size_t size)
+{
+	const char *ptr = op_value(op, "ptr");
+
+	if (!ptr)
+		return area;
+	if (!strcmp(ptr, "null"))
+		return NULL;
+	if (!strcmp(ptr, "bad"))
+		return area + 2 * page;
+	if (!strcmp(ptr, "edge"))
+		return area + 2 * page - size / 2 / 8 * 8;
+	if (!strcmp(ptr, "ro"))
+		return area + page;
+	if (!strcmp(ptr, "odd"))
+		return area + 1;
+	usage("ptr=%s", ptr);
+}
+
+/* Copies to or from where the kernel shall look, as far as that is mapped. */
+static void put(char *to, const void *from, size_t size)
+{
+	if (!to || to >= area + 2 * page)
+		return;
+	mprotect(area + page, page, PROT_READ | PROT_WRITE);
+	if (to + size > area + 2 * page)
+		size = area + 2 * page - to;
+	memcpy(to, from, size);
+	mprotect(area + page, page, PROT_READ);
+}
+
+static void set_text(void *to, size_t size, const char *text)
+{
+	size_t len = strlen(text);
+
+	/* No byte is kept for the NUL: the driver has to add it. */
+	memset(to, 0, size);
+	memcpy(to, text, len < size ? len : size);
+}
+
+static void fill_info(const struct op *op, struct loop_info64 *info)
+{
+	char *v;
+
+	if ((v = op_value(op, "offset")))
+		info->lo_offset = number(v);
+	if ((v = op_value(op, "sizelimit")))
+		info->lo_sizelimit = number(v);
+	if ((v = op_value(op, "flags")))
+		info->lo_flags = number(v);
+	if ((v = op_value(op, "number")))
+		info->lo_number = number(v);
+	if ((v = op_value(op, "device")))
+		info->lo_device = number(v);
+	if ((v = op_value(op, "inode")))
+		info->lo_inode = number(v);
+	if ((v = op_value(op, "rdevice")))
+		info->lo_rdevice = number(v);
+	if ((v = op_value(op, "encrypt_type")))
+		info->lo_encrypt_type = number(v);
+	if ((v = op_value(op, "key_size")))
+		info->lo_encrypt_key_size = number(v);
+	if ((v = op_value(op, "init")))
+		info->lo_init[0] = info->lo_init[1] = number(v);
+	if ((v = op_value(op, "file_name")))
+		set_text(info->lo_file_name, LO_NAME_SIZE, v);
+	if ((v = op_value(op, "crypt_name")))
+		set_text(info->lo_crypt_name, LO_NAME_SIZE, v);
+	if ((v = op_value(op, "key")))
+		set_text(info->lo_encrypt_key, LO_KEY_SIZE, v);
+}
+
+static void to_old(const struct loop_info64 *info, struct loop_info *old)
+{
+	memset(old, 0, sizeof(*old));
+	old->lo_number = info->lo_number;
+	old->lo_device = info->lo_device;
+	old->lo_inode = info->lo_inode;
+	old->lo_rdevice = info->lo_rdevice;
+	old->lo_offset = info->lo_offset;
+	old->lo_encrypt_type = info->lo_encrypt_type;
+	old->lo_encrypt_key_size = info->lo_encrypt_key_size;
+	old->lo_flags = info->lo_flags;
+	memcpy(old->lo_name, info->lo_file_name, LO_NAME_SIZE);
+	memcpy(old->lo_encrypt_key, info->lo_encrypt_key, LO_KEY_SIZE);
+	old->lo_init[0] = info->lo_init[0];
+	old->lo_init[1] = info->lo_init[1];
+}
+
+static void to_compat(const struct loop_info64 *info,
+		      struct loop_info_compat *old)
+{
+	memset(old, 0, sizeof(*old));
+	old->lo_number = info->lo_number;
+	old->lo_device = info->lo_device;
+	old->lo_inode = info->lo_inode;
+	old->lo_rdevice = info->lo_rdevice;
+	old->lo_offset = info->lo_offset;
+	old->lo_encrypt_type = info->lo_encrypt_type;
+	old->lo_encrypt_key_size = info->lo_encrypt_key_size;
+	old->lo_flags = info->lo_flags;
+	memcpy(old->lo_name, info->lo_file_name, LO_NAME_SIZE);
+	memcpy(old->lo_encrypt_key, info->lo_encrypt_key, LO_KEY_SIZE);
+	old->lo_init[0] = info->lo_init[0];
+	old->lo_init[1] = info->lo_init[1];
+}
+
+#define FROM_OLD(info, old)						\
+	do {								\
+		memset(info, 0, sizeof(*(info)));			\
+		(info)->lo_number = (old)->lo_number;			\
+		(info)->lo_device = (old)->lo_device;			\
+		(info)->lo_inode = (old)->lo_inode;			\
+		(info)->lo_rdevice = (old)->lo_rdevice;			\
+		(info)->lo_offset = (old)->lo_offset;			\
+		(info)->lo_encrypt_type = (old)->lo_encrypt_type;	\
+		(info)->lo_encrypt_key_size = (old)->lo_encrypt_key_size; \
+		(info)->lo_flags = (old)->lo_flags;			\
+		memcpy((info)->lo_file_name, (old)->lo_name,		\
+		       LO_NAME_SIZE);					\
+		memcpy((info)->lo_encrypt_key, (old)->lo_encrypt_key,	\
+		       LO_KEY_SIZE);					\
+		(info)->lo_init[0] = (old)->lo_init[0];			\
+		(info)->lo_init[1] = (old)->lo_init[1];			\
+	} while (0)
+
+static long get_status(const struct op *op, bool old, struct loop_info64 *info)
+{
+	union {
+		struct loop_info64 info;
+		struct loop_info old;
+		struct loop_info_compat compat;
+	} u;
+	size_t size = !old ? sizeof(u.info) :
+		      compat ? sizeof(u.compat) : sizeof(u.old);
+	char *at = place(op, size);
+	long ret;
+
+	/* Rubbish, so that a field which is not filled in shows. */
+	memset(&u, 0xa5, sizeof(u));
+	put(at, &u, size);
+	ret = do_ioctl(old ? LOOP_GET_STATUS : LOOP_GET_STATUS64,
+		       (unsigned long)at);
+	if (ret < 0)
+		return ret;
+	memcpy(&u, at, size);
+	if (!old)
+		*info = u.info;
+	else if (compat)
+		FROM_OLD(info, &u.compat);
+	else
+		FROM_OLD(info, &u.old);
+	return ret;
+}
+
+static long set_status(const struct op *op, bool old)
+{
+	struct loop_info64 info;
+	int i;
+
+	memset(&info, 0, sizeof(info));
+	for (i = 0; i < op->argc; i++) {
+		if (!strcmp(op->argv[i], "keep")) {
+			struct op none = { .name = "get-status64" };
+			long ret = get_status(&none, false, &info);
+
+			if (ret < 0)
+				return ret;
+		}
+	}
+	fill_info(op, &info);
+	if (!old) {
+		void *at = place(op, sizeof(info));
+
+		put(at, &info, sizeof(info));
+		return do_ioctl(LOOP_SET_STATUS64, (unsigned long)at);
+	}
+	if (compat) {
+		struct loop_info_compat c;
+		void *at = place(op, sizeof(c));
+
+		to_compat(&info, &c);
+		put(at, &c, sizeof(c));
+		return do_ioctl(LOOP_SET_STATUS, (unsigned long)at);
+	} else {
+		struct loop_info o;
+		void *at = place(op, sizeof(o));
+
+		to_old(&info, &o);
+		put(at, &o, sizeof(o));
+		return do_ioctl(LOOP_SET_STATUS, (unsigned long)at);
+	}
+}
+
+static long configure(const struct op *op)
+{
+	struct loop_config config;
+	void *at = place(op, sizeof(config));
+	char *v;
+	long ret;
+	int fd;
+
+	memset(&config, 0, sizeof(config));
+	fd = backing_fd(op_arg(op, 0));
+	config.fd = fd;
+	if ((v = op_value(op, "block_size")))
+		config.block_size = number(v);
+	if ((v = op_value(op, "reserved")))
+		config.__reserved[0] = config.__reserved[7] = number(v);
+	fill_info(op, &config.info);
+	put(at, &config, sizeof(config));
+	ret = do_ioctl(LOOP_CONFIGURE, (unsigned long)at);
+	if (strncmp(op->argv[0], "fd:", 3))
+		close(fd);
+	return ret;
+}
+
+static long with_file(const struct op *op, unsigned long cmd)
+{
+	const char *spec = op_arg(op, 0);
+	int fd = backing_fd(spec);
+	long ret = do_ioctl(cmd, fd);
+
+	if (strncmp(spec, "fd:", 3))
+		close(fd);
+	return ret;
+}
+
+static void field(const struct op *op, const char *key, unsigned long long is)
+{
+	char *v = op_value(op, key);
+
+	if (!op->argc)
+		printf("%s=%llu\n", key, is);
+	else if (v && number(v) != is) {
+		printf("%s: %s: %s is %llu (0x%llx), expected %s\n", device,
+		       op->name, key, is, is, v);
+		failed = true;
+	}
+}
+
+static void text_field(const struct op *op, const char *key, const void *is,
+		       size_t size)
+{
+	char *v = op_value(op, key);
+	char text[LO_NAME_SIZE + 1] = "";
+
+	memcpy(text, is, size);
+	if (!op->argc)
+		printf("%s=%s\n", key, text);
+	else if (v && strcmp(v, text)) {
+		printf("%s: %s: %s is \"%s\", expected \"%s\"\n", device,
+		       op->name, key, text, v);
+		failed = true;
+	}
+}
+
+static void show_status(const struct op *op, const struct loop_info64 *info)
+{
+	field(op, "number", info->lo_number);
+	field(op, "device", info->lo_device);
+	field(op, "inode", info->lo_inode);
+	field(op, "rdevice", info->lo_rdevice);
+	field(op, "offset", info->lo_offset);
+	field(op, "sizelimit", info->lo_sizelimit);
+	field(op, "flags", info->lo_flags);
+	field(op, "encrypt_type", info->lo_encrypt_type);
+	field(op, "key_size", info->lo_encrypt_key_size);
+	field(op, "init", info->lo_init[0] | info->lo_init[1]);
+	text_field(op, "file_name", info->lo_file_name, LO_NAME_SIZE);
+	text_field(op, "crypt_name", info->lo_crypt_name, LO_NAME_SIZE);
+	text_field(op, "key", info->lo_encrypt_key, LO_KEY_SIZE);
+}
+
+static long drop_caps(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct none[2] = {};
+
+	return syscall(SYS_capset, &header, none) ? -errno : 0;
+}
+
+static long transfer(const struct op *op, bool write)
+{
+	off_t offset = number(op_arg(op, 0));
+	size_t length = number(op_arg(op, 1));
+	ssize_t done;
+	void *buf;
+
+	if (!nr_fds) {
+		int err = open_device(O_RDWR);
+
+		if (err)
+			return -err;
+	}
+	if (posix_memalign(&buf, page, length))
+		return -ENOMEM;
+	memset(buf, 0x5a, length);
+	done = write ? pwrite(fds[cur], buf, length, offset) :
+		       pread(fds[cur], buf, length, offset);
+	if (done < 0)
+		done = -errno;
+	else if ((size_t)done != length)
+		done = -ENODATA;
+	free(buf);
+	return done < 0 ? done : 0;
+}
+
+static long run(const struct op *op)
+{
+	const char *name = op->name;
+	struct loop_info64 info;
+	long ret;
+
+	if (!strcmp(name, "open"))
+		return -open_device(mode_flags(op_arg(op, 0)));
+	if (!strcmp(name, "use")) {
+		cur = number(op_arg(op, 0));
+		if (cur >= nr_fds)
+			usage("use %d: not opened", cur);
+		return 0;
+	}
+	if (!strcmp(name, "close")) {
+		int n = number(op_arg(op, 0));
+
+		if (n >= nr_fds)
+			usage("close %d: not opened", n);
+		return close(fds[n]) ? -errno : 0;
+	}
+	if (!strcmp(name, "drop-caps"))
+		return drop_caps();
+	if (!strcmp(name, "set-fd"))
+		return with_file(op, LOOP_SET_FD);
+	if (!strcmp(name, "change-fd"))
+		return with_file(op, LOOP_CHANGE_FD);
+	if (!strcmp(name, "clr-fd"))
+		return do_ioctl(LOOP_CLR_FD, 0);
+	if (!strcmp(name, "configure"))
+		return configure(op);
+	if (!strcmp(name, "set-status"))
+		return set_status(op, true);
+	if (!strcmp(name, "set-status64"))
+		return set_status(op, false);
+	if (!strcmp(name, "get-status") || !strcmp(name, "get-status64")) {
+		ret = get_status(op, !strcmp(name, "get-status"), &info);
+		if (ret >= 0)
+			show_status(op, &info);
+		return ret;
+	}
+	if (!strcmp(name, "set-capacity"))
+		return do_ioctl(LOOP_SET_CAPACITY, 0);
+	if (!strcmp(name, "set-dio"))
+		return do_ioctl(LOOP_SET_DIRECT_IO, number(op_arg(op, 0)));
+	if (!strcmp(name, "set-block-size"))
+		return do_ioctl(LOOP_SET_BLOCK_SIZE, number(op_arg(op, 0)));
+	if (!strcmp(name, "add") || !strcmp(name, "remove") ||
+	    !strcmp(name, "get-free")) {
+		if (!strcmp(name, "add"))
+			ret = do_ioctl(LOOP_CTL_ADD,
+				       strtol(op_arg(op, 0), NULL, 0));
+		else if (!strcmp(name, "remove"))
+			ret = do_ioctl(LOOP_CTL_REMOVE,
+				       strtol(op_arg(op, 0), NULL, 0));
+		else
+			ret = do_ioctl(LOOP_CTL_GET_FREE, 0);
+		if (ret >= 0)
+			printf("%ld\n", ret);
+		return ret;
+	}
+	if (!strcmp(name, "read") || !strcmp(name, "write"))
+		return transfer(op, !strcmp(name, "write"));
+	if (!strcmp(name, "fsync"))
+		return fsync(fds[cur]) ? -errno : 0;
+	if (!strcmp(name, "size")) {
+		unsigned long long is = 0;
+
+		if (!nr_fds && open_device(O_RDONLY))
+			return -errno;
+		if (ioctl(fds[cur], BLKGETSIZE64, &is))
+			return -errno;
+		if (is != number(op_arg(op, 0))) {
+			printf("%s: size is %llu, expected %s\n", device, is,
+			       op_arg(op, 0));
+			failed = true;
+		}
+		return 0;
+	}
+	if (!strcmp(name, "ro")) {
+		int is = 0;
+
+		if (!nr_fds && open_device(O_RDONLY))
+			return -errno;
+		if (ioctl(fds[cur], BLKROGET, &is))
+			return -errno;
+		if (is != (int)number(op_arg(op, 0))) {
+			printf("%s: ro is %d, expected %s\n", device, is,
+			       op_arg(op, 0));
+			failed = true;
+		}
+		return 0;
+	}
+	if (!strcmp(name, "ioctl"))
+		return do_ioctl(number(op_arg(op, 0)), number(op_arg(op, 1)));
+	if (!strcmp(name, "spawn")) {
+		fflush(stdout);
+		return system(op_arg(op, 0)) ? -EIO : 0;
+	}
+	usage("%s: no such operation", name);
+}
+
+int main(int argc, char **argv)
+{
+	struct op op;
+
+	argc--;
+	argv++;
+	if (argc && !strcmp(argv[0], "-c")) {
+		compat = true;
+		argc--;
+		argv++;
+	}
+	if (argc < 2)
+		usage("loop_ioctl [-c] DEVICE OPERATION...");
+	device = *argv;
+	argc--;
+	argv++;
+
+	page = sysconf(_SC_PAGESIZE);
+	area = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	if (area == MAP_FAILED)
+		usage("mmap: %s", strerror(errno));
+	mprotect(area + page, page, PROT_READ);
+	mprotect(area + 2 * page, page, PROT_NONE);
+	if (compat)
+		need_syscall32();
+
+	while (next_op(&argc, &argv, &op)) {
+		long ret = run(&op);
+
+		if (!op_check(device, &op, ret < 0 ? -ret : 0))
+			failed = true;
+		if (failed)
+			return TEST_FAIL;
+	}
+	return 0;
+}

@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# After LOOP_CLR_FD by the only opener nobody gets in, and I/O of the opener fails.
+
+. ./test_common.sh
+
+img 1M
+new_dev
+lo "$DEV" open rw , set-fd "$IMG" , clr-fd , open r =ENXIO , \
+	get-status64 =ENXIO , set-fd "$IMG" =EBUSY , clr-fd =ENXIO , \
+	read 0 4096 =EIO
+unbound "$DEV"

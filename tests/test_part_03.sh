@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# losetup -P finds the partitions of a table made for 4096-byte sectors.
+
+. ./test_common.sh
+
+need losetup sfdisk
+img 8M
+new_dev
+losetup -b 4096 "$DEV" "$IMG"
+sfdisk -q --no-reread --no-tell-kernel "$DEV" <<-TABLE
+	label: gpt
+	start=512, size=256
+TABLE
+losetup -d "$DEV"
+unbound "$DEV"
+losetup -P -b 4096 "$DEV" "$IMG"
+poll 5 partition 1
+same "start of p1" "$(sys "loop${N}p1/start")" 4096
+same "size of p1" "$(sys "loop${N}p1/size")" 2048
+losetup -d "$DEV"
+unbound "$DEV"
+no_partitions
+
+# It is not one for 512-byte sectors.
+losetup -P "$DEV" "$IMG"
+no_partitions
+losetup -d "$DEV"
+unbound "$DEV"

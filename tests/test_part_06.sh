@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A filesystem in a partition can be made, mounted, filled and checked.
+
+. ./test_common.sh
+
+need mkfs.ext4 fsck.ext4 sfdisk
+img 24M
+sfdisk -q "$IMG" <<-TABLE
+	label: gpt
+	start=2048, size=40960
+TABLE
+attach "$IMG" flags=$PARTSCAN
+poll 5 partition 1
+mkfs.ext4 -q -F "${DEV}p1"
+mkdir "$TMP/mnt"
+mounted "${DEV}p1" "$TMP/mnt"
+cp -r "$HERE"/*.sh "$TMP/mnt"
+(cd "$HERE" && sha256sum ./*.sh) >"$TMP/sums"
+
+# A mounted partition keeps the device.
+lo "$DEV" clr-fd
+lo "$DEV" get-status64 flags=$((PARTSCAN | AUTOCLEAR))
+umounted "$TMP/mnt"
+unbound "$DEV"
+no_partitions
+
+attach "$IMG" flags=$PARTSCAN
+poll 5 partition 1
+fsck.ext4 -f -n "${DEV}p1"
+mounted -o ro "${DEV}p1" "$TMP/mnt"
+(cd "$TMP/mnt" && sha256sum --quiet -c "$TMP/sums")
+umounted "$TMP/mnt"
+detach

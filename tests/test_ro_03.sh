@@ -1,0 +1,22 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# blockdev --setro and --setrw work, and cannot make a read-only file writable.
+
+. ./test_common.sh
+
+need blockdev
+img 1M
+attach "$IMG"
+blockdev --setro "$DEV"
+lo "$DEV" ro 1 , write 0 4096 =EPERM , get-status64 flags=0
+blockdev --setrw "$DEV"
+lo "$DEV" ro 0 , write 0 4096 , fsync
+detach
+
+io "$IMG" fill 1 0 1M
+attach "r:$IMG"
+blockdev --setrw "$DEV"
+io -d "$DEV" write 0 4096 =EPERM
+detach
+io "$IMG" check 1 0 1M
