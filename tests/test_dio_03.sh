@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Direct I/O needs an offset and block size that suit the backing; else it is not used.
+
+. ./test_common.sh
+
+nullb loopdio size=64 blocksize=4096
+lower=$NULLB
+
+# By default the block size becomes what direct I/O needs.
+new_dev
+lo "$DEV" configure "$lower" flags=$DIRECT_IO , get-status64 flags=$DIRECT_IO
+limit logical_block_size 4096
+detach
+
+lo "$DEV" set-fd "$lower"
+limit logical_block_size 512
+lo "$DEV" get-status64 flags=0 , set-dio 1 =EINVAL , get-status64 flags=0
+# Buffered I/O serves any offset and length.
+io "$DEV" fill 1 0 64K , fsync
+io -d "$DEV" write 1536 512 , check 1 0 1536 , check 1 2048 62K
+lo "$DEV" set-block-size 4096 , set-dio 1 , get-status64 flags=$DIRECT_IO
+io "$DEV" check 1 4096 60K
+# Moving the offset off the alignment switches back.
+lo "$DEV" set-status64 offset=512 , get-status64 flags=0 , set-dio 1 =EINVAL
+io "$DEV" check 1 4096 32K 4608
+lo "$DEV" set-status64 offset=8192 , get-status64 flags=0 , set-dio 1
+io "$DEV" check 1 0 32K 8192
+# And so does a smaller block size.
+lo "$DEV" set-block-size 512 , get-status64 flags=0
+detach
+
+# Asked for at attach and impossible: attached without.
+lo "$DEV" configure "$lower" flags=$DIRECT_IO offset=512 , get-status64 flags=0
+io "$DEV" check 1 4096 32K 4608
+detach
+lo "$DEV" configure "$lower" flags=$DIRECT_IO block_size=512 , \
+	get-status64 flags=0
+detach

@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A filesystem mounted with discard, and fstrim, give space back to the file.
+
+. ./test_common.sh
+
+need mkfs.ext4 fstrim
+img 64M
+attach "$IMG"
+mkfs.ext4 -q -F -O ^has_journal "$DEV"
+mkdir "$TMP/mnt"
+mounted -o discard "$DEV" "$TMP/mnt"
+: >"$TMP/mnt/data"
+io "$TMP/mnt/data" fill 1 0 16M , fsync
+full=$(stat -c %b "$IMG")
+rm "$TMP/mnt/data"
+sync -f "$TMP/mnt"
+fstrim "$TMP/mnt"
+freed=$(((full - $(stat -c %b "$IMG")) * 512))
+((freed >= 15 << 20)) || fail "only $freed bytes were freed"
+umounted "$TMP/mnt"
+fsck.ext4 -f -n "$DEV" >"$TMP/fsck" 2>&1 || fail "$(<"$TMP/fsck")"
+detach

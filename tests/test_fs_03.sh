@@ -1,0 +1,15 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Verified I/O, buffered and direct, with flushes, on an image in btrfs.
+
+. ./test_common.sh
+
+fs btrfs
+img 32M "$FS/img"
+attach "$IMG"
+fio_verify "$DEV" --direct=0 --fsync=64 --size=8m
+lo "$DEV" set-dio 1
+fio_verify "$DEV" --direct=1 --fdatasync=64
+fio_verify "$DEV" --direct=0 --end_fsync=1 --size=8m --bs=4k-128k
+detach

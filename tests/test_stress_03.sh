@@ -1,0 +1,15 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Attaching and clearing under reads and writes fails I/O at most with EIO.
+
+. ./test_common.sh
+
+img 1M
+new_dev
+loop_stress clear 100 "$DEV" "$IMG"
+unbound "$DEV"
+same "size of the file" "$(stat -c %s "$IMG")" 1048576
+attach "$IMG"
+io -d "$DEV" fill 1 0 256K , check 1 0 256K
+detach
