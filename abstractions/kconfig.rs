@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Values of Kconfig symbols.
+//!
+//! `#[cfg(CONFIG_FOO)]` tells whether a symbol is set. The number behind an `int` or `hex` symbol
+//! is only found in the generated header.
+//!
+//! C header: `include/generated/autoconf.h`
+
+/// Evaluates to the value of an `int` or `hex` Kconfig symbol, as an [`i32`] constant.
+///
+/// A symbol that the configuration does not set, or whose value does not fit, does not compile.
+///
+/// # Examples
+///
+/// ```ignore
+/// const LOG_BUF_SHIFT: i32 = kconfig_int!(CONFIG_LOG_BUF_SHIFT);
+/// ```
+macro_rules! kconfig_int {
+    ($symbol:ident) => {{
+        const WIDE: i64 = ::kernel::bindings::$symbol as i64;
+        const VALUE: i32 = WIDE as i32;
+        ::core::assert!(VALUE as i64 == WIDE, "Kconfig value does not fit an i32");
+        VALUE
+    }};
+}
+pub(crate) use kconfig_int;

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Module parameters that are shown in sysfs and may be changed by the module.
+//!
+//! The `params` field of `module!` declares parameters that cannot be read back from user space
+//! and that never change after the module was loaded. The parameters here appear as
+//! `/sys/module/<module>/parameters/<name>` with mode 0444, show what the module made of them, and
+//! know whether they were given at all.
+//!
+//! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
+
+use kernel::{
+    bindings,
+    error::to_result,
+    module_param::KernelParam,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+
+/// An `int` module parameter.
+///
+/// The text is parsed as C's `param_set_int()` does: by `kstrtoint()` with base 0, so that decimal,
+/// `0x` and `0` prefixes are understood. It is shown as `param_get_int()` does.
+///
+/// An [`IntParam`] becomes a parameter when it is declared by [`module_params!`].
+pub struct IntParam {
+    value: Atomic<i32>,
+    specified: Atomic<bool>,
+    minimum: i32,
+}
+
+impl IntParam {
+    /// Creates a parameter that has the value `default` until another one is given.
+    pub const fn new(default: i32) -> Self {
+        Self {
+            value: Atomic::new(default),
+            specified: Atomic::new(false),
+            minimum: i32::MIN,
+        }
+    }
+
+    /// Refuses values below `minimum`: loading the module with one fails with [`EINVAL`].
+    ///
+    /// Neither the default nor [`Self::set`] are checked.
+    pub const fn at_least(self, minimum: i32) -> Self {
+        Self { minimum, ..self }
+    }
+
+    /// Returns the value. May be called in any context.
+    #[inline]
+    pub fn get(&self) -> i32 {
+        self.value.load(Relaxed)
+    }
+
+    /// Replaces the value, and with it what sysfs shows. May be called in any context.
+    ///
+    /// This is for modules that have to adjust what they were given. It does not make the
+    /// parameter [specified](Self::is_specified).
+    #[inline]
+    pub fn set(&self, value: i32) {
+        self.value.store(value, Relaxed);
+    }
+
+    /// Returns whether the value was given when the module was loaded (or, if it is built in, on
+    /// the kernel's command line). May be called in any context.
+    #[inline]
+    pub fn is_specified(&self) -> bool {
+        self.specified.load(Relaxed)
+    }
+
+    /// The operations of `int` parameters.
+    const OPS: &'static bindings::kernel_param_ops = &bindings::kernel_param_ops {
+        // Not `KERNEL_PARAM_OPS_FL_NOARG`: a parameter without a value is an error.
+        flags: 0,
+        set: Some(Self::set_callback),
+        get: Some(Self::get_callback),
+        free: None,
+    };
+
+    /// Builds the C description of this parameter.
+    ///
+    /// `name` has to end with a NUL and to contain no other one, else this does not compile.
+    #[doc(hidden)]
+    pub const fn kernel_param(
+        &'static self,
+        name: &'static [u8],
+        module: *mut bindings::module,
+    ) -> KernelParam {
+        assert!(CStr::from_bytes_with_nul(name).is_ok());
+
+        KernelParam::new(bindings::kernel_param {
+            name: name.as_ptr().cast(),
+            mod_: module,
+            ops: Self::OPS,
+            perm: 0o444,
+            level: -1,
+            flags: 0,
+            __bindgen_anon_1: bindings::kernel_param__bindgen_ty_1 {
+                arg: core::ptr::from_ref(self).cast_mut().cast(),
+            },
+        })
+    }
+
+    /// Parses a value. Called in process context, with the module's parameters locked.
+    ///
+    /// # Safety
+    ///
+    /// - `val` is null, or points to a NUL-terminated string that is valid for the call.
+    /// - `param` points to what [`Self::kernel_param`] returned.
+    unsafe extern "C" fn set_callback(
+        val: *const c_char,
+        param: *const bindings::kernel_param,
+    ) -> c_int {
+        // SAFETY: `param` is valid by the safety requirements, and `kernel_param()` set `arg` to a
+        // `&'static Self`.
+        let this = unsafe { &*(*param).__bindgen_anon_1.arg.cast::<Self>() };
+
+        if val.is_null() {
+            return EINVAL.to_errno();
+        }
+
+        let mut value = 0;
+        // SAFETY: `val` is a string by the safety requirements, and `value` is a local variable.
+        if let Err(e) = to_result(unsafe { bindings::kstrtoint(val, 0, &mut value) }) {
+            return e.to_errno();
+        }
+
+        if value < this.minimum {
+            return EINVAL.to_errno();
+        }
+
+        this.value.store(value, Relaxed);
+        this.specified.store(true, Relaxed);
+        0
+    }
+
+    /// Shows the value, and returns the number of bytes written. Called in process context.
+    ///
+    /// # Safety
+    ///
+    /// - `buffer` is valid for writes of `PAGE_SIZE` bytes.
+    /// - `param` points to what [`Self::kernel_param`] returned.
+    unsafe extern "C" fn get_callback(
+        buffer: *mut c_char,
+        param: *const bindings::kernel_param,
+    ) -> c_int {
+        // SAFETY: `param` is valid by the safety requirements, and `kernel_param()` set `arg` to a
+        // `&'static Self`.
+        let this = unsafe { &*(*param).__bindgen_anon_1.arg.cast::<Self>() };
+
+        // SAFETY: `buffer` has `PAGE_SIZE` bytes by the safety requirements, and `%i` takes the one
+        // `int` that follows.
+        unsafe {
+            bindings::scnprintf(
+                buffer,
+                kernel::page::PAGE_SIZE,
+                c"%i\n".as_char_ptr(),
+                this.get(),
+            )
+        }
+    }
+}
+
+/// The bytes of a string that is made of several parts.
+///
+/// # Examples
+///
+/// ```ignore
+/// const PARTS: &[&str] = &["parm=", "nodes", ":", "How many\0"];
+/// static INFO: [u8; text_len(PARTS)] = text(PARTS);
+/// ```
+#[doc(hidden)]
+pub const fn text<const N: usize>(parts: &[&str]) -> [u8; N] {
+    let mut bytes = [0; N];
+    let mut end = 0;
+    let mut part = 0;
+
+    while part < parts.len() {
+        let from = parts[part].as_bytes();
+        let mut i = 0;
+
+        while i < from.len() {
+            bytes[end] = from[i];
+            end += 1;
+            i += 1;
+        }
+        part += 1;
+    }
+
+    bytes
+}
+
+/// The number of bytes [`text`] needs.
+#[doc(hidden)]
+pub const fn text_len(parts: &[&str]) -> usize {
+    let mut len = 0;
+    let mut part = 0;
+
+    while part < parts.len() {
+        len += parts[part].len();
+        part += 1;
+    }
+
+    len
+}
+
+/// Declares module parameters.
+///
+/// The macro takes the name of the module (which is only used if the module is built in), and then
+/// for each parameter a static of type [`IntParam`] and in parentheses
+///
+/// - `name`: the name of the parameter, a string,
+/// - `description`: the text `modinfo` shows, a string, as given to C's `MODULE_PARM_DESC()`,
+/// - `parmtype` (optional): the type `modinfo` shows. C's `module_param()` gives the type, `"int"`;
+///   C's `module_param_cb()` does not.
+///
+/// All the strings may be constant expressions. Attributes apply to the static and the parameter,
+/// so that `#[cfg]` can choose between two declarations.
+///
+/// # Examples
+///
+/// ```ignore
+/// module_params! {
+///     module "demo";
+///
+///     /// How many devices are created when the module is loaded.
+///     pub(crate) static DEVICES: IntParam = IntParam::new(8) => (
+///         name: "devices",
+///         description: "Number of devices",
+///         parmtype: "int",
+///     );
+///
+///     /// How many requests a queue holds.
+///     static DEPTH: IntParam = IntParam::new(128).at_least(1) => (
+///         name: "depth",
+///         description: "Queue depth. Default: 128",
+///     );
+/// }
+/// ```
+macro_rules! module_params {
+    (
+        module $module:expr;
+        $(
+            $(#[$attribute:meta])*
+            $vis:vis static $ident:ident: IntParam = $init:expr => (
+                name: $name:expr,
+                description: $description:expr
+                $(, parmtype: $parmtype:expr)? $(,)?
+            );
+        )*
+    ) => {
+        $(
+            $(#[$attribute])*
+            $vis static $ident: $crate::abstractions::module_param::IntParam = $init;
+
+            // `link_section` counts as unsafe code. The sections are the ones the kernel expects
+            // these types in.
+            $(#[$attribute])*
+            #[allow(unsafe_code)]
+            const _: () = {
+                use $crate::abstractions::module_param::{text, text_len};
+
+                // The names of built-in parameters start with that of their module.
+                #[cfg(MODULE)]
+                const PREFIX: &[&str; 2] = &["", ""];
+                #[cfg(not(MODULE))]
+                const PREFIX: &[&str; 2] = &[$module, "."];
+
+                const NAME: &[&str] = &[PREFIX[0], PREFIX[1], $name, "\0"];
+                static NAME_TEXT: [u8; text_len(NAME)] = text(NAME);
+
+                #[cfg(MODULE)]
+                const OWNER: *mut ::kernel::bindings::module =
+                    &raw mut ::kernel::bindings::__this_module;
+                #[cfg(not(MODULE))]
+                const OWNER: *mut ::kernel::bindings::module = ::core::ptr::null_mut();
+
+                #[link_section = "__param"]
+                #[used(compiler)]
+                static PARAM: ::kernel::module_param::KernelParam =
+                    $ident.kernel_param(&NAME_TEXT, OWNER);
+
+                const DESCRIPTION: &[&str] = &[
+                    PREFIX[0], PREFIX[1], "parm=", $name, ":", $description, "\0",
+                ];
+                #[link_section = ".modinfo"]
+                #[used(compiler)]
+                static DESCRIPTION_TEXT: [u8; text_len(DESCRIPTION)] = text(DESCRIPTION);
+
+                $(
+                    const PARMTYPE: &[&str] = &[
+                        PREFIX[0], PREFIX[1], "parmtype=", $name, ":", $parmtype, "\0",
+                    ];
+                    #[link_section = ".modinfo"]
+                    #[used(compiler)]
+                    static PARMTYPE_TEXT: [u8; text_len(PARMTYPE)] = text(PARMTYPE);
+                )?
+            };
+        )*
+    };
+}
+pub(crate) use module_params;
