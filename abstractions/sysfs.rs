@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Groups of read-only sysfs attributes of a device.
+//!
+//! An attribute is a function that writes text to a buffer of one page. [`attribute_group!`]
+//! collects some in a directory, which [`create_group`] adds to that of a device and
+//! [`remove_group`] takes away again.
+//!
+//! C headers: [`include/linux/sysfs.h`](srctree/include/linux/sysfs.h),
+//! [`include/linux/device.h`](srctree/include/linux/device.h)
+
+use core::marker::PhantomData;
+use kernel::{
+    bindings,
+    container_of,
+    error::to_result,
+    fmt,
+    page::PAGE_SIZE,
+    prelude::*,
+    str::as_char_ptr_in_const_context,
+    types::Opaque, //
+};
+
+/// An object that stands for a `struct device`.
+///
+/// # Safety
+///
+/// - [`as_device`](Self::as_device) always returns the same `struct device`, which is initialised,
+///   and stays valid at least as long as the object.
+/// - The object lives until the device, if it was added, has been deleted (`device_del()`).
+/// - The object is not accessible to others while `device_add()` runs for its device. (Afterwards
+///   it may be, also while the device is deleted.)
+pub unsafe trait DeviceOwner: Sync {
+    /// Returns the object `dev` belongs to.
+    ///
+    /// # Safety
+    ///
+    /// `dev` is what [`as_device`](Self::as_device) returns for an object of this type. During `'a`
+    /// the device has been added, and its deletion, if it starts, does not come to its end.
+    unsafe fn from_device<'a>(dev: *mut bindings::device) -> &'a Self;
+
+    /// Returns the device of this object.
+    fn as_device(&self) -> *mut bindings::device;
+}
+
+/// The buffer an attribute is written to. It takes up to `PAGE_SIZE - 1` bytes.
+///
+/// Writing more is an error. When an attribute's function returns it the reader gets the error, and
+/// none of the text.
+///
+/// # Invariants
+///
+/// `len` is at most the length of `bytes`.
+pub struct ShowBuffer<'a> {
+    bytes: &'a mut [u8],
+    len: usize,
+}
+
+impl<'a> ShowBuffer<'a> {
+    /// Creates an empty buffer.
+    fn new(page: &'a mut [u8; PAGE_SIZE]) -> Self {
+        // sysfs takes a file that fills the page for an overflow, and warns.
+        let (bytes, _) = page.split_at_mut(PAGE_SIZE - 1);
+
+        // INVARIANT: Nothing is shorter than zero bytes.
+        Self { bytes, len: 0 }
+    }
+
+    /// Appends bytes, which need not be UTF-8.
+    ///
+    /// Fails with [`ENOSPC`], and appends nothing, if there is not enough room.
+    pub fn push_bytes(&mut self, bytes: &[u8]) -> Result {
+        let free = self.bytes.get_mut(self.len..).ok_or(ENOSPC)?;
+
+        free.get_mut(..bytes.len())
+            .ok_or(ENOSPC)?
+            .copy_from_slice(bytes);
+
+        // INVARIANT: There was room for `bytes` after the first `len` bytes.
+        self.len += bytes.len();
+        Ok(())
+    }
+
+    /// Appends formatted text. This is what `write!` and `writeln!` call.
+    ///
+    /// Fails with [`ENOSPC`] if there is not enough room, and also if an implementation of
+    /// [`fmt::Display`] reports an error: formatting has only one. Parts may have been appended.
+    pub fn write_fmt(&mut self, args: fmt::Arguments<'_>) -> Result {
+        fmt::Write::write_fmt(self, args).map_err(|_| ENOSPC)
+    }
+
+    /// Returns how many bytes were appended.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Returns whether nothing was appended yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl fmt::Write for ShowBuffer<'_> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        self.push_bytes(s.as_bytes()).map_err(|_| fmt::Error)
+    }
+}
+
+/// An attribute that can be read by everybody (mode 0444).
+///
+/// # Invariants
+///
+/// `attribute` is an initialised `struct device_attribute` whose only operation is the
+/// `show_callback()` of the same `T`. It is embedded in an `Attribute<T>`.
+#[repr(C)]
+pub struct Attribute<T> {
+    // The C side takes attributes by mutable pointers.
+    attribute: Opaque<bindings::device_attribute>,
+    show: fn(&T, &mut ShowBuffer<'_>) -> Result,
+}
+
+// SAFETY: An attribute consists of constants, which may be used by any thread.
+unsafe impl<T> Send for Attribute<T> {}
+// SAFETY: As above; the C side does not modify them.
+unsafe impl<T> Sync for Attribute<T> {}
+
+impl<T: DeviceOwner> Attribute<T> {
+    /// Creates an attribute with the given file name.
+    ///
+    /// `show` is called in process context, may sleep, and may run several times at once. It runs
+    /// while the file exists; so it must not take a lock that is held around [`remove_group`], or
+    /// while the device is deleted.
+    pub const fn new(name: &'static CStr, show: fn(&T, &mut ShowBuffer<'_>) -> Result) -> Self {
+        let mut attribute: bindings::device_attribute = pin_init::zeroed();
+        attribute.attr.name = as_char_ptr_in_const_context(name);
+        attribute.attr.mode = 0o444;
+        attribute.__bindgen_anon_1.show = Some(Self::show_callback);
+
+        // INVARIANT: `attribute` has been initialised as required.
+        Self {
+            attribute: Opaque::new(attribute),
+            show,
+        }
+    }
+
+    /// Shows the attribute. Returns the number of bytes, or a negative errno.
+    ///
+    /// # Safety
+    ///
+    /// - `dev` is a device for which [`create_group`] was called with a `T`. It has been added, and
+    ///   is not deleted completely before this returns.
+    /// - `attribute` is part of an `Attribute<T>`.
+    /// - `page` points to `PAGE_SIZE` initialised bytes that nothing else uses during the call.
+    unsafe extern "C" fn show_callback(
+        dev: *mut bindings::device,
+        attribute: *mut bindings::device_attribute,
+        page: *mut c_char,
+    ) -> isize {
+        // SAFETY: `attribute` is embedded in an `Attribute<T>` by the safety requirements. These
+        // are `'static`, as `create_group()` takes nothing else.
+        let this =
+            unsafe { &*container_of!(Opaque::cast_from(attribute).cast_mut(), Self, attribute) };
+
+        // SAFETY: The device belongs to a `T`, and is not deleted during the call, by the safety
+        // requirements.
+        let owner = unsafe { T::from_device(dev) };
+
+        // SAFETY: By the safety requirements `page` is valid, and exclusive to this call.
+        let mut buffer = ShowBuffer::new(unsafe { &mut *page.cast::<[u8; PAGE_SIZE]>() });
+
+        match (this.show)(owner, &mut buffer) {
+            Ok(()) => buffer.len() as isize,
+            Err(e) => e.to_errno() as isize,
+        }
+    }
+}
+
+/// The list of the attributes of a group, as [`attribute_group!`] builds it.
+///
+/// # Invariants
+///
+/// `pointers` point to the attributes of `'static` [`Attribute<T>`]s, and `end` is null.
+#[doc(hidden)]
+#[repr(C)]
+pub struct AttributeList<T, const N: usize> {
+    pointers: [*mut bindings::attribute; N],
+    end: *mut bindings::attribute,
+    _attributes: PhantomData<Attribute<T>>,
+}
+
+// SAFETY: A list consists of constants, which may be used by any thread.
+unsafe impl<T, const N: usize> Sync for AttributeList<T, N> {}
+
+impl<T, const N: usize> AttributeList<T, N> {
+    /// Creates the list of `attributes`.
+    pub const fn new(attributes: &'static [Attribute<T>; N]) -> Self {
+        let mut pointers = [core::ptr::null_mut(); N];
+        let mut i = 0;
+
+        while i < N {
+            // `attr` is the first field of `struct device_attribute`.
+            const { assert!(core::mem::offset_of!(bindings::device_attribute, attr) == 0) };
+
+            pointers[i] = attributes[i].attribute.get().cast();
+            i += 1;
+        }
+
+        // INVARIANT: `pointers` has been filled with attributes of a `'static` array.
+        Self {
+            pointers,
+            end: core::ptr::null_mut(),
+            _attributes: PhantomData,
+        }
+    }
+}
+
+/// A directory of attributes, declared by [`attribute_group!`].
+///
+/// # Invariants
+///
+/// `group` is an initialised `struct attribute_group`, whose `attrs` are the attributes of
+/// `'static` [`Attribute<T>`]s followed by null.
+pub struct AttributeGroup<T> {
+    group: bindings::attribute_group,
+    _attributes: PhantomData<Attribute<T>>,
+}
+
+// SAFETY: A group consists of constants, which may be used by any thread.
+unsafe impl<T> Send for AttributeGroup<T> {}
+// SAFETY: As above; the C side does not modify them.
+unsafe impl<T> Sync for AttributeGroup<T> {}
+
+impl<T: DeviceOwner> AttributeGroup<T> {
+    #[doc(hidden)]
+    pub const fn new<const N: usize>(
+        name: &'static CStr,
+        attributes: &'static AttributeList<T, N>,
+    ) -> Self {
+        let mut group: bindings::attribute_group = pin_init::zeroed();
+        group.name = as_char_ptr_in_const_context(name);
+        group.__bindgen_anon_2.attrs = core::ptr::from_ref(attributes).cast_mut().cast();
+
+        // INVARIANT: By the type invariants of `AttributeList`, which is `repr(C)`, it is an array
+        // of pointers to attributes that a null pointer terminates.
+        Self {
+            group,
+            _attributes: PhantomData,
+        }
+    }
+}
+
+/// Declares an [`AttributeGroup`]: the type of the objects it describes, the name of the directory,
+/// and the files with the functions that show them.
+///
+/// # Examples
+///
+/// ```ignore
+/// fn show_size(disk: &DemoDisk, buffer: &mut ShowBuffer<'_>) -> Result {
+///     writeln!(buffer, "{}", disk.size())
+/// }
+///
+/// fn show_label(disk: &DemoDisk, buffer: &mut ShowBuffer<'_>) -> Result {
+///     buffer.push_bytes(disk.label())?;
+///     buffer.push_bytes(b"\n")
+/// }
+///
+/// attribute_group! {
+///     /// What user space sees in `/sys/block/demo*/demo`.
+///     pub(crate) static GROUP: AttributeGroup<DemoDisk> = c"demo" {
+///         c"size": show_size,
+///         c"label": show_label,
+///     }
+/// }
+/// ```
+macro_rules! attribute_group {
+    (
+        $(#[$attribute:meta])*
+        $vis:vis static $ident:ident: AttributeGroup<$owner:ty> = $name:literal {
+            $($file:literal: $show:expr),* $(,)?
+        }
+    ) => {
+        $(#[$attribute])*
+        $vis static $ident: $crate::abstractions::sysfs::AttributeGroup<$owner> = {
+            use $crate::abstractions::sysfs::{Attribute, AttributeGroup, AttributeList};
+
+            const COUNT: usize = [$($file),*].len();
+            static ATTRIBUTES: [Attribute<$owner>; COUNT] = [
+                $(Attribute::new($file, $show)),*
+            ];
+            static LIST: AttributeList<$owner, COUNT> = AttributeList::new(&ATTRIBUTES);
+
+            AttributeGroup::new($name, &LIST)
+        };
+    };
+}
+pub(crate) use attribute_group;
+
+/// Calls `f` with the kobject of a device that was added, and is not deleted as long as `f` runs.
+///
+/// Returns [`None`], and does not call `f`, if there is no such device any more, or not yet.
+fn with_kobject<T: DeviceOwner, R>(
+    owner: &T,
+    f: impl FnOnce(*mut bindings::kobject) -> R,
+) -> Option<R> {
+    let dev = owner.as_device();
+
+    // SAFETY: `dev` is initialised, and as valid as `owner`. This is what `device_lock()` does.
+    unsafe { bindings::mutex_lock(&raw mut (*dev).mutex) };
+
+    // SAFETY: `p` and `sd` are set when a device is added, which is not going on now. The first
+    // thing `device_del()` does is to set `dead` with the device locked, before it modifies
+    // anything else.
+    let added = unsafe {
+        let private = (*dev).p;
+
+        !private.is_null()
+            && bindings::device_private::dead_raw(private) == 0
+            && !(*dev).kobj.sd.is_null()
+    };
+
+    // SAFETY: `dev` is valid.
+    let result = added.then(|| f(unsafe { &raw mut (*dev).kobj }));
+
+    // SAFETY: The mutex was locked above. This is what `device_unlock()` does.
+    unsafe { bindings::mutex_unlock(&raw mut (*dev).mutex) };
+
+    result
+}
+
+/// Adds a group to the directory of a device.
+///
+/// Process context; may sleep; locks the device. Fails with [`EEXIST`] if the device has an entry
+/// of that name, with [`ENODEV`] if the device was not added yet or is being deleted, and with
+/// [`ENOMEM`]. Must not be called by a `show` function.
+///
+/// The files disappear with [`remove_group`], or with the device.
+///
+/// C: `sysfs_create_group()`
+pub fn create_group<T: DeviceOwner>(owner: &T, group: &'static AttributeGroup<T>) -> Result {
+    with_kobject(owner, |kobject| {
+        // SAFETY: The kobject is in sysfs during the call. `group` and its attributes are valid by
+        // the type invariants, and `'static`. The attributes are those of a `T`, as is the device.
+        to_result(unsafe { bindings::sysfs_create_group(kobject, &group.group) })
+    })
+    .unwrap_or(Err(ENODEV))
+}
+
+/// Removes a group that [`create_group`] added, and waits until its `show` functions have returned.
+///
+/// Process context; may sleep; locks the device. Must not be called by such a function, or with a
+/// lock held that one takes: it would wait for itself.
+///
+/// Does nothing if the group is not there. That includes a device that is being deleted, of which
+/// all files go away; a `show` function may then still be running.
+///
+/// C: `sysfs_remove_group()`
+pub fn remove_group<T: DeviceOwner>(owner: &T, group: &'static AttributeGroup<T>) {
+    with_kobject(owner, |kobject| {
+        // SAFETY: The kobject is in sysfs during the call, and `group` is valid by the type
+        // invariants.
+        unsafe { bindings::sysfs_remove_group(kobject, &group.group) }
+    });
+}
