@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Work queues that are created, and destroyed, at run time.
+//!
+//! [`kernel::workqueue`] has the work items, and the queues of the system. Work on those can
+//! outlive the module it belongs to; that on an [`OwnedQueue`] has ended when the queue is dropped.
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+
+use core::{
+    ops::BitOr,
+    ptr::NonNull, //
+};
+use kernel::{
+    alloc::{
+        AllocError,
+        Flags, //
+    },
+    bindings,
+    prelude::*,
+    workqueue::{
+        Queue,
+        RawWorkItem, //
+    }, //
+};
+
+/// The properties of a queue. They are combined by `|`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct QueueFlags(u32);
+
+impl QueueFlags {
+    /// The work may run on any CPU. Without this it runs on that of the task that enqueues it.
+    pub const UNBOUND: Self = Self(bindings::wq_flags_WQ_UNBOUND);
+
+    /// The work is held back while the system is suspended.
+    pub const FREEZABLE: Self = Self(bindings::wq_flags_WQ_FREEZABLE);
+
+    /// Memory reclaim may wait for the work: the queue has a thread in reserve, so that it makes
+    /// progress when no new one can be created.
+    pub const MEM_RECLAIM: Self = Self(bindings::wq_flags_WQ_MEM_RECLAIM);
+
+    /// The work is run by threads of a higher priority (nice -20).
+    pub const HIGHPRI: Self = Self(bindings::wq_flags_WQ_HIGHPRI);
+
+    /// The flags for `alloc_workqueue()`, which wants to be told of one of the two kinds.
+    const fn into_raw(self) -> u32 {
+        if self.0 & Self::UNBOUND.0 == 0 {
+            self.0 | bindings::wq_flags_WQ_PERCPU
+        } else {
+            self.0
+        }
+    }
+}
+
+impl BitOr for QueueFlags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A work queue that belongs to its creator.
+///
+/// This does not dereference to a [`Queue`]: that would give access to
+/// [`Queue::enqueue_delayed`], and destroying a queue does not wait for a timer which is going to
+/// use it.
+///
+/// # Invariants
+///
+/// `queue` is a work queue made by `alloc_workqueue()`, which nobody else destroys.
+pub struct OwnedQueue {
+    queue: NonNull<bindings::workqueue_struct>,
+}
+
+// SAFETY: A work queue may be used, and destroyed, by any thread.
+unsafe impl Send for OwnedQueue {}
+// SAFETY: The functions that take a `&OwnedQueue` may be called concurrently.
+unsafe impl Sync for OwnedQueue {}
+
+impl OwnedQueue {
+    /// Creates a queue.
+    ///
+    /// At most `max_active` items of it run at a time: on each CPU, or, if it is
+    /// [`UNBOUND`](QueueFlags::UNBOUND), in total. Zero stands for the default of the kernel.
+    ///
+    /// `name` is copied. The names of threads, and `WQ_NAME_LEN` (32), limit what is seen of it.
+    ///
+    /// Process context; may sleep. Fails with [`ENOMEM`].
+    ///
+    /// C: `alloc_workqueue()`
+    pub fn new(name: &CStr, flags: QueueFlags, max_active: i32) -> Result<Self> {
+        // SAFETY: Both strings end with a NUL, and `%s` takes the one argument that follows.
+        let queue = unsafe {
+            bindings::alloc_workqueue_noprof(
+                c"%s".as_char_ptr(),
+                flags.into_raw(),
+                max_active,
+                name.as_char_ptr(),
+            )
+        };
+
+        // INVARIANT: `alloc_workqueue()` returns a new queue, or null.
+        Ok(Self {
+            queue: NonNull::new(queue).ok_or(ENOMEM)?,
+        })
+    }
+
+    /// Returns the queue as one of the `kernel` crate. It is not to be used for delayed work.
+    fn as_queue(&self) -> &Queue {
+        // SAFETY: The queue is valid as long as `self` is, by the type invariants.
+        unsafe { Queue::from_raw(self.queue.as_ptr()) }
+    }
+
+    /// Enqueues a work item; see [`Queue::enqueue`]. May be called in any context but NMI, unless
+    /// dropping `work`, if it was already enqueued, forbids it.
+    #[inline]
+    pub fn enqueue<W, const ID: u64>(&self, work: W) -> W::EnqueueOutput
+    where
+        W: RawWorkItem<ID> + Send + 'static,
+    {
+        self.as_queue().enqueue(work)
+    }
+
+    /// Allocates a work item that calls `func`, and enqueues it; see [`Queue::try_spawn`].
+    pub fn try_spawn<F: FnOnce() + Send + 'static>(
+        &self,
+        flags: Flags,
+        func: F,
+    ) -> Result<(), AllocError> {
+        self.as_queue().try_spawn(flags, func)
+    }
+
+    /// Waits until all the work that is enqueued now has run.
+    ///
+    /// Process context; sleeps. Must not be called by work on this queue, which would wait for
+    /// itself, or with a lock held that the work takes.
+    ///
+    /// C: `flush_workqueue()`
+    pub fn flush(&self) {
+        // SAFETY: The queue is valid by the type invariants.
+        unsafe { bindings::__flush_workqueue(self.queue.as_ptr()) };
+    }
+}
+
+impl Drop for OwnedQueue {
+    /// Waits until all the work has run, also that which it enqueues meanwhile, and destroys the
+    /// queue.
+    ///
+    /// Process context; sleeps. As with [`OwnedQueue::flush`], this must not happen in work on this
+    /// queue: a work item must not hold the last reference to its own queue.
+    fn drop(&mut self) {
+        // SAFETY: The queue is valid by the type invariants, and nobody can enqueue more work but
+        // the work itself, which `destroy_workqueue()` waits for. There is no delayed work.
+        unsafe { bindings::destroy_workqueue(self.queue.as_ptr()) };
+    }
+}
