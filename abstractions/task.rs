@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The current task: what it may do, and how its I/O is treated.
+//!
+//! C headers: [`include/linux/sched.h`](srctree/include/linux/sched.h),
+//! [`include/linux/capability.h`](srctree/include/linux/capability.h)
+
+use kernel::{
+    bindings,
+    prelude::*,
+    types::NotThreadSafe, //
+};
+
+unsafe extern "C" {
+    #[link_name = "rust_helper_capable"]
+    safe fn capable(cap: c_int) -> bool;
+
+    #[link_name = "rust_helper_cond_resched"]
+    safe fn c_cond_resched();
+}
+
+/// Returns whether the current task has `CAP_SYS_ADMIN` in the initial user namespace.
+///
+/// Process context. A capability that is used is accounted for, so this should be asked only when
+/// the answer matters.
+///
+/// C: `capable(CAP_SYS_ADMIN)`
+pub fn capable_sys_admin() -> bool {
+    capable(bindings::CAP_SYS_ADMIN as c_int)
+}
+
+/// Lets another task run if it is time for that. Process context; may sleep.
+///
+/// C: `cond_resched()`
+#[inline]
+pub fn cond_resched() {
+    c_cond_resched();
+}
+
+/// Marks the current task as one that other I/O depends on.
+///
+/// While this exists memory is allocated by the task without starting I/O (`PF_MEMALLOC_NOIO`), and
+/// its writes are throttled only by the device they go to, not by the amount of dirty memory as a
+/// whole (`PF_LOCAL_THROTTLE`). A worker that carries out the requests of a block device needs
+/// both, else it may wait for a request to itself.
+///
+/// When it is dropped the two flags are as they were when it was made. Scopes that overlap have to
+/// end in the reverse order of their beginning.
+#[must_use = "the scope ends when this is dropped"]
+pub struct IoWorkerScope {
+    /// Those of [`Self::FLAGS`] that were set before.
+    previous: u32,
+    _current: NotThreadSafe,
+}
+
+impl IoWorkerScope {
+    const FLAGS: u32 = bindings::PF_LOCAL_THROTTLE | bindings::PF_MEMALLOC_NOIO;
+
+    /// Begins the scope. Process context.
+    pub fn enter() -> Self {
+        Self {
+            previous: Self::replace(Self::FLAGS),
+            _current: NotThreadSafe,
+        }
+    }
+
+    /// Sets those of [`Self::FLAGS`] that are in `flags`, clears the others of them, and returns
+    /// which were set.
+    fn replace(flags: u32) -> u32 {
+        // SAFETY: There always is a current task, and it exists while it runs this. Only the task
+        // itself modifies its `flags`, and it does not do so in interrupts.
+        unsafe {
+            let task = bindings::get_current();
+            let previous = (*task).flags;
+
+            (*task).flags = (previous & !Self::FLAGS) | (flags & Self::FLAGS);
+            previous & Self::FLAGS
+        }
+    }
+}
+
+impl Drop for IoWorkerScope {
+    fn drop(&mut self) {
+        Self::replace(self.previous);
+    }
+}

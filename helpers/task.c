@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/capability.h>
+#include <linux/sched.h>
+
+bool rust_helper_capable(int cap)
+{
+	return capable(cap);
+}
+
+void rust_helper_cond_resched(void)
+{
+	cond_resched();
+}
