@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Debian packages, fetched and unpacked inside the toolbox, never installed."""
+
+import glob
+import os
+import re
+import subprocess
+
+from . import cache
+from .say import Failure, Step
+
+SUITE = "trixie"
+MIRROR = os.environ.get("RUST_LOOP_MIRROR", "")
+PROXY = os.environ.get("RUST_LOOP_APT_PROXY", "")
+# The toolbox may have no user but root (user namespaces).
+OPTIONS = ["-o", "APT::Sandbox::User=root"]
+
+_updated = False
+
+
+def mirror():
+    if not MIRROR:
+        raise Failure("cannot tell the Debian mirror from apt's configuration; say it: MIRROR=URL")
+    return MIRROR
+
+
+def output(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def update():
+    """Bring the package lists up to date, once a run."""
+    global _updated
+    if _updated:
+        return
+    with open("/etc/apt/sources.list", "w") as file:
+        for suite in (SUITE, SUITE + "-backports"):
+            file.write(f"deb {mirror()} {suite} main\n")
+    with open("/etc/apt/apt.conf.d/90proxy", "w") as file:
+        file.write(PROXY + "\n")
+    with Step("looking what the mirror has", cache.log("apt-update")) as step:
+        try:
+            step.run("apt-get", *OPTIONS, "-o", "APT::Update::Error-Mode=any", "update")
+        except Failure as failure:
+            raise Failure(
+                f"{failure}\n  no network, or not a Debian mirror? Another one: MIRROR=URL"
+            ) from None
+    _updated = True
+
+
+def names(pattern):
+    """Names of packages that match a regular expression."""
+    return [line for line in output("apt-cache", "pkgnames").split() if re.fullmatch(pattern, line)]
+
+
+def versions(package):
+    """Versions that the mirror has of a package, highest first."""
+    lines = output("apt-cache", "madison", package).splitlines()
+    return [line.split("|")[1].strip() for line in lines]
+
+
+def unpack(step, packages, where):
+    """Download packages ("name" or "name=version") and unpack them in a directory."""
+    debs = os.path.join(where, "debs")
+    os.makedirs(debs)
+    step.run("apt-get", *OPTIONS, "download", *packages, cwd=debs)
+    for deb in glob.glob(os.path.join(debs, "*.deb")):
+        step.run("dpkg-deb", "-x", deb, where)
+        os.unlink(deb)
+    os.rmdir(debs)

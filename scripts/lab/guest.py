@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A guest: boots a stock kernel in QEMU, loads a loop driver, runs one command.
+
+Its disks are namespaces of one NVMe controller (built in to the kernel, so no
+initramfs is needed); their writes are thrown away:
+
+    1  the root file system     3  the kernel's modules
+    2  the lab disk: init,      4  an empty scratch disk, $LOOP_SCRATCH_DEV
+       command, driver, payload
+
+The kernel's console is the serial port and goes to a file. The command's
+output and the guest's progress have ports of their own.
+"""
+
+import contextlib
+import ctypes
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from . import cache, image
+from .say import Failure, say
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BOOT_SECONDS = 120
+SCRATCH_BYTES = 8 << 30
+RUNS_KEPT = 20
+TIMED_OUT = 124
+DIED = 125
+
+KERNEL_ARGUMENTS = (
+    "console=ttyS0 ignore_loglevel panic=-1 oops=panic mitigations=off tsc=reliable audit=0 "
+    # QEMU's threads may have to wait for a core for long.
+    "watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 sysctl.kernel.hung_task_timeout_secs=60 "
+)
+# These let mount find the lab disk, which has the rest.
+FIRST_COMMANDS = (
+    "mount -t devtmpfs devtmpfs /dev; mount -t proc proc /proc; mount -t sysfs sysfs /sys; "
+    "until mount -L lab /lab 2>/dev/null; do sleep 0.1; done; exec /lab/init"
+)
+
+
+def run_directory():
+    """A new directory for what a guest leaves; the oldest of earlier ones go."""
+    runs = cache.path("runs")
+    os.makedirs(runs, exist_ok=True)
+    for old in sorted(os.listdir(runs))[:-RUNS_KEPT]:
+        shutil.rmtree(os.path.join(runs, old), ignore_errors=True)
+    return tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=runs)
+
+
+def die_with_parent():
+    """Have the kernel kill this process (QEMU) when the lab is gone, however it went."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+class Guest:
+    """What to boot, and after run() what came of it: `output`, `dmesg` (paths), `verdict`."""
+
+    def __init__(self, kernel, accelerator, ko=None, driver="none", cpus=2, memory=2048, payload=()):
+        self.kernel, self.accelerator = kernel, accelerator
+        self.ko, self.driver = ko, driver
+        self.cpus, self.memory, self.payload = cpus, memory, payload
+        self.dir = run_directory()
+        self.dmesg, self.output, self.status, self.qemu_log = (
+            os.path.join(self.dir, name) for name in ("dmesg", "output", "status", "qemu.log")
+        )
+        self.verdict = ""
+
+    def lab_disk(self, command, tty):
+        """Put everything that is this run's own on one small disk."""
+        disk = os.path.join(self.dir, "lab.img")
+        with tempfile.TemporaryDirectory(dir=self.dir) as stage:
+            shutil.copy(os.path.join(HERE, "guest-init"), os.path.join(stage, "init"))
+            os.chmod(os.path.join(stage, "init"), 0o755)
+            if self.driver == "ours":
+                shutil.copy(self.ko, os.path.join(stage, "loop.ko"))
+            directory = "/root"
+            for source in reversed(self.payload):
+                source = os.path.abspath(source)
+                if not os.path.isdir(source):
+                    raise Failure(f"payload {source} is no directory")
+                directory = os.path.join("/lab/payload", os.path.basename(source))
+                shutil.copytree(source, stage + directory.removeprefix("/lab"), symlinks=True)
+            with open(os.path.join(stage, "environment"), "w") as file:
+                file.write(f"export TERM={os.environ.get('TERM', 'dumb')}\n")
+                file.write(f"DRIVER={self.driver} TTY={tty} DIRECTORY={shlex.quote(directory)}\n")
+            with open(os.path.join(stage, "command"), "w") as file:
+                file.write(shlex.join(command) + "\n")
+            size = sum(
+                os.lstat(os.path.join(base, name)).st_size + 4096
+                for base, dirs, files in os.walk(stage)
+                for name in dirs + files
+            )
+            subprocess.run(
+                ["mke2fs", "-q", "-t", "ext4", "-L", "lab", "-d", stage, disk, f"{size // 2**20 * 5 // 4 + 64}M"],
+                check=True,
+            )
+        return disk
+
+    def qemu(self, command, tty):
+        root = image.GuestImage().get()
+        scratch = os.path.join(self.dir, "scratch.img")
+        with open(scratch, "wb") as file:
+            file.truncate(SCRATCH_BYTES)
+        arguments = [
+            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-machine", "q35", "-smp", str(self.cpus), "-m", str(self.memory), *self.accelerator.options,
+            "-kernel", self.kernel.vmlinuz,
+            "-append", f'{KERNEL_ARGUMENTS} root=PARTUUID={root.partuuid} rw init=/bin/sh -- -c "{FIRST_COMMANDS}"',
+            "-serial", f"file:{self.dmesg}",
+            "-device", "virtio-rng-pci", "-device", "virtio-serial-pci", "-device", "nvme,serial=lab",
+        ]  # fmt: skip
+        disks = [root.path, self.lab_disk(command, tty), self.kernel.modules, scratch]
+        for nsid, disk in enumerate(disks, 1):
+            arguments += [
+                "-drive", f"if=none,id=disk{nsid},format=raw,file={disk},cache=unsafe,discard=unmap,snapshot=on",
+                "-device", f"nvme-ns,drive=disk{nsid},nsid={nsid}",
+            ]  # fmt: skip
+        arguments += [
+            "-chardev", f"file,id=status,path={self.status}",
+            "-device", "virtserialport,chardev=status,name=lab.status",
+        ]  # fmt: skip
+        if tty:
+            arguments += ["-chardev", "stdio,id=tty,signal=off", "-device", "virtconsole,chardev=tty"]
+        else:
+            arguments += [
+                "-chardev", "file,id=output,path=/proc/self/fd/1",
+                "-device", "virtserialport,chardev=output,name=lab.output",
+            ]  # fmt: skip
+        return arguments
+
+    def read_status(self):
+        try:
+            with open(self.status) as file:
+                return file.read().split("\n")[:-1]
+        except FileNotFoundError:
+            return []
+
+    def run(self, command, timeout, quiet=False):
+        """Run a command in a new guest and return its exit status.
+
+        Without a command it is a shell on this terminal. The output streams to
+        standard output unless quiet, and is kept in a file.
+        """
+        tty = "" if command else "yes"
+        with open(self.qemu_log, "w") as qemu_log:
+            qemu = subprocess.Popen(
+                self.qemu(command, tty),
+                stdin=None if tty else subprocess.DEVNULL,
+                stdout=None if tty else subprocess.PIPE,
+                stderr=qemu_log,
+                preexec_fn=die_with_parent,
+            )
+        relay = threading.Thread(target=self.relay, args=(qemu.stdout, quiet), daemon=True)
+        try:
+            if not tty:
+                relay.start()
+            self.wait(qemu, timeout)
+        finally:
+            qemu.kill()
+            qemu.wait()
+            if not tty:
+                relay.join()
+            for name in ("lab.img", "scratch.img"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.dir, name))
+        return self.judge(timeout)
+
+    def relay(self, pipe, quiet):
+        with open(self.output, "wb") as output:
+            while data := os.read(pipe.fileno(), 1 << 16):
+                output.write(data)
+                output.flush()
+                if not quiet:
+                    sys.stdout.buffer.write(data)
+                    sys.stdout.buffer.flush()
+
+    def wait(self, qemu, timeout):
+        """Until QEMU ends or one of the time limits is over; sets the verdict for the latter."""
+        deadline = time.monotonic() + BOOT_SECONDS
+        booted = False
+        while qemu.poll() is None:
+            if not booted and "booted" in self.read_status():
+                booted, deadline = True, time.monotonic() + timeout if timeout else float("inf")
+            if time.monotonic() > deadline:
+                self.verdict = (
+                    f"the command did not end within {timeout} s" if booted
+                    else f"the guest did not boot within {BOOT_SECONDS} s"
+                )  # fmt: skip
+                return
+            time.sleep(0.05)
+
+    def judge(self, timeout):
+        status = self.read_status()
+        last = status[-1].split() if status else [""]
+        if last[0] == "exit":
+            self.verdict = ""
+            return int(last[1])
+        if self.verdict:
+            return TIMED_OUT
+        if last[0] == "driver":
+            self.verdict = f"the {self.driver} driver could not be loaded ({last[1]})"
+        elif not os.path.exists(self.dmesg) or not os.path.getsize(self.dmesg):
+            with open(self.qemu_log) as file:
+                self.verdict = f"QEMU did not start: {file.read().strip()}"
+        else:
+            self.verdict = "the guest died" if status else "the guest died while booting"
+        return DIED
