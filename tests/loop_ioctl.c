@@ -25,6 +25,7 @@
  *	read OFFSET LENGTH, write OFFSET LENGTH, fsync
  *	size BYTES		what BLKGETSIZE64 has to say
  *	ro N			what BLKROGET has to say
+ *	add-part N OFFSET LENGTH, del-part N	BLKPG, in bytes
  *	ioctl NUMBER ARG	any other
  *	spawn COMMAND		runs a shell command and waits for it
  *
@@ -40,6 +41,7 @@
 #include <signal.h>
 #include <setjmp.h>
 #include <unistd.h>
+#include <linux/blkpg.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
@@ -629,6 +631,21 @@ static long run(const struct op *op)
 			failed = true;
 		}
 		return 0;
+	}
+	if (!strcmp(name, "add-part") || !strcmp(name, "del-part")) {
+		bool add = !strcmp(name, "add-part");
+		struct blkpg_partition part = {
+			.pno = number(op_arg(op, 0)),
+			.start = add ? number(op_arg(op, 1)) : 0,
+			.length = add ? number(op_arg(op, 2)) : 0,
+		};
+		struct blkpg_ioctl_arg arg = {
+			.op = add ? BLKPG_ADD_PARTITION : BLKPG_DEL_PARTITION,
+			.datalen = sizeof(part),
+			.data = &part,
+		};
+
+		return do_ioctl(BLKPG, (unsigned long)&arg);
 	}
 	if (!strcmp(name, "ioctl"))
 		return do_ioctl(number(op_arg(op, 0)), number(op_arg(op, 1)));

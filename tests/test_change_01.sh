@@ -6,19 +6,19 @@
 . ./test_common.sh
 
 need fio
-img 16M
-io "$IMG" fill 1 0 16M
+img 8M
+io "$IMG" fill 1 0 8M
 cp "$IMG" "$TMP/other"
 attach "r:$IMG"
 new_file="$TMP/other"
 for direct in 0 1; do
-	fio --name=write --filename="$IMG" --rw=write --bs=64k --size=16m \
+	fio --name=write --filename="$IMG" --rw=write --bs=64k --size=8m \
 		--verify=crc32c --do_verify=0 --verify_state_save=0 \
 		--clocksource=clock_gettime >"$TMP/fio.log" 2>&1
 	cp "$IMG" "$new_file"
 	lo "$DEV" change-fd "r:$IMG"
 	fio --name=read --filename="$DEV" --readonly --rw=read --bs=64k \
-		--size=16m --loops=4 --direct=$direct --ioengine=libaio \
+		--size=8m --loops=3 --direct=$direct --ioengine=libaio \
 		--iodepth=8 --thread --verify=crc32c --verify_only=0 \
 		--verify_fatal=1 --clocksource=clock_gettime \
 		>"$TMP/fio.log" 2>&1 &

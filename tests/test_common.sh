@@ -36,7 +36,7 @@ MOUNTS=()
 JOBS=()
 DMS=()
 NULLBS=()
-declare -A LOOPS_BEFORE BOUND_BEFORE
+declare -A LOOPS_BEFORE=() BOUND_BEFORE=()
 
 set -eEuo pipefail
 trap 'failed_at $LINENO "$BASH_COMMAND"' ERR
@@ -391,6 +391,7 @@ detach_leftovers()
 			[[ -z ${BOUND_BEFORE[$n]:-} ]] || continue
 			((pass > 1)) || say "left behind: loop$n is attached"
 			rc=1
+			blockdev --setrw "/dev/loop$n"
 			losetup -d "/dev/loop$n" 2>/dev/null
 		done
 		((rc == 0)) || sleep 0.2

@@ -5,14 +5,19 @@
 
 . ./test_common.sh
 
-nullb loopdma size=64 blocksize=4096
-align=$(<"/sys/block/${NULLB#/dev/}/queue/dma_alignment")
-((align >= 4095)) || skip "dma_alignment of null_blk is $align"
-attach "$NULLB" flags=$DIRECT_IO
+# dm-crypt cannot take a sector that is not in one piece of memory.
+need_module dm_crypt
+nullb loopdma size=16
+dm loop-selftest "0 32768 crypt aes-xts-plain64 $(printf '%064d' 7) 0 $NULLB 0 1 sector_size:4096"
+lower=$(readlink -f /dev/mapper/loop-selftest)
+align=$(<"/sys/block/${lower#/dev/}/queue/dma_alignment")
+((align > 511)) || skip "dma_alignment of dm-crypt is $align"
+attach "$lower" flags=$DIRECT_IO
 lo "$DEV" get-status64 flags=$DIRECT_IO
 limit dma_alignment "$align"
-io -d -m 512 -b 8K "$DEV" read 0 4096 =EINVAL
-io -d "$DEV" fill 1 0 256K , check 1 0 256K
+io -d -m 512 -b 8K "$DEV" read 0 4096
+io -d -m 512 "$DEV" fill 1 0 256K , check 1 0 256K
+io -d "$DEV" check 1 0 256K
 # Through the page cache it does not matter.
 lo "$DEV" set-dio 0
 limit dma_alignment 511

@@ -15,13 +15,15 @@ for where in "$FS" "$TMP"; do
 	io "$IMG" fill 1 0 4M , fsync
 	before=$(stat -c %b "$IMG")
 	attach "$IMG"
-	# Unless it keeps the space, ext4 can do it without writing.
+	io "$DEV" fallocate $((PUNCH | KEEP)) 2M 512K , flush , zero 2M 512K
+	freed=$(((before - $(stat -c %b "$IMG")) * 512))
+	((freed >= 500000)) || fail "only $freed bytes were freed"
+	before=$(stat -c %b "$IMG")
 	io "$DEV" zeroout 1M 512K , flush , zero 1M 512K
 	((before - $(stat -c %b "$IMG") <= 16)) ||
 		fail "BLKZEROOUT has freed space"
 	io "$DEV" fallocate $((ZERO | KEEP)) 1536K 256K , flush , \
 		zero 1536K 256K
-	io "$DEV" fallocate $((PUNCH | KEEP)) 2M 512K , flush , zero 2M 512K
 	io "$DEV" check 1 0 1M , check 1 1792K 256K , check 1 2560K 1536K , \
 		zeroout 1024 512 , zeroout 4095K 1024 , flush , \
 		zero 1024 512 , zero 4095K 1024 , check 1 1536 4096

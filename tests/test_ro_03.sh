@@ -9,9 +9,9 @@ need blockdev
 img 1M
 attach "$IMG"
 blockdev --setro "$DEV"
-lo "$DEV" ro 1 , write 0 4096 =EPERM , get-status64 flags=0
+lo "$DEV" open rw , ro 1 , write 0 4096 =EPERM , get-status64 flags=0
 blockdev --setrw "$DEV"
-lo "$DEV" ro 0 , write 0 4096 , fsync
+lo "$DEV" open rw , ro 0 , write 0 4096 , fsync
 detach
 
 io "$IMG" fill 1 0 1M

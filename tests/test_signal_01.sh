@@ -23,5 +23,5 @@ poll 20 blocked || fail "nothing holds the lock"
 dmsetup resume loop-selftest
 wait $holder
 lo "$DEV" get-status64 offset=4096
-io "$NULLB" check 1 0 64K
+io /dev/mapper/loop-selftest check 1 0 64K
 detach
