@@ -14,7 +14,6 @@
 //! [`include/linux/memcontrol.h`](srctree/include/linux/memcontrol.h)
 
 use core::{
-    marker::PhantomData,
     ptr::NonNull, //
 };
 use kernel::{
@@ -137,29 +136,23 @@ impl Drop for MemcgRef {
 /// There is one association per thread. A scope that begins takes the place of one that is there,
 /// and after the end of either there is none.
 #[must_use = "the scope ends when this is dropped"]
-pub struct BlkcgScope<'a> {
-    _blkcg: PhantomData<&'a Blkcg>,
-    _current: NotThreadSafe,
-}
+pub struct BlkcgScope(NotThreadSafe);
 
-impl<'a> BlkcgScope<'a> {
+impl BlkcgScope {
     /// Begins the scope. Process context; does not sleep.
     ///
     /// C: `kthread_associate_blkcg()`
-    pub fn enter(blkcg: &'a Blkcg) -> Self {
+    pub fn enter(blkcg: &Blkcg) -> Self {
         // SAFETY: The css is valid by the type invariants of `Blkcg`; the association takes a
         // reference of its own. It is stored in the current thread, which is checked to be a
         // kernel thread.
         unsafe { kthread_associate_blkcg(blkcg.0.get()) };
 
-        Self {
-            _blkcg: PhantomData,
-            _current: NotThreadSafe,
-        }
+        Self(NotThreadSafe)
     }
 }
 
-impl Drop for BlkcgScope<'_> {
+impl Drop for BlkcgScope {
     fn drop(&mut self) {
         // SAFETY: As in `enter()`, which ran in the same thread, as this is not `Send`. Null ends
         // the association.

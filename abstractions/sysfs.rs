@@ -88,16 +88,6 @@ impl<'a> ShowBuffer<'a> {
     pub fn write_fmt(&mut self, args: fmt::Arguments<'_>) -> Result {
         fmt::Write::write_fmt(self, args).map_err(|_| ENOSPC)
     }
-
-    /// Returns how many bytes were appended.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Returns whether nothing was appended yet.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
 }
 
 impl fmt::Write for ShowBuffer<'_> {
@@ -169,7 +159,7 @@ impl<T: DeviceOwner> Attribute<T> {
         let mut buffer = ShowBuffer::new(unsafe { &mut *page.cast::<[u8; PAGE_SIZE]>() });
 
         match (this.show)(owner, &mut buffer) {
-            Ok(()) => buffer.len() as isize,
+            Ok(()) => buffer.len as isize,
             Err(e) => e.to_errno() as isize,
         }
     }

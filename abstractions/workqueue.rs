@@ -35,13 +35,6 @@ impl QueueFlags {
     /// The work is held back while the system is suspended.
     pub const FREEZABLE: Self = Self(bindings::wq_flags_WQ_FREEZABLE);
 
-    /// Memory reclaim may wait for the work: the queue has a thread in reserve, so that it makes
-    /// progress when no new one can be created.
-    pub const MEM_RECLAIM: Self = Self(bindings::wq_flags_WQ_MEM_RECLAIM);
-
-    /// The work is run by threads of a higher priority (nice -20).
-    pub const HIGHPRI: Self = Self(bindings::wq_flags_WQ_HIGHPRI);
-
     /// The flags for `alloc_workqueue()`, which wants to be told of one of the two kinds.
     const fn into_raw(self) -> u32 {
         if self.0 & Self::UNBOUND.0 == 0 {
@@ -120,15 +113,6 @@ impl OwnedQueue {
         W: RawWorkItem<ID> + Send + 'static,
     {
         self.as_queue().enqueue(work)
-    }
-
-    /// Allocates a work item that calls `func`, and enqueues it; see [`Queue::try_spawn`].
-    pub fn try_spawn<F: FnOnce() + Send + 'static>(
-        &self,
-        flags: Flags,
-        func: F,
-    ) -> Result<(), AllocError> {
-        self.as_queue().try_spawn(flags, func)
     }
 
     /// Waits until all the work that is enqueued now has run.

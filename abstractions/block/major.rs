@@ -204,11 +204,6 @@ impl<T: Probe> MajorRegistration<T> {
         })
     }
 
-    /// Returns the registered number.
-    pub fn major(&self) -> u32 {
-        self.major
-    }
-
     /// Looks up the probe, and calls it. Called in process context, under `major_names_lock`.
     ///
     /// # Safety
