@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Error codes that [`kernel::error::code`] lacks.
+//!
+//! C header: [`include/uapi/asm-generic/errno.h`](srctree/include/uapi/asm-generic/errno.h)
+
+use kernel::{bindings, prelude::*};
+
+/// `ENOSYS`: function not implemented.
+pub fn enosys() -> Error {
+    Error::from_errno(-(bindings::ENOSYS as c_int))
+}
+
+/// `EOPNOTSUPP`: operation not supported.
+pub fn eopnotsupp() -> Error {
+    Error::from_errno(-(bindings::EOPNOTSUPP as c_int))
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Files as a driver that stores its data in one sees them.
+
+mod file;
+mod kiocb;
+mod mapping;
+
+pub use file::{FallocateMode, FileExt, FileKind, Stat, StatMask};
+pub use kiocb::{IoMode, Kiocb, KiocbOwner, KiocbParams};
+pub use mapping::NoFsRecursion;

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a file can do, and what is known about it.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use crate::abstractions::block::BlockDevice;
+use core::mem::MaybeUninit;
+use kernel::{bindings, error::to_result, fs::File, prelude::*};
+
+#[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
+extern "C" {
+    fn rust_helper_file_can_odirect(file: *mut bindings::file) -> bool;
+    fn rust_helper_file_path(file: *mut bindings::file) -> *const bindings::path;
+    fn rust_helper_i_size_read(inode: *const bindings::inode) -> bindings::loff_t;
+    fn rust_helper_vfs_statfs_bsize(file: *mut bindings::file, bytes: *mut c_long) -> c_int;
+    fn rust_helper_huge_encode_dev(dev: bindings::dev_t) -> u64;
+}
+
+// Checked against the headers in `helpers/fs.c`.
+const FMODE_WRITE: u32 = 0x2;
+const FMODE_NOWAIT: u32 = 1 << 27;
+const FALLOC_FL_KEEP_SIZE: c_int = 0x1;
+const FALLOC_FL_PUNCH_HOLE: c_int = 0x2;
+const FALLOC_FL_ZERO_RANGE: c_int = 0x10;
+
+/// What a file stores its data in: the type of the inode behind its page cache.
+pub enum FileKind<'a> {
+    /// A regular file.
+    Regular,
+    /// A block device.
+    Block(&'a BlockDevice),
+    /// Anything else.
+    Other,
+}
+
+/// How a range of a file is changed without data; the size of the file stays (`FALLOC_FL_*`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum FallocateMode {
+    /// Gives the blocks back; the range reads as zeroes (`FALLOC_FL_PUNCH_HOLE`).
+    PunchHole,
+    /// Keeps the blocks; the range reads as zeroes (`FALLOC_FL_ZERO_RANGE`).
+    ZeroRange,
+}
+
+/// What `vfs_getattr()` found out.
+pub struct Stat(bindings::kstat);
+
+impl Stat {
+    /// Size in bytes.
+    pub fn size(&self) -> i64 {
+        self.0.size
+    }
+
+    /// Inode number.
+    pub fn inode(&self) -> u64 {
+        self.0.ino
+    }
+
+    /// The device that the file lies on (`huge_encode_dev()`).
+    pub fn device(&self) -> u64 {
+        // SAFETY: No requirements.
+        unsafe { rust_helper_huge_encode_dev(self.0.dev) }
+    }
+
+    /// The device that the file is (`huge_encode_dev()`), or 0.
+    pub fn rdevice(&self) -> u64 {
+        // SAFETY: No requirements.
+        unsafe { rust_helper_huge_encode_dev(self.0.rdev) }
+    }
+
+    /// Alignment for direct I/O of the memory and of the position in the file, in bytes; `None` where
+    /// the file system does not tell or the file does not allow direct I/O.
+    pub fn dio_align(&self) -> Option<(u32, u32)> {
+        let told = self.0.result_mask & bindings::STATX_DIOALIGN != 0;
+        (told && self.0.dio_mem_align != 0)
+            .then_some((self.0.dio_mem_align, self.0.dio_offset_align))
+    }
+}
+
+/// What [`File`] does not offer yet.
+///
+/// The methods that ask the file system may sleep, for as long as it takes.
+pub trait FileExt {
+    /// Whether the file has a `read_iter` operation.
+    fn has_read_iter(&self) -> bool;
+    /// Whether the file has a `write_iter` operation.
+    fn has_write_iter(&self) -> bool;
+    /// Whether the file has an `fsync` operation.
+    fn has_fsync(&self) -> bool;
+    /// Whether the file has a `fallocate` operation.
+    fn has_fallocate(&self) -> bool;
+    /// Whether the file was opened for writing (`FMODE_WRITE`).
+    fn is_writable(&self) -> bool;
+    /// Whether the file allows direct I/O (`FMODE_CAN_ODIRECT`).
+    fn can_odirect(&self) -> bool;
+    /// Whether the file understands `IOCB_NOWAIT` (`FMODE_NOWAIT`).
+    fn can_nowait(&self) -> bool;
+    /// What the file stores its data in.
+    fn kind(&self) -> FileKind<'_>;
+    /// The block device that the file's file system lies on, if it is one.
+    fn sb_block_device(&self) -> Option<&BlockDevice>;
+    /// Size in bytes of the inode behind the page cache (`i_size_read()`).
+    fn cached_size(&self) -> i64;
+    /// `vfs_getattr()` for the given `STATX_*` fields.
+    fn stat(&self, mask: StatMask) -> Result<Stat>;
+    /// Block size of the file system in bytes (`vfs_statfs()`).
+    fn fs_block_size(&self) -> Result<u32>;
+    /// `vfs_fsync()`, metadata included.
+    fn fsync(&self) -> Result;
+    /// `vfs_fallocate()` with `FALLOC_FL_KEEP_SIZE`; `pos` and `len` in bytes.
+    fn fallocate(&self, mode: FallocateMode, pos: i64, len: i64) -> Result;
+    /// The path as seen from the current root (`file_path()`), written to the end of `buf`.
+    /// `ENAMETOOLONG` where it does not fit.
+    fn path<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8]>;
+}
+
+/// Which fields [`FileExt::stat`] asks for.
+#[derive(Clone, Copy)]
+pub enum StatMask {
+    /// `STATX_SIZE`, with `vfs_getattr_nosec()`.
+    Size,
+    /// `STATX_INO`, and the device numbers that come with it.
+    Inode,
+    /// `STATX_DIOALIGN`
+    DioAlign,
+}
+
+fn f_op(file: &File) -> &bindings::file_operations {
+    // SAFETY: A file's operations are set when it is opened and live as long as it does.
+    unsafe { &*(*file.as_ptr()).f_op }
+}
+
+fn f_mode(file: &File) -> u32 {
+    // SAFETY: The bits that are asked for here do not change once a file is open.
+    unsafe { (*file.as_ptr()).f_mode }
+}
+
+fn mapping_inode(file: &File) -> *mut bindings::inode {
+    // SAFETY: A file's mapping and its host are set when it is opened and live as long as it does.
+    unsafe { (*(*file.as_ptr()).f_mapping).host }
+}
+
+impl FileExt for File {
+    fn has_read_iter(&self) -> bool {
+        f_op(self).read_iter.is_some()
+    }
+
+    fn has_write_iter(&self) -> bool {
+        f_op(self).write_iter.is_some()
+    }
+
+    fn has_fsync(&self) -> bool {
+        f_op(self).fsync.is_some()
+    }
+
+    fn has_fallocate(&self) -> bool {
+        f_op(self).fallocate.is_some()
+    }
+
+    fn is_writable(&self) -> bool {
+        f_mode(self) & FMODE_WRITE != 0
+    }
+
+    fn can_odirect(&self) -> bool {
+        // SAFETY: The file is valid.
+        unsafe { rust_helper_file_can_odirect(self.as_ptr()) }
+    }
+
+    fn can_nowait(&self) -> bool {
+        f_mode(self) & FMODE_NOWAIT != 0
+    }
+
+    fn kind(&self) -> FileKind<'_> {
+        let inode = mapping_inode(self);
+        // SAFETY: The inode is valid; the type in its mode never changes.
+        match u32::from(unsafe { (*inode).i_mode }) & bindings::S_IFMT {
+            bindings::S_IFREG => FileKind::Regular,
+            // SAFETY: The inode behind the page cache of a block special file is that of the block
+            // device, which the open file keeps alive.
+            bindings::S_IFBLK => {
+                FileKind::Block(unsafe { BlockDevice::from_raw(bindings::I_BDEV(inode)) })
+            }
+            _ => FileKind::Other,
+        }
+    }
+
+    fn sb_block_device(&self) -> Option<&BlockDevice> {
+        // SAFETY: The file keeps its file system mounted, and that keeps its device open.
+        let bdev = unsafe { (*(*mapping_inode(self)).i_sb).s_bdev };
+        if bdev.is_null() {
+            return None;
+        }
+        // SAFETY: As above.
+        Some(unsafe { BlockDevice::from_raw(bdev) })
+    }
+
+    fn cached_size(&self) -> i64 {
+        // SAFETY: The inode is valid.
+        unsafe { rust_helper_i_size_read(mapping_inode(self)) }
+    }
+
+    fn stat(&self, mask: StatMask) -> Result<Stat> {
+        let mut stat = MaybeUninit::<bindings::kstat>::zeroed();
+        // SAFETY: The file is valid, and its path is valid as long as it is.
+        let path = unsafe { rust_helper_file_path(self.as_ptr()) };
+        let flags = bindings::AT_STATX_SYNC_AS_STAT;
+        // SAFETY: `path` is valid, `stat` is memory for a `kstat`.
+        to_result(unsafe {
+            match mask {
+                StatMask::Size => bindings::vfs_getattr_nosec(
+                    path,
+                    stat.as_mut_ptr(),
+                    bindings::STATX_SIZE,
+                    flags,
+                ),
+                StatMask::Inode => {
+                    bindings::vfs_getattr(path, stat.as_mut_ptr(), bindings::STATX_INO, flags)
+                }
+                StatMask::DioAlign => {
+                    bindings::vfs_getattr(path, stat.as_mut_ptr(), bindings::STATX_DIOALIGN, flags)
+                }
+            }
+        })?;
+        // SAFETY: All zeroes are valid for a `kstat`, and it was filled in.
+        Ok(Stat(unsafe { stat.assume_init() }))
+    }
+
+    fn fs_block_size(&self) -> Result<u32> {
+        let mut bytes = 0;
+        // SAFETY: The file is valid.
+        to_result(unsafe { rust_helper_vfs_statfs_bsize(self.as_ptr(), &mut bytes) })?;
+        Ok(u32::try_from(bytes)?)
+    }
+
+    fn fsync(&self) -> Result {
+        // SAFETY: The file is valid.
+        to_result(unsafe { bindings::vfs_fsync(self.as_ptr(), 0) })
+    }
+
+    fn fallocate(&self, mode: FallocateMode, pos: i64, len: i64) -> Result {
+        let mode = FALLOC_FL_KEEP_SIZE
+            | match mode {
+                FallocateMode::PunchHole => FALLOC_FL_PUNCH_HOLE,
+                FallocateMode::ZeroRange => FALLOC_FL_ZERO_RANGE,
+            };
+        // SAFETY: The file is valid; the rest is checked by the callee.
+        to_result(unsafe { bindings::vfs_fallocate(self.as_ptr(), mode, pos, len) })
+    }
+
+    fn path<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8]> {
+        let len = c_int::try_from(buf.len())?;
+        // SAFETY: The file is valid, `buf` is memory for `len` bytes.
+        let path = kernel::error::from_err_ptr(unsafe {
+            bindings::file_path(self.as_ptr(), buf.as_mut_ptr().cast(), len)
+        })?;
+        // SAFETY: On success `path` is a C string inside `buf`.
+        Ok(unsafe { CStr::from_char_ptr(path) }.to_bytes())
+    }
+}
