@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Block devices and their drivers.
+
+pub mod disk;
+pub mod limits;
+pub mod major;
+pub mod mq;
+
+mod device;
+mod plug;
+
+pub use device::{BlockDevice, Claim};
+pub use plug::with_plug;

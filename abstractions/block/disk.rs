@@ -1,0 +1,710 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Disks of a blk-mq driver.
+//!
+//! Ownership: an [`OwnedDisk`] owns the `struct gendisk`, which owns the driver's data. Whatever the
+//! driver does with a disk it does through a borrowed [`Disk`], so that there is no circle of
+//! references. An open block device keeps the disk and its data, but not the [`OwnedDisk`].
+//!
+//! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
+
+use super::{
+    device::BlockDevice,
+    limits::QueueLimits,
+    mq::{Operations, TagSet, TagSetParams},
+};
+use crate::abstractions::{sync::LockKillable, sysfs::DeviceOwner};
+use core::{
+    fmt::Write,
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+    ptr::NonNull,
+};
+use kernel::{
+    bindings,
+    error::{from_err_ptr, from_result, to_result},
+    fmt,
+    fs::File,
+    prelude::*,
+    str::NullTerminatedFormatter,
+    sync::{
+        aref::{ARef, AlwaysRefCounted},
+        atomic::{Acquire, Atomic, Relaxed, Release},
+        LockClassKey, Mutex, MutexGuard,
+    },
+    types::{Opaque, ScopeGuard},
+    ThisModule,
+};
+
+#[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
+extern "C" {
+    fn rust_helper_disk_openers(disk: *mut bindings::gendisk) -> c_uint;
+    fn rust_helper_disk_suppress_part_scan(disk: *mut bindings::gendisk, suppress: bool);
+    fn rust_helper_disk_to_dev(disk: *mut bindings::gendisk) -> *mut bindings::device;
+    fn rust_helper_dev_to_disk(dev: *mut bindings::device) -> *mut bindings::gendisk;
+    fn rust_helper_dev_set_uevent_suppress(dev: *mut bindings::device, val: c_int);
+    fn rust_helper_blk_mq_freeze_queue(q: *mut bindings::request_queue) -> c_uint;
+    fn rust_helper_blk_mq_unfreeze_queue(q: *mut bindings::request_queue, memflags: c_uint);
+    fn rust_helper_queue_logical_block_size(q: *mut bindings::request_queue) -> c_uint;
+}
+
+// Checked against the header in `helpers/block.c`.
+const BLK_OPEN_WRITE: u32 = 0x2;
+const BLK_OPEN_EXCL: u32 = 0x4;
+
+/// How a block device was opened (`blk_mode_t`).
+#[derive(Clone, Copy)]
+pub struct OpenMode(u32);
+
+impl OpenMode {
+    /// Whether it may be written to (`BLK_OPEN_WRITE`).
+    pub fn is_write(self) -> bool {
+        self.0 & BLK_OPEN_WRITE != 0
+    }
+
+    /// Whether it is held exclusively (`BLK_OPEN_EXCL`).
+    pub fn is_exclusive(self) -> bool {
+        self.0 & BLK_OPEN_EXCL != 0
+    }
+}
+
+/// An ioctl on a block device, in the context of the system call.
+pub struct Ioctl<'a, T: Operations> {
+    /// The disk that the device is or is a part of.
+    pub disk: &'a Disk<T>,
+    /// The device that was opened.
+    pub bdev: &'a BlockDevice,
+    /// How it was opened.
+    pub mode: OpenMode,
+    /// Number of the ioctl.
+    pub cmd: u32,
+    /// Its argument: a number, or an address in the caller's memory. The compat call passes it as the
+    /// 32-bit program gave it.
+    pub arg: usize,
+}
+
+impl<T: Operations> Ioctl<'_, T> {
+    /// Gets a file by the caller's descriptor (`fget()`); `EBADF` if there is none.
+    pub fn fget(&self, fd: u32) -> Result<ARef<File>> {
+        // SAFETY: No requirements.
+        let file = NonNull::new(unsafe { bindings::fget(fd) }).ok_or(EBADF)?;
+        // SAFETY: `fget` returned a reference, which passes to the result. `ioctl()` does not use
+        // `fdget_pos`, so this task has no such call active on the file.
+        Ok(unsafe { ARef::from_raw(file.cast::<File>()) })
+    }
+}
+
+/// The disk side of a block driver: its block device operations.
+pub trait DiskOperations: Operations {
+    /// The module that has to stay while a disk is open.
+    const OWNER: &'static ThisModule;
+
+    /// The operations as C sees them: a static `DiskVTable::new()`. Its address tells the driver's
+    /// disks from others.
+    const VTABLE: &'static DiskVTable<Self>;
+
+    /// The disk, or a partition of it, is being opened. Called under `open_mutex`; may sleep.
+    fn open(disk: &Disk<Self>) -> Result;
+
+    /// The disk, or a partition of it, was closed. Called under `open_mutex`; may sleep.
+    fn release(disk: &OpenLocked<'_, Self>);
+
+    /// An ioctl that the block layer does not know. May sleep.
+    fn ioctl(ioctl: Ioctl<'_, Self>) -> Result<i32>;
+
+    /// An ioctl of a 32-bit program, known to the block layer or not. May sleep.
+    fn compat_ioctl(ioctl: Ioctl<'_, Self>) -> Result<i32>;
+}
+
+/// The `struct block_device_operations` of a driver.
+pub struct DiskVTable<T: DiskOperations> {
+    ops: bindings::block_device_operations,
+    _p: PhantomData<fn() -> T>,
+}
+
+// SAFETY: The operations are never written to.
+unsafe impl<T: DiskOperations> Sync for DiskVTable<T> {}
+
+impl<T: DiskOperations> Default for DiskVTable<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: DiskOperations> DiskVTable<T> {
+    /// Builds the operations.
+    pub const fn new() -> Self {
+        Self {
+            ops: bindings::block_device_operations {
+                open: Some(Self::open),
+                release: Some(Self::release),
+                ioctl: Some(Self::ioctl),
+                #[cfg(CONFIG_COMPAT)]
+                compat_ioctl: Some(Self::compat_ioctl),
+                free_disk: Some(Self::free_disk),
+                owner: T::OWNER.as_ptr(),
+                ..pin_init::zeroed()
+            },
+            _p: PhantomData,
+        }
+    }
+
+    pub(super) fn as_ptr(&self) -> *const bindings::block_device_operations {
+        &raw const self.ops
+    }
+
+    /// # Safety
+    ///
+    /// Called by the block layer only, with `open_mutex` held.
+    unsafe extern "C" fn open(disk: *mut bindings::gendisk, _mode: bindings::blk_mode_t) -> c_int {
+        // SAFETY: The block layer passes a live disk with these operations.
+        let disk = unsafe { Disk::from_raw(disk) };
+        from_result(|| T::open(disk).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// Called by the block layer only, with `open_mutex` held.
+    unsafe extern "C" fn release(disk: *mut bindings::gendisk) {
+        // SAFETY: The block layer passes a live disk with these operations.
+        let disk = unsafe { Disk::from_raw(disk) };
+        // INVARIANT: The block layer holds `open_mutex` during this call.
+        T::release(&OpenLocked { disk });
+    }
+
+    /// # Safety
+    ///
+    /// `bdev` must be open, and belong to a disk with these operations.
+    unsafe fn context<'a>(
+        bdev: *mut bindings::block_device,
+        mode: bindings::blk_mode_t,
+        cmd: c_uint,
+        arg: c_ulong,
+    ) -> Ioctl<'a, T> {
+        // SAFETY: By the safety requirements.
+        let disk = unsafe { Disk::from_raw((*bdev).bd_disk) };
+        Ioctl {
+            disk,
+            // SAFETY: By the safety requirements.
+            bdev: unsafe { BlockDevice::from_raw(bdev) },
+            mode: OpenMode(mode),
+            cmd,
+            arg,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by the block layer only, for a device that is open.
+    unsafe extern "C" fn ioctl(
+        bdev: *mut bindings::block_device,
+        mode: bindings::blk_mode_t,
+        cmd: c_uint,
+        arg: c_ulong,
+    ) -> c_int {
+        // SAFETY: The block layer passes an open device of a disk with these operations.
+        from_result(|| T::ioctl(unsafe { Self::context(bdev, mode, cmd, arg) }))
+    }
+
+    /// # Safety
+    ///
+    /// Called by the block layer only, for a device that is open.
+    #[cfg(CONFIG_COMPAT)]
+    unsafe extern "C" fn compat_ioctl(
+        bdev: *mut bindings::block_device,
+        mode: bindings::blk_mode_t,
+        cmd: c_uint,
+        arg: c_ulong,
+    ) -> c_int {
+        // SAFETY: The block layer passes an open device of a disk with these operations.
+        from_result(|| T::compat_ioctl(unsafe { Self::context(bdev, mode, cmd, arg) }))
+    }
+
+    /// # Safety
+    ///
+    /// Called by the block layer only, when the last reference to an added disk is gone.
+    unsafe extern "C" fn free_disk(disk: *mut bindings::gendisk) {
+        // SAFETY: `OwnedDisk::new` stored a box there. The queue is gone, so nobody borrows it.
+        drop(unsafe { KBox::from_raw((*disk).private_data.cast::<Private<T>>()) });
+    }
+}
+
+/// What a disk, and its queue, point to as the driver's.
+///
+/// # Invariants
+///
+/// `config` is null or comes from [`KBox::into_raw`], and belongs to this. It is set from null only
+/// under `state`, and otherwise changed only under `state` with the queue frozen.
+#[pin_data(PinnedDrop)]
+pub(super) struct Private<T: Operations> {
+    #[pin]
+    data: T::DiskData,
+    #[pin]
+    state: Mutex<T::State>,
+    config: Atomic<*mut T::Config>,
+}
+
+impl<T: Operations> Private<T> {
+    pub(super) fn data(&self) -> &T::DiskData {
+        &self.data
+    }
+
+    pub(super) fn config(&self) -> *const T::Config {
+        // Pairs with `DiskGuard::publish`.
+        self.config.load(Acquire).cast_const()
+    }
+}
+
+#[pinned_drop]
+impl<T: Operations> PinnedDrop for Private<T> {
+    fn drop(self: Pin<&mut Self>) {
+        let config = self.config.load(Relaxed);
+        if !config.is_null() {
+            // SAFETY: By the type invariants.
+            drop(unsafe { KBox::from_raw(config) });
+        }
+    }
+}
+
+/// A `struct gendisk` of the driver `T`.
+///
+/// # Invariants
+///
+/// A reference to one is a live disk made by [`OwnedDisk<T>`].
+#[repr(transparent)]
+pub struct Disk<T: Operations> {
+    disk: Opaque<bindings::gendisk>,
+    _p: PhantomData<T>,
+}
+
+// SAFETY: The last reference may be put by any task, and the driver's data is `Send`.
+unsafe impl<T: Operations> Send for Disk<T> {}
+// SAFETY: The methods may be called from any task, and the driver's data is `Sync`.
+unsafe impl<T: Operations> Sync for Disk<T> {}
+
+impl<T: Operations> Disk<T> {
+    /// # Safety
+    ///
+    /// The type invariants hold for `disk` during `'a`.
+    pub(super) unsafe fn from_raw<'a>(disk: *mut bindings::gendisk) -> &'a Self {
+        // SAFETY: By the safety requirement; the type is transparent.
+        unsafe { &*disk.cast() }
+    }
+
+    fn as_ptr(&self) -> *mut bindings::gendisk {
+        self.disk.get()
+    }
+
+    pub(super) fn queue(&self) -> *mut bindings::request_queue {
+        // SAFETY: A disk has one queue for life.
+        unsafe { (*self.as_ptr()).queue }
+    }
+
+    fn private(&self) -> &Private<T> {
+        // SAFETY: By the type invariants; the private data lives as long as the disk.
+        unsafe { &*(*self.as_ptr()).private_data.cast::<Private<T>>() }
+    }
+
+    fn device(&self) -> *mut bindings::device {
+        // SAFETY: The disk is live.
+        unsafe { rust_helper_disk_to_dev(self.as_ptr()) }
+    }
+
+    /// The driver's data.
+    pub fn data(&self) -> &T::DiskData {
+        &self.private().data
+    }
+
+    /// Locks the disk's mutex. May sleep.
+    pub fn lock(&self) -> DiskGuard<'_, T> {
+        DiskGuard {
+            disk: self,
+            state: self.private().state.lock(),
+        }
+    }
+
+    /// Locks the disk's mutex; `EINTR` if the task is killed while it waits. May sleep.
+    pub fn lock_killable(&self) -> Result<DiskGuard<'_, T>> {
+        Ok(DiskGuard {
+            disk: self,
+            state: self.private().state.lock_killable()?,
+        })
+    }
+
+    /// The block device that is the whole disk.
+    pub fn part0(&self) -> &BlockDevice {
+        // SAFETY: Part 0 lives as long as the disk.
+        unsafe { BlockDevice::from_raw((*self.as_ptr()).part0) }
+    }
+
+    /// How often the disk and its partitions are open (`disk_openers()`). Stable only under
+    /// `open_mutex`.
+    pub fn openers(&self) -> u32 {
+        // SAFETY: The disk is live.
+        unsafe { rust_helper_disk_openers(self.as_ptr()) }
+    }
+
+    /// Logical block size of the queue in bytes.
+    pub fn logical_block_size(&self) -> u32 {
+        // SAFETY: The disk and its queue are live.
+        unsafe { rust_helper_queue_logical_block_size(self.queue()) }
+    }
+
+    /// Sets the capacity in 512-byte sectors. If it is another one than before, userspace gets a
+    /// change event with `RESIZE=1`, and this returns true (`set_capacity_and_notify()`). May sleep.
+    pub fn set_capacity_and_notify(&self, sectors: u64) -> bool {
+        // SAFETY: The disk is live.
+        unsafe { bindings::set_capacity_and_notify(self.as_ptr(), sectors) }
+    }
+
+    /// Marks the disk read-only or not, with an event to userspace (`set_disk_ro()`). May sleep.
+    pub fn set_read_only(&self, read_only: bool) {
+        // SAFETY: The disk is live.
+        unsafe { bindings::set_disk_ro(self.as_ptr(), read_only) };
+    }
+
+    /// Says that there is another medium (`disk_force_media_change()`). May sleep.
+    pub fn force_media_change(&self) {
+        // SAFETY: The disk is live.
+        unsafe { bindings::disk_force_media_change(self.as_ptr()) };
+    }
+
+    /// Drops all buffers and sets the capacity to 0 (`invalidate_disk()`). May sleep.
+    pub fn invalidate(&self) {
+        // SAFETY: The disk is live.
+        unsafe { bindings::invalidate_disk(self.as_ptr()) };
+    }
+
+    /// Says whether the block layer looks for partitions when the disk is opened.
+    pub fn set_partition_scan(&self, on: bool) {
+        // SAFETY: The disk is live.
+        unsafe { rust_helper_disk_suppress_part_scan(self.as_ptr(), !on) };
+    }
+
+    /// Drops all partitions and looks for new ones (`bdev_disk_changed()`). Takes `open_mutex`, so
+    /// the disk's mutex must not be held. May sleep.
+    pub fn rescan_partitions(&self) -> Result {
+        // SAFETY: The disk is live; its mutex was set up when it was allocated.
+        let open_mutex = unsafe { &raw mut (*self.as_ptr()).open_mutex };
+        // SAFETY: As above.
+        unsafe { bindings::mutex_lock(open_mutex) };
+        // INVARIANT: Locked above.
+        let result = OpenLocked { disk: self }.rescan_partitions();
+        // SAFETY: Locked above by this task.
+        unsafe { bindings::mutex_unlock(open_mutex) };
+        result
+    }
+
+    /// Sends a change event to userspace. May sleep.
+    pub fn change_uevent(&self) {
+        // SAFETY: The disk is live. There is nothing to be done where the event cannot be sent.
+        unsafe {
+            bindings::kobject_uevent(
+                &raw mut (*self.device()).kobj,
+                bindings::kobject_action_KOBJ_CHANGE,
+            )
+        };
+    }
+
+    /// Sends no events to userspace until the result is dropped.
+    pub fn suppress_uevents(&self) -> UeventsSuppressed<'_, T> {
+        // SAFETY: The disk is live.
+        unsafe { rust_helper_dev_set_uevent_suppress(self.device(), 1) };
+        UeventsSuppressed(self)
+    }
+}
+
+// SAFETY: A reference to the disk's device keeps the disk, and with it the private data.
+unsafe impl<T: Operations> AlwaysRefCounted for Disk<T> {
+    fn inc_ref(&self) {
+        // SAFETY: The disk is live.
+        unsafe { bindings::get_device(self.device()) };
+    }
+
+    unsafe fn dec_ref(disk: NonNull<Self>) {
+        // SAFETY: The caller owns a reference, so the disk is live.
+        unsafe { bindings::put_device(disk.as_ref().device()) };
+    }
+}
+
+// SAFETY: The device is a part of the disk; `dev_to_disk()` finds it. A device that somebody refers to
+// keeps its disk.
+unsafe impl<T: Operations> DeviceOwner for Disk<T> {
+    unsafe fn from_device<'a>(dev: *mut bindings::device) -> &'a Self {
+        // SAFETY: By the requirements of the trait `dev` comes from `as_device`.
+        unsafe { Self::from_raw(rust_helper_dev_to_disk(dev)) }
+    }
+
+    fn as_device(&self) -> *mut bindings::device {
+        self.device()
+    }
+}
+
+/// A disk that sends no events to userspace.
+#[must_use = "events are sent again at once when unused"]
+pub struct UeventsSuppressed<'a, T: Operations>(&'a Disk<T>);
+
+impl<T: Operations> Drop for UeventsSuppressed<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: The disk is live.
+        unsafe { rust_helper_dev_set_uevent_suppress(self.0.device(), 0) };
+    }
+}
+
+/// A disk whose `open_mutex` is held.
+///
+/// # Invariants
+///
+/// It is held as long as this exists.
+pub struct OpenLocked<'a, T: Operations> {
+    disk: &'a Disk<T>,
+}
+
+impl<T: Operations> OpenLocked<'_, T> {
+    /// [`Disk::rescan_partitions`] for one who has `open_mutex` already.
+    pub fn rescan_partitions(&self) -> Result {
+        // SAFETY: The disk is live, and by the type invariants `open_mutex` is held.
+        to_result(unsafe { bindings::bdev_disk_changed(self.disk.as_ptr(), false) })
+    }
+}
+
+impl<T: Operations> Deref for OpenLocked<'_, T> {
+    type Target = Disk<T>;
+
+    fn deref(&self) -> &Disk<T> {
+        self.disk
+    }
+}
+
+/// A disk whose mutex is held: access to its state, and to its configuration.
+pub struct DiskGuard<'a, T: Operations> {
+    disk: &'a Disk<T>,
+    state: MutexGuard<'a, T::State>,
+}
+
+impl<'a, T: Operations> DiskGuard<'a, T> {
+    /// The disk.
+    pub fn disk(&self) -> &'a Disk<T> {
+        self.disk
+    }
+
+    /// The configuration, if one is published.
+    pub fn config(&self) -> Option<&T::Config> {
+        // SAFETY: Whoever changes the configuration, or takes it away, borrows this guard, or one
+        // that follows it, mutably.
+        unsafe { self.disk.private().config().as_ref() }
+    }
+
+    /// Shows requests a configuration where there was none. Gives it back if there is one already.
+    pub fn publish(&mut self, config: KBox<T::Config>) -> Result<(), KBox<T::Config>> {
+        if self.config().is_some() {
+            return Err(config);
+        }
+        // INVARIANT: The mutex is held, and the pointer was null. Pairs with `Private::config`.
+        self.disk
+            .private()
+            .config
+            .store(KBox::into_raw(config), Release);
+        Ok(())
+    }
+
+    /// Waits for all requests to end, and holds new ones back (`blk_mq_freeze_queue()`). May sleep.
+    pub fn freeze(&mut self) -> Frozen<'_, 'a, T> {
+        // SAFETY: The disk and its queue are live.
+        let memflags = unsafe { rust_helper_blk_mq_freeze_queue(self.disk.queue()) };
+        Frozen {
+            guard: self,
+            memflags,
+        }
+    }
+}
+
+impl<T: Operations> Deref for DiskGuard<'_, T> {
+    type Target = T::State;
+
+    fn deref(&self) -> &T::State {
+        &self.state
+    }
+}
+
+impl<T: Operations> DerefMut for DiskGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T::State {
+        &mut self.state
+    }
+}
+
+/// A disk whose mutex is held and whose queue is frozen; thawed when dropped. While it exists the
+/// task's memory allocations start no I/O.
+///
+/// # Invariants
+///
+/// No request of the disk is in the driver's hands.
+pub struct Frozen<'g, 'a, T: Operations> {
+    guard: &'g mut DiskGuard<'a, T>,
+    memflags: c_uint,
+}
+
+impl<T: Operations> Frozen<'_, '_, T> {
+    /// The disk.
+    pub fn disk(&self) -> &Disk<T> {
+        self.guard.disk
+    }
+
+    /// The configuration and the state, to be changed.
+    pub fn parts(&mut self) -> (Option<&mut T::Config>, &mut T::State) {
+        let config = self.guard.disk.private().config.load(Relaxed);
+        // SAFETY: By the type invariants no request borrows the configuration, and the mutex, which
+        // all others need, is held through the guard that `self` borrows mutably.
+        (unsafe { config.as_mut() }, &mut self.guard.state)
+    }
+
+    /// Takes the configuration away.
+    pub fn take_config(&mut self) -> Option<KBox<T::Config>> {
+        let config = &self.guard.disk.private().config;
+        let taken = config.load(Relaxed);
+        config.store(core::ptr::null_mut(), Relaxed);
+        // SAFETY: By the invariants of `Private` it comes from `KBox::into_raw`, and nobody borrows
+        // it, as in `parts`.
+        (!taken.is_null()).then(|| unsafe { KBox::from_raw(taken) })
+    }
+}
+
+impl<T: Operations> Drop for Frozen<'_, '_, T> {
+    fn drop(&mut self) {
+        // SAFETY: `freeze` froze this queue once for `self`.
+        unsafe { rust_helper_blk_mq_unfreeze_queue(self.guard.disk.queue(), self.memflags) };
+    }
+}
+
+/// What a disk is made of.
+pub struct DiskParams {
+    /// Major device number.
+    pub major: u32,
+    /// First minor device number.
+    pub first_minor: u32,
+    /// Number of minor device numbers; 1 to have all partitions' numbers allocated dynamically.
+    pub minors: u32,
+    /// Whether partitions are looked for when the disk is opened.
+    pub partition_scan: bool,
+    /// Limits of the queue.
+    pub limits: QueueLimits,
+    /// Tags and hardware queues.
+    pub tag_set: TagSetParams,
+    /// Lockdep class of waiting for bios to this disk to end.
+    pub lock_class: Pin<&'static LockClassKey>,
+}
+
+/// A disk that the driver made and userspace sees.
+///
+/// Dropping it removes it: no new opens, no new I/O. Its data is released when the last one who has
+/// it open is gone. May sleep.
+///
+/// # Invariants
+///
+/// `disk` is a disk that was added with `T`'s operations, and `self` owns the reference that it was
+/// born with.
+pub struct OwnedDisk<T: DiskOperations> {
+    disk: NonNull<bindings::gendisk>,
+    tag_set: Option<Pin<KBox<TagSet<T>>>>,
+}
+
+// SAFETY: Any task may use and remove a disk, and the driver's data is `Send`.
+unsafe impl<T: DiskOperations> Send for OwnedDisk<T> {}
+// SAFETY: A shared `OwnedDisk` gives access to a `Disk`, which is `Sync`.
+unsafe impl<T: DiskOperations> Sync for OwnedDisk<T> {}
+
+impl<T: DiskOperations> OwnedDisk<T> {
+    /// Makes a disk of capacity 0, which appears in `/dev` under `name`, and adds it. May sleep.
+    ///
+    /// Fails with `ENOMEM`; `EINVAL` if limits, tags or name are refused; or as adding it to sysfs
+    /// does.
+    pub fn new(
+        name: fmt::Arguments<'_>,
+        params: DiskParams,
+        data: impl PinInit<T::DiskData, Error>,
+        state: impl PinInit<Mutex<T::State>>,
+    ) -> Result<Self> {
+        let private = KBox::try_pin_init(
+            try_pin_init!(Private::<T> {
+                data <- data,
+                state <- state,
+                // INVARIANT: Null.
+                config: Atomic::new(core::ptr::null_mut()),
+            }),
+            GFP_KERNEL,
+        )?;
+        let tag_set = KBox::try_pin_init(TagSet::<T>::new(params.tag_set), GFP_KERNEL)?;
+        let mut limits = params.limits;
+        let private_ptr: *const Private<T> = &*private;
+        let private_ptr = private_ptr.cast_mut().cast::<c_void>();
+
+        // SAFETY: The tag set was allocated, and outlives the queue: it is released after
+        // `del_gendisk()` in `drop`, or after `put_disk()` below. So is the private data. The lock
+        // class is static.
+        let disk = from_err_ptr(unsafe {
+            bindings::__blk_mq_alloc_disk(
+                tag_set.as_ptr(),
+                limits.as_mut_ptr(),
+                private_ptr,
+                params.lock_class.as_ptr(),
+            )
+        })?;
+        // SAFETY: The disk was allocated above. Until it is added this drops its only reference.
+        let mut disk = ScopeGuard::new_with_data(disk, |disk| unsafe { bindings::put_disk(disk) });
+
+        // SAFETY: The disk is valid, and nobody else knows it yet.
+        unsafe {
+            (**disk).major = params.major as c_int;
+            (**disk).first_minor = params.first_minor as c_int;
+            (**disk).minors = params.minors as c_int;
+            (**disk).fops = T::VTABLE.as_ptr();
+            (**disk).private_data = private_ptr;
+            (**disk).events = bindings::DISK_EVENT_MEDIA_CHANGE as c_ushort;
+            (**disk).event_flags = bindings::DISK_EVENT_FLAG_UEVENT as c_ushort;
+            rust_helper_disk_suppress_part_scan(*disk, !params.partition_scan);
+        }
+        // SAFETY: As above.
+        let disk_name = unsafe { &mut (**disk).disk_name };
+        NullTerminatedFormatter::new(disk_name)
+            .ok_or(EINVAL)?
+            .write_fmt(name)
+            .map_err(|_| EINVAL)?;
+
+        // SAFETY: The disk is filled in.
+        to_result(unsafe {
+            bindings::device_add_disk(core::ptr::null_mut(), *disk, core::ptr::null_mut())
+        })?;
+
+        // The disk was added, so that `free_disk` will release the private data.
+        //
+        // SAFETY: The box is turned into the pointer that `free_disk` turns back; it stays pinned.
+        let _ = KBox::into_raw(unsafe { Pin::into_inner_unchecked(private) });
+        // SAFETY: A disk that was allocated is not null.
+        let disk = unsafe { NonNull::new_unchecked(disk.dismiss()) };
+        // INVARIANT: Added above; the reference was kept.
+        Ok(Self {
+            disk,
+            tag_set: Some(tag_set),
+        })
+    }
+}
+
+impl<T: DiskOperations> Deref for OwnedDisk<T> {
+    type Target = Disk<T>;
+
+    fn deref(&self) -> &Disk<T> {
+        // SAFETY: By the type invariants.
+        unsafe { Disk::from_raw(self.disk.as_ptr()) }
+    }
+}
+
+impl<T: DiskOperations> Drop for OwnedDisk<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the disk was added, and is removed once.
+        unsafe { bindings::del_gendisk(self.disk.as_ptr()) };
+        // Removing the disk took its queue down, which was the only user of the tags.
+        self.tag_set = None;
+        // SAFETY: `self` owns this reference and does not use it again.
+        unsafe { bindings::put_disk(self.disk.as_ptr()) };
+    }
+}

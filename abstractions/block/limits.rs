@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Limits of a request queue.
+//!
+//! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
+
+use super::{
+    disk::{Disk, DiskGuard, Frozen},
+    mq::Operations,
+};
+use core::{
+    mem::ManuallyDrop,
+    ops::{Deref, DerefMut},
+};
+use kernel::{bindings, error::to_result, prelude::*};
+
+#[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
+extern "C" {
+    fn rust_helper_queue_limits_start_update(
+        q: *mut bindings::request_queue,
+        lim: *mut bindings::queue_limits,
+    );
+    fn rust_helper_queue_limits_cancel_update(q: *mut bindings::request_queue);
+}
+
+// Checked against the header in `helpers/block.c`.
+const BLK_FEAT_WRITE_CACHE: u32 = 1 << 0;
+const BLK_FEAT_ROTATIONAL: u32 = 1 << 2;
+
+/// A `struct queue_limits`. The values are checked when they are committed.
+#[derive(Clone, Copy)]
+pub struct QueueLimits(bindings::queue_limits);
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl QueueLimits {
+    /// All zero: the block layer fills its defaults in.
+    pub fn new() -> Self {
+        Self(pin_init::zeroed())
+    }
+
+    /// The largest request in 512-byte sectors.
+    pub fn set_max_hw_sectors(&mut self, sectors: u32) -> &mut Self {
+        self.0.max_hw_sectors = sectors;
+        self
+    }
+
+    /// Logical and physical block size and minimum I/O size, all in bytes.
+    pub fn set_block_size(&mut self, bytes: u32) -> &mut Self {
+        self.0.logical_block_size = bytes;
+        self.0.physical_block_size = bytes;
+        self.0.io_min = bytes;
+        self
+    }
+
+    /// The mask that a buffer's address must not have bits in common with.
+    pub fn set_dma_alignment(&mut self, mask: u32) -> &mut Self {
+        self.0.dma_alignment = mask;
+        self
+    }
+
+    /// The largest discard and the largest write-zeroes in 512-byte sectors, 0 for none; and the
+    /// granularity of discard in bytes.
+    pub fn set_discard(&mut self, discard: u32, write_zeroes: u32, granularity: u32) -> &mut Self {
+        self.0.max_hw_discard_sectors = discard;
+        self.0.max_write_zeroes_sectors = write_zeroes;
+        self.0.discard_granularity = granularity;
+        self
+    }
+
+    /// No discard.
+    pub fn set_no_discard(&mut self) -> &mut Self {
+        self.0.max_hw_discard_sectors = 0;
+        self.0.discard_granularity = 0;
+        self
+    }
+
+    /// No write-zeroes.
+    pub fn set_no_write_zeroes(&mut self) -> &mut Self {
+        self.0.max_write_zeroes_sectors = 0;
+        self
+    }
+
+    /// Whether there is a volatile write cache, so that flushes are needed.
+    pub fn set_write_cache(&mut self, on: bool) -> &mut Self {
+        self.set_feature(BLK_FEAT_WRITE_CACHE, on)
+    }
+
+    /// Whether seeks are expensive.
+    pub fn set_rotational(&mut self, on: bool) -> &mut Self {
+        self.set_feature(BLK_FEAT_ROTATIONAL, on)
+    }
+
+    fn set_feature(&mut self, feature: u32, on: bool) -> &mut Self {
+        if on {
+            self.0.features |= feature;
+        } else {
+            self.0.features &= !feature;
+        }
+        self
+    }
+
+    pub(super) fn as_mut_ptr(&mut self) -> *mut bindings::queue_limits {
+        &raw mut self.0
+    }
+}
+
+/// An update of a queue's limits, which keeps other updates out until it is committed or dropped.
+///
+/// # Invariants
+///
+/// `limits_lock` of the disk's queue is held.
+pub struct LimitsUpdate<'a, T: Operations> {
+    disk: &'a Disk<T>,
+    limits: QueueLimits,
+}
+
+impl<'a, T: Operations> LimitsUpdate<'a, T> {
+    /// Begins with the limits as they are (`queue_limits_start_update()`). May sleep.
+    pub fn start(disk: &'a Disk<T>) -> Self {
+        let mut limits = QueueLimits::new();
+        // SAFETY: The disk's queue lives as long as the disk.
+        unsafe { rust_helper_queue_limits_start_update(disk.queue(), limits.as_mut_ptr()) };
+        // INVARIANT: The function above returned with the lock held.
+        Self { disk, limits }
+    }
+
+    fn commit(self) -> Result {
+        let mut this = ManuallyDrop::new(self);
+        let queue = this.disk.queue();
+        // SAFETY: By the type invariants the lock is held, and `this` does not release it again.
+        to_result(unsafe { bindings::queue_limits_commit_update(queue, this.limits.as_mut_ptr()) })
+    }
+
+    /// Makes the limits those of a queue that is frozen.
+    ///
+    /// Fails with `EINVAL`, and changes nothing, if they make no sense or `frozen` is another queue.
+    pub fn commit_frozen(self, frozen: &Frozen<'_, '_, T>) -> Result {
+        if !core::ptr::eq(frozen.disk(), self.disk) {
+            return Err(EINVAL);
+        }
+        self.commit()
+    }
+
+    /// Makes the limits those of a queue that has no configuration, and so no I/O to be disturbed.
+    ///
+    /// Fails with `EBUSY` if it has one, with `EINVAL` if the limits make no sense or `guard` is
+    /// that of another disk; changes nothing then.
+    pub fn commit_unconfigured(self, guard: &DiskGuard<'_, T>) -> Result {
+        if !core::ptr::eq(guard.disk(), self.disk) {
+            return Err(EINVAL);
+        }
+        if guard.config().is_some() {
+            return Err(EBUSY);
+        }
+        self.commit()
+    }
+}
+
+impl<T: Operations> Deref for LimitsUpdate<'_, T> {
+    type Target = QueueLimits;
+
+    fn deref(&self) -> &QueueLimits {
+        &self.limits
+    }
+}
+
+impl<T: Operations> DerefMut for LimitsUpdate<'_, T> {
+    fn deref_mut(&mut self) -> &mut QueueLimits {
+        &mut self.limits
+    }
+}
+
+impl<T: Operations> Drop for LimitsUpdate<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the lock is held.
+        unsafe { rust_helper_queue_limits_cancel_update(self.disk.queue()) };
+    }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Multi-queue block drivers.
+//!
+//! Unlike [`kernel::block::mq`], a driver here has private data for each request, each hardware
+//! queue and each disk, sees what a request asks for, and may change the configuration that its
+//! requests depend on while the queue is frozen.
+//!
+//! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
+
+mod operations;
+mod request;
+mod request_io;
+mod request_list;
+mod tag_set;
+
+pub use operations::Operations;
+pub use request::{Op, Request};
+pub(crate) use request_io::impl_has_request_io;
+pub use request_io::{HasRequestIo, RequestIo, RequestIoDone};
+pub use request_list::RequestList;
+pub use tag_set::{TagSetFlags, TagSetParams};
+
+pub(super) use tag_set::TagSet;

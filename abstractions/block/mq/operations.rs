@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a blk-mq driver implements, and the vtable through which the block layer calls it.
+
+use super::{super::disk::Private, Request};
+use core::{marker::PhantomData, ptr::NonNull};
+use kernel::{bindings, error::from_result, prelude::*, types::ForeignOwnable};
+
+/// The queue side of a block driver.
+///
+/// The block layer takes its own data from five types: what a disk has ([`DiskData`]), what is
+/// changed under the disk's mutex ([`State`]), what requests depend on ([`Config`]), and what each
+/// hardware queue ([`HwData`]) and each request ([`RequestData`]) has.
+///
+/// [`DiskData`]: Operations::DiskData
+/// [`State`]: Operations::State
+/// [`Config`]: Operations::Config
+/// [`HwData`]: Operations::HwData
+/// [`RequestData`]: Operations::RequestData
+pub trait Operations: Sized + 'static {
+    /// Private data of a disk and of its queue.
+    type DiskData: Send + Sync;
+
+    /// What the disk's mutex protects.
+    type State: Send + Unpin;
+
+    /// What requests depend on. It is absent until the driver publishes it, and changes only while
+    /// the queue is frozen, so that a request reads it without a lock.
+    type Config: Send + Sync;
+
+    /// Private data of a hardware queue.
+    type HwData: ForeignOwnable + Send + Sync;
+
+    /// Private data of a request. It is built once for each tag, lives in the memory behind the
+    /// `struct request`, and is reused by every request that gets this tag.
+    type RequestData: Send + Sync;
+
+    /// Makes the private data of a hardware queue. May sleep.
+    fn new_hw_data() -> Result<Self::HwData>;
+
+    /// Makes the private data of a request. May sleep.
+    fn new_request_data() -> impl PinInit<Self::RequestData, Error>;
+
+    /// Takes over a request that has been started.
+    ///
+    /// `is_last` is false where another request, or a call of [`commit_rqs`], is certain to follow
+    /// at once.
+    ///
+    /// Called in process context inside an RCU read-side critical section: must not sleep.
+    ///
+    /// [`commit_rqs`]: Operations::commit_rqs
+    fn queue_rq(
+        disk: &Self::DiskData,
+        hw: <Self::HwData as ForeignOwnable>::Borrowed<'_>,
+        rq: Request<Self>,
+        is_last: bool,
+    );
+
+    /// Starts what [`queue_rq`] held back. The same context as [`queue_rq`].
+    ///
+    /// [`queue_rq`]: Operations::queue_rq
+    fn commit_rqs(disk: &Self::DiskData, hw: <Self::HwData as ForeignOwnable>::Borrowed<'_>);
+
+    /// Takes a request back that [`Request::complete`] was called for, to end it.
+    ///
+    /// Called from process, softirq or hard irq context: must not sleep.
+    fn complete(rq: Request<Self>);
+}
+
+/// The `struct blk_mq_ops` of a driver.
+pub(super) struct VTable<T: Operations>(PhantomData<T>);
+
+impl<T: Operations> VTable<T> {
+    /// The offset of `T::RequestData` behind a `struct request` is its size, which has to be
+    /// alignment enough.
+    const REQUEST_DATA_FITS: () =
+        assert!(align_of::<T::RequestData>() <= align_of::<bindings::request>());
+
+    /// # Safety
+    ///
+    /// `hctx` must be live (after `init_hctx`, before `exit_hctx`), and its queue one whose
+    /// `queuedata` is a `Private<T>` that outlives `'a`.
+    unsafe fn context<'a>(
+        hctx: *mut bindings::blk_mq_hw_ctx,
+    ) -> (&'a T::DiskData, <T::HwData as ForeignOwnable>::Borrowed<'a>) {
+        // SAFETY: `hctx` and its queue are live by the safety requirements.
+        let private = unsafe { (*(*hctx).queue).queuedata };
+        // SAFETY: By the safety requirements, `queuedata` is a `Private<T>` for `'a`.
+        let private = unsafe { &*private.cast::<Private<T>>() };
+        // SAFETY: `init_hctx` stored the result of `into_foreign` there, and only `exit_hctx`, which
+        // has not been called, takes it back.
+        let hw = unsafe { T::HwData::borrow((*hctx).driver_data) };
+        (private.data(), hw)
+    }
+
+    /// # Safety
+    ///
+    /// Called by blk-mq only: `hctx` is live, `bd.rq` belongs to the driver from now on.
+    unsafe extern "C" fn queue_rq(
+        hctx: *mut bindings::blk_mq_hw_ctx,
+        bd: *const bindings::blk_mq_queue_data,
+    ) -> bindings::blk_status_t {
+        // SAFETY: blk-mq passes a valid `bd`.
+        let (rq, is_last) = unsafe { ((*bd).rq, (*bd).last) };
+        // SAFETY: blk-mq passes a live `hctx` of a queue made by `OwnedDisk<T>`, whose private data
+        // is released only after the queue is gone.
+        let (disk, hw) = unsafe { Self::context(hctx) };
+        // SAFETY: blk-mq hands over a request that has not been started yet.
+        unsafe { bindings::blk_mq_start_request(rq) };
+        // SAFETY: The request was started above and has no other owner. Its private data was built
+        // by `init_request`, its queue belongs to an `OwnedDisk<T>`.
+        let rq = unsafe { Request::from_raw(NonNull::new_unchecked(rq)) };
+        T::queue_rq(disk, hw, rq, is_last);
+        bindings::BLK_STS_OK as bindings::blk_status_t
+    }
+
+    /// # Safety
+    ///
+    /// Called by blk-mq only, with a live `hctx`.
+    unsafe extern "C" fn commit_rqs(hctx: *mut bindings::blk_mq_hw_ctx) {
+        // SAFETY: As in `queue_rq`.
+        let (disk, hw) = unsafe { Self::context(hctx) };
+        T::commit_rqs(disk, hw);
+    }
+
+    /// # Safety
+    ///
+    /// Called by blk-mq only, as the consequence of `blk_mq_complete_request()`.
+    unsafe extern "C" fn complete(rq: *mut bindings::request) {
+        // SAFETY: `Request::complete` is the only caller of `blk_mq_complete_request()`, and gave its
+        // ownership up for this call.
+        let rq = unsafe { Request::from_raw(NonNull::new_unchecked(rq)) };
+        T::complete(rq);
+    }
+
+    /// # Safety
+    ///
+    /// Called by blk-mq only, once before `exit_hctx`, with a valid `hctx`.
+    unsafe extern "C" fn init_hctx(
+        hctx: *mut bindings::blk_mq_hw_ctx,
+        _tag_set_data: *mut c_void,
+        _index: c_uint,
+    ) -> c_int {
+        from_result(|| {
+            let data = T::new_hw_data()?.into_foreign();
+            // SAFETY: `hctx` is valid, and not in use before this function returns.
+            unsafe { (*hctx).driver_data = data };
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by blk-mq only, once after a successful `init_hctx`.
+    unsafe extern "C" fn exit_hctx(hctx: *mut bindings::blk_mq_hw_ctx, _index: c_uint) {
+        // SAFETY: `init_hctx` stored the result of `into_foreign` here. No request is left that could
+        // borrow it.
+        drop(unsafe { T::HwData::from_foreign((*hctx).driver_data) });
+    }
+
+    /// # Safety
+    ///
+    /// Called by blk-mq only. `rq` is followed by memory for a `T::RequestData`.
+    unsafe extern "C" fn init_request(
+        _set: *mut bindings::blk_mq_tag_set,
+        rq: *mut bindings::request,
+        _hctx: c_uint,
+        _node: c_int,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: `TagSet` asks for this much memory behind each request; nobody uses it yet,
+            // and it stays where it is until `exit_request`.
+            unsafe { T::new_request_data().__pinned_init(Request::<T>::data_ptr(rq)) }?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by blk-mq only, once after a successful `init_request`.
+    unsafe extern "C" fn exit_request(
+        _set: *mut bindings::blk_mq_tag_set,
+        rq: *mut bindings::request,
+        _hctx: c_uint,
+    ) {
+        // SAFETY: `init_request` built the data in place, and the request is not in use any more.
+        unsafe { core::ptr::drop_in_place(Request::<T>::data_ptr(rq)) };
+    }
+
+    const OPS: bindings::blk_mq_ops = {
+        #[allow(clippy::let_unit_value)]
+        let () = Self::REQUEST_DATA_FITS;
+        bindings::blk_mq_ops {
+            queue_rq: Some(Self::queue_rq),
+            commit_rqs: Some(Self::commit_rqs),
+            complete: Some(Self::complete),
+            init_hctx: Some(Self::init_hctx),
+            exit_hctx: Some(Self::exit_hctx),
+            init_request: Some(Self::init_request),
+            exit_request: Some(Self::exit_request),
+            ..pin_init::zeroed()
+        }
+    };
+
+    pub(super) const fn build() -> &'static bindings::blk_mq_ops {
+        &Self::OPS
+    }
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A request that the driver owns.
+//!
+//! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
+
+use super::{
+    super::disk::{Disk, Private},
+    Operations,
+};
+use crate::abstractions::{cgroup::Blkcg, workqueue::OwnedQueue};
+use core::{marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
+use kernel::{
+    bindings,
+    prelude::*,
+    sync::aref::ARef,
+    workqueue::{HasWork, RawWorkItem, Work, WorkItem, WorkItemPointer},
+};
+
+#[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
+extern "C" {
+    fn rust_helper_blk_should_fake_timeout(q: *mut bindings::request_queue) -> bool;
+    fn rust_helper_req_get_ioprio(rq: *mut bindings::request) -> u16;
+    fn rust_helper_zero_fill_request(rq: *mut bindings::request);
+    fn rust_helper_request_blkcg_css(
+        rq: *mut bindings::request,
+    ) -> *mut bindings::cgroup_subsys_state;
+}
+
+/// What a request asks for (`enum req_op`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// `REQ_OP_READ`
+    Read,
+    /// `REQ_OP_WRITE`
+    Write,
+    /// `REQ_OP_FLUSH`
+    Flush,
+    /// `REQ_OP_DISCARD`
+    Discard,
+    /// `REQ_OP_WRITE_ZEROES`
+    WriteZeroes,
+    /// Any other operation.
+    Other,
+}
+
+impl Op {
+    /// Whether the operation changes what is stored (`op_is_write()`).
+    pub fn is_write(self) -> bool {
+        matches!(self, Self::Write | Self::Discard | Self::WriteZeroes)
+    }
+}
+
+/// A started request, owned by the driver.
+///
+/// Over its life a request is in one of these states; the value of this type is the ownership:
+///
+/// 1. Owned by the block layer. There is no `Request`.
+/// 2. Started, owned by the driver: exactly one `Request` exists, or something that will turn into
+///    it again has taken it ([`RequestList`], a queued work item, an I/O on its way).
+/// 3. Completed: [`Request::complete`] gave the ownership back until [`Operations::complete`].
+///
+/// Dropping a `Request` ends it with an I/O error, so that no path can lose one.
+///
+/// [`RequestList`]: super::RequestList
+///
+/// # Invariants
+///
+/// - `rq` is a request in state 2 and nobody else owns it, nor the private data behind it.
+/// - Its queue belongs to a disk made by `OwnedDisk<T>`, and is kept in use by the request.
+pub struct Request<T: Operations> {
+    rq: NonNull<bindings::request>,
+    _p: PhantomData<T>,
+}
+
+// SAFETY: The owner of a request may be any task; the private data behind it is `Send`.
+unsafe impl<T: Operations> Send for Request<T> {}
+
+impl<T: Operations> Request<T> {
+    /// Makes the owner of a request.
+    ///
+    /// # Safety
+    ///
+    /// The type invariants hold for `rq`.
+    pub(super) unsafe fn from_raw(rq: NonNull<bindings::request>) -> Self {
+        // INVARIANT: By the safety requirement.
+        Self {
+            rq,
+            _p: PhantomData,
+        }
+    }
+
+    /// Gives the ownership up without ending the request.
+    pub(super) fn into_raw(self) -> NonNull<bindings::request> {
+        ManuallyDrop::new(self).rq
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut bindings::request {
+        self.rq.as_ptr()
+    }
+
+    /// The private data behind a request, as `blk_mq_rq_to_pdu()` finds it.
+    pub(super) fn data_ptr(rq: *mut bindings::request) -> *mut T::RequestData {
+        rq.wrapping_add(1).cast()
+    }
+
+    /// The request in front of its private data, as `blk_mq_rq_from_pdu()` finds it.
+    pub(super) fn from_data_ptr(data: *mut T::RequestData) -> *mut bindings::request {
+        data.cast::<bindings::request>().wrapping_sub(1)
+    }
+
+    fn private(&self) -> &Private<T> {
+        // SAFETY: By the type invariants the queue is in use, and its `queuedata` is a `Private<T>`
+        // that is released only after the queue.
+        unsafe { &*(*(*self.as_ptr()).q).queuedata.cast() }
+    }
+
+    /// The private data of the request's disk.
+    pub fn disk(&self) -> &T::DiskData {
+        self.private().data()
+    }
+
+    /// A reference to the request's disk, which may outlive the request.
+    pub fn disk_ref(&self) -> ARef<Disk<T>> {
+        // SAFETY: By the type invariants the queue is in use, and so it has its disk, which is one of
+        // `T`'s.
+        unsafe { Disk::from_raw((*(*self.as_ptr()).q).disk) }.into()
+    }
+
+    /// The configuration that this request depends on; `None` where none is published.
+    pub fn config(&self) -> Option<&T::Config> {
+        let config = self.private().config();
+        // SAFETY: Whoever changes or takes the configuration away first freezes the queue, which
+        // waits for this request to end. `self` cannot be ended while it is borrowed.
+        unsafe { config.as_ref() }
+    }
+
+    /// The request's own private data.
+    pub fn data(&mut self) -> Pin<&mut T::RequestData> {
+        // SAFETY: By the type invariants the data is ours alone; `init_request` built it in place and
+        // it is never moved.
+        unsafe { Pin::new_unchecked(&mut *Self::data_ptr(self.as_ptr())) }
+    }
+
+    fn flags(&self) -> u32 {
+        // SAFETY: By the type invariants the request is live and ours.
+        unsafe { (*self.as_ptr()).cmd_flags }
+    }
+
+    /// What the request asks for (`req_op()`).
+    pub fn op(&self) -> Op {
+        match self.flags() & ((1 << bindings::REQ_OP_BITS) - 1) {
+            bindings::req_op_REQ_OP_READ => Op::Read,
+            bindings::req_op_REQ_OP_WRITE => Op::Write,
+            bindings::req_op_REQ_OP_FLUSH => Op::Flush,
+            bindings::req_op_REQ_OP_DISCARD => Op::Discard,
+            bindings::req_op_REQ_OP_WRITE_ZEROES => Op::WriteZeroes,
+            _ => Op::Other,
+        }
+    }
+
+    /// Whether write-zeroes has to leave the blocks allocated (`REQ_NOUNMAP`).
+    pub fn no_unmap(&self) -> bool {
+        self.flags() & (1 << bindings::req_flag_bits___REQ_NOUNMAP) != 0
+    }
+
+    /// Where the request starts, in bytes from the start of the disk.
+    ///
+    /// The block layer admits no request beyond the capacity, whose size in bytes fits `i64`.
+    pub fn pos(&self) -> i64 {
+        // SAFETY: By the type invariants the request is live and ours.
+        let sector = unsafe { (*self.as_ptr()).__sector };
+        (sector << bindings::SECTOR_SHIFT) as i64
+    }
+
+    /// How many bytes are left to do (`blk_rq_bytes()`).
+    pub fn bytes(&self) -> u32 {
+        // SAFETY: By the type invariants the request is live and ours.
+        unsafe { (*self.as_ptr()).__data_len }
+    }
+
+    /// The I/O priority of the submitter (`req_get_ioprio()`).
+    pub fn ioprio(&self) -> u16 {
+        // SAFETY: By the type invariants the request is live and ours.
+        unsafe { rust_helper_req_get_ioprio(self.as_ptr()) }
+    }
+
+    /// The block cgroup that the request's first bio is charged to.
+    pub fn blkcg(&self) -> Option<&Blkcg> {
+        // SAFETY: By the type invariants the request is live and ours.
+        let css = unsafe { rust_helper_request_blkcg_css(self.as_ptr()) };
+        if css.is_null() {
+            return None;
+        }
+        // SAFETY: The first bio holds a reference to its cgroup until the request advances past it,
+        // which takes `&mut self` or the ownership.
+        Some(unsafe { Blkcg::from_raw(css) })
+    }
+
+    /// Fills the memory of all that is left of a read with zeroes.
+    pub fn zero_fill(&mut self) {
+        // SAFETY: By the type invariants the request and its bios are ours.
+        unsafe { rust_helper_zero_fill_request(self.as_ptr()) };
+    }
+
+    /// Ends the first `bytes` bytes with success. Returns whether something is left.
+    ///
+    /// May be called from any context.
+    pub fn advance(&mut self, bytes: u32) -> bool {
+        // SAFETY: By the type invariants the request is live and ours.
+        unsafe { bindings::blk_update_request(self.as_ptr(), 0, bytes) }
+    }
+
+    /// Hands the request over to [`Operations::complete`], on a CPU that shares a cache with the
+    /// submitter. May be called from any context.
+    pub fn complete(self) {
+        let rq = self.into_raw().as_ptr();
+        // SAFETY: The request was ours until the line above, so its queue is live.
+        if unsafe { rust_helper_blk_should_fake_timeout((*rq).q) } {
+            // Fault injection wants this completion to get lost.
+            return;
+        }
+        // SAFETY: The request was started and not completed, and its ownership was given up above,
+        // for `VTable::complete` to take.
+        unsafe { bindings::blk_mq_complete_request(rq) };
+    }
+
+    /// Queues the request's own work item on a queue of its disk, and leaves the request to it. May be
+    /// called from any context.
+    ///
+    /// Gives the request back if the disk has no such queue.
+    pub fn enqueue<const ID: u64>(
+        self,
+        queue: impl FnOnce(&T::DiskData) -> Option<&OwnedQueue>,
+    ) -> Result<(), Self>
+    where
+        T::RequestData: WorkItem<ID, Pointer = Self> + HasWork<T::RequestData, ID>,
+    {
+        let Some(queue) = queue(self.disk()) else {
+            return Err(self);
+        };
+        let queue: *const OwnedQueue = queue;
+        // SAFETY: The queue belongs to the private data of the disk. That is released after the
+        // request has ended, and to release it the queue is destroyed, which waits for the work.
+        unsafe { (*queue).enqueue::<Self, ID>(self) };
+        Ok(())
+    }
+
+    /// Ends the request. May be called from any context.
+    pub fn end(self, result: Result) {
+        let status = match result {
+            Ok(()) => bindings::BLK_STS_OK as bindings::blk_status_t,
+            // SAFETY: No requirements.
+            Err(e) => unsafe { bindings::errno_to_blk_status(e.to_errno()) },
+        };
+        let rq = self.into_raw().as_ptr();
+        // SAFETY: The request was started and was ours until the line above.
+        unsafe { bindings::blk_mq_end_request(rq, status) };
+    }
+}
+
+impl<T: Operations> Drop for Request<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the request is started and ours, and after this nobody uses
+        // `self`.
+        unsafe {
+            bindings::blk_mq_end_request(
+                self.as_ptr(),
+                bindings::errno_to_blk_status(EIO.to_errno()),
+            )
+        };
+    }
+}
+
+// SAFETY: The `work_struct` is part of the request's private data. That stays in place, and in the
+// hands of the work item, from `__enqueue`, which gives the ownership of the request up, until the
+// work function takes it back.
+unsafe impl<T, const ID: u64> RawWorkItem<ID> for Request<T>
+where
+    T: Operations,
+    T::RequestData: HasWork<T::RequestData, ID>,
+{
+    type EnqueueOutput = ();
+
+    unsafe fn __enqueue<F>(self, queue_work_on: F)
+    where
+        F: FnOnce(*mut bindings::work_struct) -> bool,
+    {
+        let data = Self::data_ptr(self.into_raw().as_ptr());
+        // SAFETY: `data` was built by `init_request`.
+        let work = unsafe { T::RequestData::raw_get_work(data) };
+        // SAFETY: `work` points to a field of `data`.
+        let queued = queue_work_on(unsafe { Work::raw_get(work) });
+        // A queued item owns the request, and `self` was its only owner.
+        debug_assert!(queued);
+    }
+}
+
+// SAFETY: `__enqueue` uses the `work_struct` of the private data's `Work`, which `Work::new` set up
+// with this `run`.
+unsafe impl<T, const ID: u64> WorkItemPointer<ID> for Request<T>
+where
+    T: Operations,
+    T::RequestData: WorkItem<ID, Pointer = Self> + HasWork<T::RequestData, ID>,
+{
+    unsafe extern "C" fn run(work: *mut bindings::work_struct) {
+        // CAST: `Work` is a transparent wrapper of `work_struct`.
+        let work = work.cast::<Work<T::RequestData, ID>>();
+        // SAFETY: By the requirements of this function `work` comes from `__enqueue`, so it is the
+        // `Work` field of a request's private data.
+        let data = unsafe { T::RequestData::work_container_of(work) };
+        let rq = Self::from_data_ptr(data);
+        // SAFETY: `__enqueue` gave the ownership of this request to the work item, which runs once.
+        T::RequestData::run(unsafe { Self::from_raw(NonNull::new_unchecked(rq)) });
+    }
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reading a request's data from a file, or writing it to one.
+
+use super::{Op, Operations, Request};
+use crate::abstractions::{
+    fs::{IoMode, Kiocb, KiocbOwner, KiocbParams},
+    iov::{BvecIter, Direction},
+};
+use core::ptr::NonNull;
+use kernel::{bindings, fs::File, prelude::*};
+
+#[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
+extern "C" {
+    fn rust_helper_blk_rq_nr_bvec(rq: *mut bindings::request) -> c_uint;
+    fn rust_helper_copy_rq_bvecs(rq: *mut bindings::request, bvecs: *mut bindings::bio_vec);
+    fn rust_helper_bio_nr_bvec(bio: *mut bindings::bio) -> c_uint;
+    fn rust_helper_bio_bvecs(
+        bio: *mut bindings::bio,
+        offset: *mut c_uint,
+    ) -> *const bindings::bio_vec;
+}
+
+/// What a request needs to be read from or written to a file: a part of its private data.
+#[pin_data]
+pub struct RequestIo<T: Operations> {
+    #[pin]
+    kiocb: Kiocb<Request<T>>,
+    /// The segments of a request of several bios; a single bio is used as it is.
+    bvecs: KVec<bindings::bio_vec>,
+}
+
+// SAFETY: The segments are only used by the owner of the request, which may be any task.
+unsafe impl<T: Operations> Send for RequestIo<T> {}
+// SAFETY: A shared `RequestIo` offers nothing to safe code.
+unsafe impl<T: Operations> Sync for RequestIo<T> {}
+
+impl<T: Operations> RequestIo<T> {
+    /// Makes one that is idle.
+    pub fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            kiocb <- Kiocb::new(),
+            bvecs: KVec::new(),
+        })
+    }
+}
+
+/// Declares that a request's private data has a [`RequestIo`]; see [`impl_has_request_io!`].
+///
+/// # Safety
+///
+/// The two functions must return valid pointers and undo each other.
+pub unsafe trait HasRequestIo<T: Operations> {
+    /// Returns a pointer to the field.
+    ///
+    /// # Safety
+    ///
+    /// `data` must point to a valid `Self`.
+    unsafe fn raw_get_io(data: *mut Self) -> *mut RequestIo<T>;
+
+    /// Returns a pointer to the data that the field is in.
+    ///
+    /// # Safety
+    ///
+    /// `io` must point to the [`RequestIo`] field of a `Self`.
+    unsafe fn io_container_of(io: *mut RequestIo<T>) -> *mut Self;
+}
+
+/// Implements [`HasRequestIo`] for a type by naming the field.
+macro_rules! impl_has_request_io {
+    (impl HasRequestIo<$ops:ty> for $data:ty { self.$field:ident }) => {
+        // SAFETY: The field has the right type, or this does not compile.
+        #[allow(unsafe_code)]
+        unsafe impl $crate::abstractions::block::mq::HasRequestIo<$ops> for $data {
+            unsafe fn raw_get_io(
+                data: *mut Self,
+            ) -> *mut $crate::abstractions::block::mq::RequestIo<$ops> {
+                // SAFETY: The caller promises that `data` is valid.
+                unsafe { &raw mut (*data).$field }
+            }
+
+            unsafe fn io_container_of(
+                io: *mut $crate::abstractions::block::mq::RequestIo<$ops>,
+            ) -> *mut Self {
+                // SAFETY: The caller promises that `io` is this field of a `Self`.
+                unsafe { ::kernel::container_of!(io, Self, $field) }
+            }
+        }
+    };
+}
+pub(crate) use impl_has_request_io;
+
+/// Gets the result of [`Request::issue`]; implemented by the request's private data.
+pub trait RequestIoDone<T: Operations> {
+    /// So many bytes of the request, from its start, were read or written, perhaps fewer than it has;
+    /// or it failed.
+    ///
+    /// May be called from any context, also hard irq: must not sleep.
+    fn io_done(rq: Request<T>, result: Result<u32>);
+}
+
+impl<T> Request<T>
+where
+    T: Operations,
+    T::Config: AsRef<File>,
+    T::RequestData: HasRequestIo<T> + RequestIoDone<T>,
+{
+    /// Reads the request's data from the file of its configuration, or writes it there, from byte
+    /// `pos` of the file on. [`RequestIoDone::io_done`] is called once, perhaps before this returns.
+    ///
+    /// A request of several bios takes an array for their segments. Where there is no memory for it
+    /// the first bio is done alone, and the result is a short transfer.
+    ///
+    /// May sleep, unless the mode says not to wait.
+    pub fn issue(self, pos: i64, mode: IoMode) {
+        let direction = match self.op() {
+            Op::Read => Direction::Dest,
+            Op::Write => Direction::Source,
+            _ => return T::RequestData::io_done(self, Err(EIO)),
+        };
+        let Some(config) = self.config() else {
+            return T::RequestData::io_done(self, Err(EIO));
+        };
+        let file: *const File = config.as_ref();
+        let ioprio = self.ioprio();
+        let rq = self.as_ptr();
+        // SAFETY: `self` owns the request.
+        let (bio, biotail) = unsafe { ((*rq).bio, (*rq).biotail) };
+        // SAFETY: A read or write request has at least one bio.
+        let in_first_bio = unsafe { (*bio).bi_iter.bi_size };
+
+        let iter = if bio != biotail && self.collect_bvecs() {
+            // SAFETY: `self` owns the request, and with it its private data.
+            let bvecs = unsafe { &(*io_of(&self)).bvecs };
+            let bytes = self.bytes() as usize;
+            // SAFETY: The array holds the segments of the whole request, and is not touched before
+            // `done`. The request's pages are in memory for this I/O.
+            unsafe { BvecIter::new(direction, bvecs.as_ptr(), bvecs.len(), 0, bytes) }
+        } else {
+            let mut offset = 0;
+            // SAFETY: A read or write request has at least one bio, with at least one segment.
+            let (bvecs, nr) = unsafe {
+                (
+                    rust_helper_bio_bvecs(bio, &mut offset),
+                    rust_helper_bio_nr_bvec(bio),
+                )
+            };
+            // SAFETY: The segments of the bio, and their pages, stay until the request is advanced or
+            // ended, which takes its owner.
+            unsafe {
+                BvecIter::new(
+                    direction,
+                    bvecs,
+                    nr as usize,
+                    offset as usize,
+                    in_first_bio as usize,
+                )
+            }
+        };
+
+        let params = KiocbParams {
+            // SAFETY: The configuration, and so the file in it, stays as it is until the request has
+            // ended.
+            file: unsafe { &*file },
+            pos,
+            direction,
+            mode,
+            ioprio,
+        };
+        // SAFETY: The request, which keeps the file and the segments valid, is given back by `done`
+        // and not ended before.
+        unsafe { Kiocb::start(self, params, iter) };
+    }
+
+    /// Gathers the segments of all bios in one array; false if there is no memory for it.
+    fn collect_bvecs(&self) -> bool {
+        // SAFETY: `self` owns the request.
+        let nr = unsafe { rust_helper_blk_rq_nr_bvec(self.as_ptr()) } as usize;
+        let Ok(mut bvecs) = KVec::with_capacity(nr, GFP_NOWAIT | __GFP_NOWARN) else {
+            return false;
+        };
+        // SAFETY: The array has room for the `nr` segments of the request, which `self` owns.
+        unsafe {
+            rust_helper_copy_rq_bvecs(self.as_ptr(), bvecs.as_mut_ptr());
+            bvecs.inc_len(nr);
+        }
+        // SAFETY: `self` owns the request's private data.
+        unsafe { (*io_of(self)).bvecs = bvecs };
+        true
+    }
+}
+
+fn io_of<T>(rq: &Request<T>) -> *mut RequestIo<T>
+where
+    T: Operations,
+    T::RequestData: HasRequestIo<T>,
+{
+    // SAFETY: The private data of a request was built by `init_request`.
+    unsafe { T::RequestData::raw_get_io(Request::<T>::data_ptr(rq.as_ptr())) }
+}
+
+// SAFETY: The kiocb is a part of the request's private data, which was built in place, never moves,
+// and belongs to whoever owns the request. `from_kiocb` goes the way of `into_kiocb` back.
+unsafe impl<T> KiocbOwner for Request<T>
+where
+    T: Operations,
+    T::RequestData: HasRequestIo<T> + RequestIoDone<T>,
+{
+    fn into_kiocb(self) -> NonNull<Kiocb<Self>> {
+        let data = Self::data_ptr(self.into_raw().as_ptr());
+        // SAFETY: The private data of a request was built by `init_request`.
+        let io = unsafe { T::RequestData::raw_get_io(data) };
+        // SAFETY: A field of valid data is not null.
+        unsafe { NonNull::new_unchecked(&raw mut (*io).kiocb) }
+    }
+
+    unsafe fn from_kiocb(kiocb: NonNull<Kiocb<Self>>) -> Self {
+        // SAFETY: By the safety requirement `kiocb` is the field of a `RequestIo`.
+        let io = unsafe { kernel::container_of!(kiocb.as_ptr(), RequestIo<T>, kiocb) };
+        // SAFETY: Only the `RequestIo` of private data is ever turned into a kiocb.
+        let data = unsafe { T::RequestData::io_container_of(io) };
+        let rq = Self::from_data_ptr(data);
+        // SAFETY: `into_kiocb` gave the ownership of this request up.
+        unsafe { Self::from_raw(NonNull::new_unchecked(rq)) }
+    }
+
+    fn done(self, result: Result<usize>) {
+        // SAFETY: `self` owns the request's private data; the I/O that used the segments is over.
+        drop(core::mem::take(unsafe { &mut (*io_of(&self)).bvecs }));
+        let result = result.and_then(|bytes| Ok(u32::try_from(bytes)?));
+        T::RequestData::io_done(self, result);
+    }
+}

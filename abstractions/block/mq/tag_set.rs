@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tags and requests of a disk.
+//!
+//! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
+
+use super::{operations::VTable, Operations};
+use core::{marker::PhantomData, ops::BitOr};
+use kernel::{bindings, error::to_result, prelude::*, types::Opaque};
+
+/// Flags of a tag set (`BLK_MQ_F_*`).
+#[derive(Clone, Copy)]
+pub struct TagSetFlags(u32);
+
+impl TagSetFlags {
+    /// The driver issues its requests to another block device.
+    pub const STACKING: Self = Self(bindings::BLK_MQ_F_STACKING);
+    /// All hardware queues share one set of tags, and so one pool of requests.
+    pub const TAG_HCTX_SHARED: Self = Self(bindings::BLK_MQ_F_TAG_HCTX_SHARED);
+    /// No I/O scheduler unless the user asks for one.
+    pub const NO_SCHED_BY_DEFAULT: Self = Self(bindings::BLK_MQ_F_NO_SCHED_BY_DEFAULT);
+}
+
+impl BitOr for TagSetFlags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// What a tag set is made of.
+pub struct TagSetParams {
+    /// Number of hardware queues; the block layer lowers it to the number of possible CPUs.
+    pub nr_hw_queues: u32,
+    /// Requests of each hardware queue, or of all where they share their tags.
+    pub queue_depth: u32,
+    /// `BLK_MQ_F_*`
+    pub flags: TagSetFlags,
+}
+
+/// A `struct blk_mq_tag_set`.
+///
+/// # Invariants
+///
+/// `inner` was set up by `blk_mq_alloc_tag_set()` and stays in place until it is freed.
+#[pin_data(PinnedDrop)]
+pub(in super::super) struct TagSet<T: Operations> {
+    #[pin]
+    inner: Opaque<bindings::blk_mq_tag_set>,
+    _p: PhantomData<T>,
+}
+
+// SAFETY: The tag set owns requests' private data, which is `Send`; it has no ties to a task.
+unsafe impl<T: Operations> Send for TagSet<T> {}
+// SAFETY: A shared tag set offers nothing but its address, for the block layer to use.
+unsafe impl<T: Operations> Sync for TagSet<T> {}
+
+impl<T: Operations> TagSet<T> {
+    /// Allocates the tags, and the requests with their private data. May sleep.
+    ///
+    /// Fails with `ENOMEM`, or `EINVAL` for a queue depth of 0 or no hardware queue.
+    pub(in super::super) fn new(params: TagSetParams) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            // INVARIANT: Set up by `blk_mq_alloc_tag_set()`.
+            inner <- Opaque::try_ffi_init(move |slot: *mut bindings::blk_mq_tag_set| {
+                let cmd_size = u32::try_from(size_of::<T::RequestData>())?;
+                // SAFETY: `slot` is memory for a tag set, for which all zeroes are valid.
+                unsafe {
+                    slot.write_bytes(0, 1);
+                    (*slot).ops = VTable::<T>::build();
+                    (*slot).nr_hw_queues = params.nr_hw_queues;
+                    (*slot).queue_depth = params.queue_depth;
+                    (*slot).numa_node = bindings::NUMA_NO_NODE;
+                    (*slot).cmd_size = cmd_size;
+                    (*slot).flags = params.flags.0;
+                }
+                // SAFETY: The fields were filled in above, and nobody moves a pinned object.
+                to_result(unsafe { bindings::blk_mq_alloc_tag_set(slot) })
+            }),
+            _p: PhantomData,
+        })
+    }
+
+    pub(in super::super) fn as_ptr(&self) -> *mut bindings::blk_mq_tag_set {
+        self.inner.get()
+    }
+}
+
+#[pinned_drop]
+impl<T: Operations> PinnedDrop for TagSet<T> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: By the type invariants the tag set was allocated. Its owner is `OwnedDisk`, which
+        // took the queue down before.
+        unsafe { bindings::blk_mq_free_tag_set(self.inner.get()) };
+    }
+}

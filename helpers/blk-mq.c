@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/blk-cgroup.h>
+#include <linux/blk-mq.h>
+#include <linux/bvec.h>
+#include <linux/version.h>
+
+bool rust_helper_blk_should_fake_timeout(struct request_queue *q)
+{
+	return blk_should_fake_timeout(q);
+}
+
+u16 rust_helper_req_get_ioprio(struct request *rq)
+{
+	return req_get_ioprio(rq);
+}
+
+unsigned int rust_helper_blk_rq_nr_bvec(struct request *rq)
+{
+	return blk_rq_nr_bvec(rq);
+}
+
+/* @bvecs has room for blk_rq_nr_bvec() entries. */
+void rust_helper_copy_rq_bvecs(struct request *rq, struct bio_vec *bvecs)
+{
+	struct req_iterator iter;
+	struct bio_vec bv;
+
+	rq_for_each_bvec(bv, rq, iter)
+		*bvecs++ = bv;
+}
+
+unsigned int rust_helper_bio_nr_bvec(struct bio *bio)
+{
+	struct bvec_iter iter;
+	struct bio_vec bv;
+	unsigned int nr = 0;
+
+	bio_for_each_bvec(bv, bio, iter)
+		nr++;
+	return nr;
+}
+
+/* The first segment that is left of @bio, and how far into it the rest begins. */
+const struct bio_vec *rust_helper_bio_bvecs(struct bio *bio, unsigned int *offset)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+	*offset = bio->bi_iter.bi_offset;
+#else
+	*offset = bio->bi_iter.bi_bvec_done;
+#endif
+	return __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter);
+}
+
+void rust_helper_zero_fill_request(struct request *rq)
+{
+	struct bio *bio;
+
+	__rq_for_each_bio(bio, rq)
+		zero_fill_bio(bio);
+}
+
+struct cgroup_subsys_state *rust_helper_request_blkcg_css(struct request *rq)
+{
+#ifdef CONFIG_BLK_CGROUP
+	if (rq->bio)
+		return bio_blkcg_css(rq->bio);
+#endif
+	return NULL;
+}
