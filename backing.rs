@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The file that a device stores its data in.
+
+use crate::{
+    abstractions::{
+        block::{disk::Disk, limits::QueueLimits},
+        fs::{FileExt, FileKind, NoFsRecursion, StatMask},
+        sync::LockKillable,
+    },
+    device::{Loop, Phase, Shared},
+};
+use core::cmp::{max, min};
+use kernel::page::PAGE_SIZE;
+use kernel::{
+    fs::{file::flags::O_DIRECT, File},
+    prelude::*,
+    sync::{aref::ARef, MutexGuard},
+};
+
+/// Bytes in a sector, the unit of capacities.
+pub(crate) const SECTOR_SIZE: u32 = 512;
+
+/// What direct I/O on a file asks for.
+#[derive(Clone, Copy)]
+struct DioAlign {
+    /// Alignment of positions and lengths, in bytes; a power of two.
+    offset: u32,
+    /// Mask of the address bits of a buffer that have to be zero.
+    memory: u32,
+}
+
+/// Largest requests in sectors, and granularity in bytes, of changes without data.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct DiscardLimits {
+    sectors: u32,
+    granularity: u32,
+}
+
+/// An open file that was checked to be fit for a device.
+pub(crate) struct BackingFile {
+    file: ARef<File>,
+    dio_align: DioAlign,
+    nowait: bool,
+    block: bool,
+    /// There while the file is bound.
+    no_recursion: Option<NoFsRecursion>,
+}
+
+impl BackingFile {
+    /// Asks the file for what direct I/O needs. May sleep.
+    ///
+    /// `EINVAL` if it cannot be read, or was opened for writing and cannot be written.
+    pub(crate) fn new(file: ARef<File>) -> Result<Self> {
+        if !file.has_read_iter() || (file.is_writable() && !file.has_write_iter()) {
+            return Err(EINVAL);
+        }
+        Ok(Self {
+            dio_align: dio_align(&file),
+            nowait: file.can_nowait(),
+            block: matches!(file.kind(), FileKind::Block(_)),
+            no_recursion: None,
+            file,
+        })
+    }
+
+    /// The file itself.
+    pub(crate) fn file(&self) -> &ARef<File> {
+        &self.file
+    }
+
+    /// Keeps memory reclaim away from the device while pages of the file are allocated.
+    pub(crate) fn bind(&mut self) {
+        self.no_recursion = Some(NoFsRecursion::new(&self.file));
+    }
+
+    /// Undoes [`bind`](Self::bind), so that another device, or this one, may bind the file next.
+    pub(crate) fn unbind(&mut self) {
+        self.no_recursion = None;
+    }
+
+    /// Whether the file can be written to.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.file.is_writable() && self.file.has_write_iter()
+    }
+
+    /// Whether the file was opened for direct I/O.
+    pub(crate) fn opened_direct(&self) -> bool {
+        self.file.flags() & O_DIRECT != 0
+    }
+
+    /// Whether I/O can be tried without waiting.
+    pub(crate) fn can_nowait(&self) -> bool {
+        self.nowait
+    }
+
+    /// Whether the file is a block device.
+    pub(crate) fn is_block(&self) -> bool {
+        self.block
+    }
+
+    /// Whether another device of ours is below this file.
+    pub(crate) fn is_loop(&self) -> bool {
+        loop_disk(&self.file).is_some()
+    }
+
+    /// The smallest direct I/O, in bytes.
+    pub(crate) fn dio_block_size(&self) -> u32 {
+        self.dio_align.offset
+    }
+
+    /// Whether direct I/O is possible for a device of this logical block size that begins `offset`
+    /// bytes into the file.
+    pub(crate) fn can_dio(&self, offset: i64, block_size: u32) -> bool {
+        self.file.can_odirect()
+            && block_size >= self.dio_align.offset
+            && offset & (i64::from(self.dio_align.offset) - 1) == 0
+    }
+
+    /// Capacity in sectors of a device that begins `offset` bytes into the file, and has at most
+    /// `limit` bytes unless that is 0. May sleep.
+    pub(crate) fn sectors(&self, offset: i64, limit: i64) -> u64 {
+        let size = match self.file.kind() {
+            FileKind::Block(_) => self.file.cached_size(),
+            // What the file system knows may be newer than what the inode says.
+            _ => match self.file.stat(StatMask::Size) {
+                Ok(stat) => stat.size(),
+                Err(_) => return 0,
+            },
+        };
+        let size = size.saturating_sub(offset);
+        let size = if limit > 0 { min(size, limit) } else { size };
+        u64::try_from(size).unwrap_or(0) / u64::from(SECTOR_SIZE)
+    }
+
+    /// How requests without data are limited. May sleep.
+    pub(crate) fn discard_limits(&self) -> DiscardLimits {
+        match self.file.kind() {
+            // A discard punches a hole, which on a block device writes zeroes.
+            FileKind::Block(bdev) => DiscardLimits {
+                sectors: bdev.write_zeroes_sectors(),
+                granularity: bdev.discard_granularity(),
+            },
+            _ if self.file.has_fallocate() => match self.file.fs_block_size() {
+                Ok(granularity) => DiscardLimits {
+                    sectors: u32::MAX / SECTOR_SIZE,
+                    granularity,
+                },
+                Err(_) => DiscardLimits::default(),
+            },
+            _ => DiscardLimits::default(),
+        }
+    }
+
+    /// Sets all limits that depend on the file.
+    pub(crate) fn set_limits(
+        &self,
+        limits: &mut QueueLimits,
+        block_size: u32,
+        discard: DiscardLimits,
+        direct: bool,
+        read_only: bool,
+    ) {
+        let rotational = match self.file.kind() {
+            FileKind::Block(bdev) => bdev.is_rotational(),
+            _ => self
+                .file
+                .sb_block_device()
+                .is_some_and(|bdev| bdev.is_rotational()),
+        };
+        let granularity = if discard.sectors > 0 {
+            discard.granularity
+        } else {
+            0
+        };
+        limits
+            .set_block_size(block_size)
+            .set_write_cache(self.file.has_fsync() && !read_only)
+            .set_rotational(rotational)
+            .set_discard(discard.sectors, discard.sectors, granularity);
+        self.set_dma_alignment(limits, direct);
+    }
+
+    /// Sets the limit that depends on the way of I/O: direct I/O passes buffers on as they are.
+    pub(crate) fn set_dma_alignment(&self, limits: &mut QueueLimits, direct: bool) {
+        let sector_mask = SECTOR_SIZE - 1;
+        limits.set_dma_alignment(if direct {
+            max(self.dio_align.memory, sector_mask)
+        } else {
+            sector_mask
+        });
+    }
+}
+
+fn dio_align(file: &File) -> DioAlign {
+    if let Some((memory, offset)) = file
+        .stat(StatMask::DioAlign)
+        .ok()
+        .and_then(|stat| stat.dio_align())
+    {
+        return DioAlign {
+            offset,
+            memory: min(memory.saturating_sub(1), PAGE_SIZE as u32 - 1),
+        };
+    }
+    // Not all file systems tell; what the device below asks for is a good guess.
+    match file.sb_block_device() {
+        Some(bdev) => DioAlign {
+            offset: bdev.logical_block_size(),
+            memory: bdev.dma_alignment(),
+        },
+        None => DioAlign {
+            offset: SECTOR_SIZE,
+            memory: SECTOR_SIZE - 1,
+        },
+    }
+}
+
+/// The disk of ours that a file is or is a partition of.
+fn loop_disk(file: &File) -> Option<&Disk<Loop>> {
+    match file.kind() {
+        FileKind::Block(bdev) => bdev.disk(),
+        _ => None,
+    }
+}
+
+/// Keeps chains of devices as they are: held by whoever puts a device on another one, and by whoever
+/// takes one out from below others.
+pub(crate) struct ChainLock<'a> {
+    _guard: MutexGuard<'a, ()>,
+}
+
+impl<'a> ChainLock<'a> {
+    /// Takes the lock; `EINTR` if the task is killed while it waits.
+    pub(crate) fn take(shared: &'a Shared) -> Result<Self> {
+        Ok(Self {
+            _guard: shared.chain.lock_killable()?,
+        })
+    }
+
+    /// Checks that `file` may become the backing file of `disk`.
+    ///
+    /// `EBADF` if that would close a circle, `EINVAL` if the file is a device that is not bound, or is
+    /// neither regular nor a block device. The mutex of `disk` must not be held.
+    pub(crate) fn validate(this: Option<&Self>, file: &File, disk: &Disk<Loop>) -> Result {
+        if let Some(first) = loop_disk(file) {
+            // Without the lock the chain could change under us.
+            this.ok_or(EINVAL)?;
+            check_chain(first, disk)?;
+        }
+        match file.kind() {
+            FileKind::Other => Err(EINVAL),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_chain(first: &Disk<Loop>, disk: &Disk<Loop>) -> Result {
+    let mut below = next_below(first, disk)?;
+    while let Some(next) = loop_disk(&below) {
+        let file = next_below(next, disk)?;
+        below = file;
+    }
+    Ok(())
+}
+
+/// The backing file of `current`, unless this is the `disk` that would be put on top of it.
+fn next_below(current: &Disk<Loop>, disk: &Disk<Loop>) -> Result<ARef<File>> {
+    if core::ptr::eq(current, disk) {
+        return Err(EBADF);
+    }
+    let guard = current.lock_killable()?;
+    if current.data().phase() != Phase::Bound {
+        return Err(EINVAL);
+    }
+    let binding = guard.config().ok_or(EINVAL)?;
+    Ok(binding.backing.file().clone())
+}

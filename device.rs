@@ -1,0 +1,731 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One loop device: its states, and the transitions between them.
+//!
+//! # Who keeps whom alive
+//!
+//! - The module owns the [`Index`], which owns the disks ([`OwnedDisk`]).
+//! - A disk owns its [`LoopDevice`] and [`State`], and, while it is bound, its [`Binding`], which owns
+//!   the backing file. None of them points back to the disk: it is passed along.
+//! - An open device keeps the disk (not its place in the index) and the module. A bound device keeps
+//!   the module too ([`State::module`]).
+//! - A request keeps its queue in use. The binding changes only while the queue is frozen, when there
+//!   is no request, so each command finds the backing file that it started with.
+//!
+//! # Order of locks
+//!
+//! 1. `open_mutex` of the disk (block layer): held in `open` and `release`, taken to scan partitions
+//! 2. `Shared::chain`: devices on top of each other
+//! 3. the disk's mutex ([`Disk::lock`]): state, and changes of the binding
+//! 4. `limits_lock` of the queue ([`LimitsUpdate`])
+//! 5. freezing the queue ([`DiskGuard::freeze`])
+//!
+//! The mutex of `Index::slots` is held alone. `Submitter::queue` is a spinlock that is never held
+//! while another lock is taken. Partitions are scanned, and files put, under none of them
+//! (except for `open_mutex` in `release`): both can take `open_mutex`, of this disk or of another one.
+//!
+//! [`Index`]: crate::control::Index
+//! [`DiskGuard::freeze`]: crate::abstractions::block::disk::DiskGuard::freeze
+
+use crate::{
+    abstractions::{
+        block::{
+            disk::{
+                Disk, DiskGuard, DiskOperations, DiskParams, DiskVTable, Ioctl, OpenLocked,
+                OwnedDisk,
+            },
+            limits::{LimitsUpdate, QueueLimits},
+            mq::{TagSetFlags, TagSetParams},
+        },
+        fs::{FallocateMode, FileExt, StatMask},
+        module::{ModuleRef, THIS_MODULE},
+        sysfs,
+        workqueue::{OwnedQueue, QueueFlags},
+    },
+    attrs,
+    backing::{BackingFile, ChainLock, SECTOR_SIZE},
+    ioctl::{
+        self,
+        uapi::{
+            LoopConfig, LoopInfo64, Settings, LOOP_CONFIGURE_SETTABLE_FLAGS, LO_FLAGS_AUTOCLEAR,
+            LO_FLAGS_DIRECT_IO, LO_FLAGS_PARTSCAN, LO_FLAGS_READ_ONLY, LO_NAME_SIZE,
+        },
+    },
+    LOOP_MAJOR,
+};
+use core::ops::Deref;
+use kernel::{
+    fs::File,
+    new_mutex,
+    prelude::*,
+    static_lock_class,
+    str::CString,
+    sync::{
+        atomic::{Atomic, Relaxed},
+        Arc, Mutex, SetOnce,
+    },
+};
+
+/// The largest request in sectors: a number that userspace has got used to.
+const MAX_HW_SECTORS: u32 = 2560;
+
+/// Hardware queues of a device. They share their tags, so that more of them cost little.
+const NR_HW_QUEUES: u32 = 8;
+
+/// The driver.
+pub(crate) struct Loop;
+
+/// What all devices share.
+#[pin_data]
+pub(crate) struct Shared {
+    /// See [`ChainLock`].
+    #[pin]
+    pub(crate) chain: Mutex<()>,
+    part_bits: u32,
+    queue_depth: u32,
+}
+
+impl Shared {
+    /// For devices with this many partition bits in their minor numbers, and requests.
+    pub(crate) fn new(part_bits: u32, queue_depth: u32) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                chain <- new_mutex!((), "loop_chain"),
+                part_bits,
+                queue_depth,
+            }),
+            GFP_KERNEL,
+        )
+    }
+}
+
+/// Where a device is in its life.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It has no backing file.
+    Unbound,
+    /// It has one.
+    Bound,
+    /// It is about to lose it, in the last close. Nobody can open it.
+    Rundown,
+    /// It is about to be removed. Nobody can open it.
+    Deleting,
+}
+
+/// Private data of a disk.
+#[pin_data]
+pub(crate) struct LoopDevice {
+    pub(crate) number: u32,
+    /// A [`Phase`]; written under the disk's mutex.
+    phase: Atomic<u32>,
+    /// Where commands run. Made when the device is bound first, and kept until the disk is released:
+    /// it must not be destroyed under `open_mutex`.
+    pub(crate) queue: SetOnce<OwnedQueue>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl LoopDevice {
+    /// The phase; may be another one at once unless the disk's mutex is held.
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::Unbound,
+            1 => Phase::Bound,
+            2 => Phase::Rundown,
+            _ => Phase::Deleting,
+        }
+    }
+
+    fn make_queue(&self) -> Result {
+        if self.queue.as_ref().is_none() {
+            let name = CString::try_from_fmt(fmt!("loop{}", self.number))?;
+            let flags = QueueFlags::UNBOUND | QueueFlags::FREEZABLE;
+            // Only one task can be here, so there is no other queue.
+            self.queue.populate(OwnedQueue::new(&name, flags, 0)?);
+        }
+        Ok(())
+    }
+}
+
+fn set_phase(guard: &DiskGuard<'_, Loop>, phase: Phase) {
+    let phase = match phase {
+        Phase::Unbound => 0,
+        Phase::Bound => 1,
+        Phase::Rundown => 2,
+        Phase::Deleting => 3,
+    };
+    guard.disk().data().phase.store(phase, Relaxed);
+}
+
+/// What is changed under the disk's mutex, and does not matter to requests.
+pub(crate) struct State {
+    /// Bytes that the device has at most; 0 for all.
+    pub(crate) size_limit: i64,
+    /// Detach at the last close.
+    pub(crate) autoclear: bool,
+    /// Look for partitions.
+    pub(crate) partscan: bool,
+    file_name: [u8; LO_NAME_SIZE],
+    has_attributes: bool,
+    /// A bound device keeps the module loaded.
+    module: Option<ModuleRef>,
+}
+
+impl State {
+    const fn new() -> Self {
+        Self {
+            size_limit: 0,
+            autoclear: false,
+            partscan: false,
+            file_name: [0; LO_NAME_SIZE],
+            has_attributes: false,
+            module: None,
+        }
+    }
+}
+
+/// What a bound device's requests depend on.
+pub(crate) struct Binding {
+    pub(crate) backing: BackingFile,
+    /// Where the device begins in the file, in bytes.
+    pub(crate) offset: i64,
+    /// Direct I/O, past the page cache of the file.
+    pub(crate) direct: bool,
+    pub(crate) read_only: bool,
+    /// Writes on their way that may wait for locks of the file system. While there are some, others
+    /// had better not try without waiting: they would fail, having done half of the work.
+    pub(crate) blocking_writes: Atomic<i32>,
+}
+
+impl AsRef<File> for Binding {
+    fn as_ref(&self) -> &File {
+        self.backing.file()
+    }
+}
+
+impl Binding {
+    fn new(backing: BackingFile, offset: i64, direct: bool, read_only: bool) -> Self {
+        Self {
+            backing,
+            offset,
+            direct,
+            read_only,
+            blocking_writes: Atomic::new(0),
+        }
+    }
+
+    /// Switches direct I/O off where it is not possible (any more), and says so.
+    fn check_direct(&mut self, disk: &Disk<Loop>) {
+        let block_size = disk.logical_block_size();
+        if self.direct && !self.backing.can_dio(self.offset, block_size) {
+            self.direct = false;
+            pr_info!(
+                "loop{}: no direct I/O: offset {} and block size {} do not suit the backing file\n",
+                disk.data().number,
+                self.offset,
+                block_size
+            );
+        }
+    }
+}
+
+/// A disk of this driver, which is removed when dropped.
+pub(crate) struct LoopDisk(OwnedDisk<Loop>);
+
+impl Deref for LoopDisk {
+    type Target = Disk<Loop>;
+
+    fn deref(&self) -> &Disk<Loop> {
+        &self.0
+    }
+}
+
+impl Drop for LoopDisk {
+    fn drop(&mut self) {
+        // Nobody has the disk open, but a worker may not have left it. The last one to leave must not
+        // be a worker of the disk's own queue, which would wait for itself.
+        if let Some(queue) = self.data().queue.as_ref() {
+            queue.flush();
+        }
+    }
+}
+
+/// Tells the block layer, and userspace, the capacity.
+fn set_capacity(disk: &Disk<Loop>, sectors: u64) {
+    if !disk.set_capacity_and_notify(sectors) {
+        disk.change_uevent();
+    }
+}
+
+/// Looks for partitions. Neither failure to find any nor to read the disk is the caller's problem.
+fn rescan(disk: &Disk<Loop>) {
+    if let Err(e) = disk.rescan_partitions() {
+        pr_warn!(
+            "loop{}: partition scan failed ({})\n",
+            disk.data().number,
+            e.to_errno()
+        );
+    }
+}
+
+impl Loop {
+    /// Makes and adds device `number`.
+    pub(crate) fn new_disk(number: u32, shared: Arc<Shared>) -> Result<LoopDisk> {
+        let part_bits = shared.part_bits;
+        let mut limits = QueueLimits::new();
+        limits.set_max_hw_sectors(MAX_HW_SECTORS);
+        let params = DiskParams {
+            major: LOOP_MAJOR,
+            // The block layer refuses what is beyond the last minor number.
+            first_minor: u32::try_from(i32::try_from(u64::from(number) << part_bits)?)?,
+            minors: 1 << part_bits,
+            partition_scan: part_bits > 0,
+            limits,
+            tag_set: TagSetParams {
+                nr_hw_queues: NR_HW_QUEUES,
+                queue_depth: shared.queue_depth,
+                flags: TagSetFlags::STACKING
+                    | TagSetFlags::NO_SCHED_BY_DEFAULT
+                    | TagSetFlags::TAG_HCTX_SHARED,
+            },
+            lock_class: static_lock_class!(),
+        };
+        let disk = OwnedDisk::new(
+            fmt!("loop{}", number),
+            params,
+            try_pin_init!(LoopDevice {
+                number,
+                phase: Atomic::new(0),
+                queue: SetOnce::new(),
+                shared,
+            }? Error),
+            new_mutex!(State::new(), "loop_device"),
+        )?;
+        Ok(LoopDisk(disk))
+    }
+
+    /// Gets a device ready to be removed; `EBUSY` if it is bound or open.
+    pub(crate) fn retire(disk: &Disk<Self>) -> Result {
+        let guard = disk.lock_killable()?;
+        if disk.data().phase() != Phase::Unbound || disk.openers() > 0 {
+            return Err(EBUSY);
+        }
+        set_phase(&guard, Phase::Deleting);
+        Ok(())
+    }
+
+    /// Locks a device that has to be bound; `ENXIO` if it is not, `EINTR` if the task is killed.
+    pub(crate) fn lock_bound(disk: &Disk<Self>) -> Result<DiskGuard<'_, Self>> {
+        let guard = disk.lock_killable()?;
+        match disk.data().phase() {
+            Phase::Bound => Ok(guard),
+            _ => Err(ENXIO),
+        }
+    }
+
+    /// Binds a file to a device (`LOOP_SET_FD`, `LOOP_CONFIGURE`). Until nothing can fail any more,
+    /// nothing is changed.
+    pub(crate) fn configure(io: &Ioctl<'_, Self>, config: &LoopConfig) -> Result {
+        let disk = io.disk;
+        let mut backing = BackingFile::new(io.fget(config.fd)?)?;
+        // Open, by the caller: the module is there to be kept.
+        let module = ModuleRef::get();
+        let _claim = match io.mode.is_exclusive() {
+            true => None,
+            false => Some(io.bdev.claim()?),
+        };
+        let chain = match backing.is_loop() {
+            true => Some(ChainLock::take(&disk.data().shared)?),
+            false => None,
+        };
+        let valid = ChainLock::validate(chain.as_ref(), backing.file(), disk);
+
+        let mut guard = disk.lock_killable()?;
+        if disk.data().phase() != Phase::Unbound {
+            return Err(EBUSY);
+        }
+        valid?;
+        let flags = config.info.lo_flags;
+        if flags & !LOOP_CONFIGURE_SETTABLE_FLAGS != 0 {
+            return Err(EINVAL);
+        }
+        let settings = Settings::new(&config.info)?;
+        let read_only =
+            flags & LO_FLAGS_READ_ONLY != 0 || !backing.is_writable() || !io.mode.is_write();
+        let direct = flags & LO_FLAGS_DIRECT_IO != 0 || backing.opened_direct();
+        let block_size = match config.block_size {
+            0 => default_block_size(&backing, direct),
+            bytes => bytes,
+        };
+        disk.data().make_queue()?;
+
+        let discard = backing.discard_limits();
+        // What is dirty is written now, once, rather than by each direct I/O. It is not needed for
+        // correctness, so an error is for the one who wrote to see.
+        let _ = backing.file().fsync();
+        let binding = KBox::new_uninit(GFP_KERNEL)?;
+        let mut limits = LimitsUpdate::start(disk);
+        backing.set_limits(&mut limits, block_size, discard, direct, read_only);
+        limits.commit_unconfigured(&guard)?;
+
+        backing.bind();
+        let mut binding = KBox::write(
+            binding,
+            Binding::new(backing, settings.offset, direct, read_only),
+        );
+        binding.check_direct(disk);
+        let sectors = binding
+            .backing
+            .sectors(settings.offset, settings.size_limit);
+        if guard.publish(binding).is_err() {
+            return Err(EBUSY);
+        }
+
+        let events = disk.suppress_uevents();
+        disk.force_media_change();
+        disk.set_read_only(read_only);
+        guard.size_limit = settings.size_limit;
+        guard.file_name = settings.file_name;
+        guard.autoclear = flags & LO_FLAGS_AUTOCLEAR != 0;
+        guard.partscan = flags & LO_FLAGS_PARTSCAN != 0 || disk.data().shared.part_bits > 0;
+        guard.module = Some(module);
+        guard.has_attributes = sysfs::create_group(disk, &attrs::GROUP).is_ok();
+        set_capacity(disk, sectors);
+        set_phase(&guard, Phase::Bound);
+        let partscan = guard.partscan;
+        if partscan {
+            disk.set_partition_scan(true);
+        }
+        drop(events);
+        disk.change_uevent();
+
+        drop(guard);
+        drop(chain);
+        if partscan {
+            rescan(disk);
+        }
+        Ok(())
+    }
+
+    /// Puts another file in place of the bound one (`LOOP_CHANGE_FD`): the device has to be read-only
+    /// and of the same size with either.
+    pub(crate) fn change_fd(io: &Ioctl<'_, Self>, fd: u32) -> Result {
+        let disk = io.disk;
+        let backing = BackingFile::new(io.fget(fd)?)?;
+        let events = disk.suppress_uevents();
+        let result = Self::switch_file(disk, backing);
+        drop(events);
+        if let Ok(true) = result {
+            rescan(disk);
+        }
+        disk.change_uevent();
+        result.map(|_| ())
+    }
+
+    /// Returns whether partitions are to be looked for.
+    fn switch_file(disk: &Disk<Self>, mut backing: BackingFile) -> Result<bool> {
+        let old;
+        let partscan;
+        {
+            let chain = match backing.is_loop() {
+                true => Some(ChainLock::take(&disk.data().shared)?),
+                false => None,
+            };
+            let valid = ChainLock::validate(chain.as_ref(), backing.file(), disk);
+            let mut guard = Self::lock_bound(disk)?;
+            let binding = guard.config().ok_or(ENXIO)?;
+            if !binding.read_only {
+                return Err(EINVAL);
+            }
+            valid?;
+            let (offset, limit) = (binding.offset, guard.size_limit);
+            if backing.sectors(offset, limit) != binding.backing.sectors(offset, limit) {
+                return Err(EINVAL);
+            }
+            // As when a device is bound.
+            let _ = backing.file().fsync();
+            partscan = guard.partscan;
+
+            disk.force_media_change();
+            let mut frozen = guard.freeze();
+            let (Some(binding), _) = frozen.parts() else {
+                return Err(ENXIO);
+            };
+            binding.direct |= backing.opened_direct();
+            // It may be the same file again, so the old binding ends before the new one begins.
+            binding.backing.unbind();
+            backing.bind();
+            old = core::mem::replace(&mut binding.backing, backing);
+            binding.check_direct(disk);
+        }
+        // Under no lock.
+        drop(old);
+        Ok(partscan)
+    }
+
+    /// Has the device detached when it is closed the last time (`LOOP_CLR_FD`).
+    pub(crate) fn clear_fd(disk: &Disk<Self>) -> Result {
+        // From here on nobody may put another device on this one.
+        let _chain = ChainLock::take(&disk.data().shared)?;
+        let mut guard = Self::lock_bound(disk)?;
+        guard.autoclear = true;
+        if disk.openers() == 1 {
+            set_phase(&guard, Phase::Rundown);
+        }
+        Ok(())
+    }
+
+    /// Detaches the file, in the last close.
+    fn detach(disk: &OpenLocked<'_, Self>) {
+        let mut guard = disk.lock();
+        let binding = {
+            let mut limits = LimitsUpdate::start(disk);
+            limits.set_block_size(SECTOR_SIZE);
+            // A write that comes late, when nobody has the device open, still finds the file, or is
+            // told that there is none.
+            let mut frozen = guard.freeze();
+            // The limits are those of a new device, which are valid.
+            let _ = limits.commit_frozen(&frozen);
+            frozen.take_config()
+        };
+        let module = guard.module.take();
+        let has_attributes = guard.has_attributes;
+        *guard = State::new();
+        // Those who show an attribute take the mutex.
+        drop(guard);
+
+        disk.invalidate();
+        if has_attributes {
+            sysfs::remove_group::<Disk<Self>>(disk, &attrs::GROUP);
+        }
+        disk.change_uevent();
+        disk.force_media_change();
+        // Also those which were added by hand (BLKPG).
+        if let Err(e) = disk.rescan_partitions() {
+            pr_warn!(
+                "loop{}: dropping partitions failed ({})\n",
+                disk.data().number,
+                e.to_errno()
+            );
+        }
+        if disk.data().shared.part_bits == 0 {
+            disk.set_partition_scan(false);
+        }
+
+        set_phase(&disk.lock(), Phase::Unbound);
+        drop(binding);
+        drop(module);
+    }
+
+    /// Changes offset, size limit, name and flags (`LOOP_SET_STATUS`).
+    pub(crate) fn set_status(disk: &Disk<Self>, info: &LoopInfo64) -> Result {
+        let mut guard = Self::lock_bound(disk)?;
+        let settings = Settings::new(info)?;
+        let binding = guard.config().ok_or(ENXIO)?;
+        let resized = binding.offset != settings.offset || guard.size_limit != settings.size_limit;
+        if resized {
+            // What is cached is at other places afterwards. Writing it may fail as any write may;
+            // those who wrote are told.
+            let _ = disk.part0().sync();
+            disk.part0().invalidate();
+        }
+
+        let mut frozen = guard.freeze();
+        let (Some(binding), state) = frozen.parts() else {
+            return Err(ENXIO);
+        };
+        binding.offset = settings.offset;
+        binding.check_direct(disk);
+        state.size_limit = settings.size_limit;
+        state.file_name = settings.file_name;
+        state.autoclear = info.lo_flags & LO_FLAGS_AUTOCLEAR != 0;
+        // Can be switched on, not off.
+        let partscan = info.lo_flags & LO_FLAGS_PARTSCAN != 0 && !state.partscan;
+        state.partscan |= partscan;
+        drop(frozen);
+
+        if partscan {
+            disk.set_partition_scan(true);
+        }
+        if resized {
+            Self::update_capacity(&guard)?;
+        }
+        drop(guard);
+        if partscan {
+            rescan(disk);
+        }
+        Ok(())
+    }
+
+    /// Tells what the device is bound to (`LOOP_GET_STATUS`).
+    pub(crate) fn status(disk: &Disk<Self>) -> Result<LoopInfo64> {
+        let mut info = LoopInfo64::zeroed();
+        let file = {
+            let guard = Self::lock_bound(disk)?;
+            let binding = guard.config().ok_or(ENXIO)?;
+            info.lo_number = disk.data().number;
+            info.lo_offset = binding.offset as u64;
+            info.lo_sizelimit = guard.size_limit as u64;
+            info.lo_file_name = guard.file_name;
+            for (set, flag) in [
+                (binding.read_only, LO_FLAGS_READ_ONLY),
+                (guard.autoclear, LO_FLAGS_AUTOCLEAR),
+                (guard.partscan, LO_FLAGS_PARTSCAN),
+                (binding.direct, LO_FLAGS_DIRECT_IO),
+            ] {
+                if set {
+                    info.lo_flags |= flag;
+                }
+            }
+            binding.backing.file().clone()
+        };
+        // The file system is asked under no lock.
+        let stat = file.stat(StatMask::Inode)?;
+        info.lo_device = stat.device();
+        info.lo_inode = stat.inode();
+        info.lo_rdevice = stat.rdevice();
+        Ok(info)
+    }
+
+    /// Takes a new size of the backing file over (`LOOP_SET_CAPACITY`).
+    pub(crate) fn refresh_capacity(disk: &Disk<Self>) -> Result {
+        Self::update_capacity(&Self::lock_bound(disk)?)
+    }
+
+    fn update_capacity(guard: &DiskGuard<'_, Self>) -> Result {
+        let binding = guard.config().ok_or(ENXIO)?;
+        let sectors = binding.backing.sectors(binding.offset, guard.size_limit);
+        set_capacity(guard.disk(), sectors);
+        Ok(())
+    }
+
+    /// Switches direct I/O on or off (`LOOP_SET_DIRECT_IO`); `EINVAL` if it is not possible.
+    pub(crate) fn set_direct(disk: &Disk<Self>, direct: bool) -> Result {
+        let mut guard = Self::lock_bound(disk)?;
+        let binding = guard.config().ok_or(ENXIO)?;
+        if binding.direct == direct {
+            return Ok(());
+        }
+        if direct {
+            if !binding
+                .backing
+                .can_dio(binding.offset, disk.logical_block_size())
+            {
+                return Err(EINVAL);
+            }
+            // As when a device is bound.
+            let _ = binding.backing.file().fsync();
+        }
+        let mut limits = LimitsUpdate::start(disk);
+        binding.backing.set_dma_alignment(&mut limits, direct);
+        let mut frozen = guard.freeze();
+        limits.commit_frozen(&frozen)?;
+        if let (Some(binding), _) = frozen.parts() {
+            binding.direct = direct;
+        }
+        Ok(())
+    }
+
+    /// Changes the logical block size (`LOOP_SET_BLOCK_SIZE`); 0 for the default.
+    pub(crate) fn set_block_size(io: &Ioctl<'_, Self>, size: usize) -> Result {
+        let disk = io.disk;
+        let _claim = match io.mode.is_exclusive() {
+            true => None,
+            false => Some(io.bdev.claim()?),
+        };
+        let mut guard = Self::lock_bound(disk)?;
+        if disk.logical_block_size() as usize == size {
+            return Ok(());
+        }
+        let _ = disk.part0().sync();
+        disk.part0().invalidate();
+
+        let binding = guard.config().ok_or(ENXIO)?;
+        // Only the lower half was ever looked at.
+        let block_size = match size as u32 {
+            0 => default_block_size(&binding.backing, binding.direct),
+            bytes => bytes,
+        };
+        let discard = binding.backing.discard_limits();
+        let mut limits = LimitsUpdate::start(disk);
+        binding.backing.set_limits(
+            &mut limits,
+            block_size,
+            discard,
+            binding.direct,
+            binding.read_only,
+        );
+        let mut frozen = guard.freeze();
+        limits.commit_frozen(&frozen)?;
+        if let (Some(binding), _) = frozen.parts() {
+            binding.check_direct(disk);
+        }
+        Ok(())
+    }
+}
+
+impl Loop {
+    /// Takes requests that the file turned out not to support off the limits. The caller must not
+    /// hold a request of the disk.
+    pub(crate) fn withdraw(disk: &Disk<Self>, mode: FallocateMode) {
+        let mut guard = disk.lock();
+        if disk.data().phase() != Phase::Bound {
+            return;
+        }
+        let mut limits = LimitsUpdate::start(disk);
+        match mode {
+            FallocateMode::PunchHole => limits.set_no_discard(),
+            FallocateMode::ZeroRange => limits.set_no_write_zeroes(),
+        };
+        let frozen = guard.freeze();
+        // Fewer kinds of requests are valid limits wherever more of them were.
+        let _ = limits.commit_frozen(&frozen);
+    }
+}
+
+fn default_block_size(backing: &BackingFile, direct: bool) -> u32 {
+    if direct {
+        backing.dio_block_size()
+    } else {
+        SECTOR_SIZE
+    }
+}
+
+static DISK_OPERATIONS: DiskVTable<Loop> = DiskVTable::new();
+
+impl DiskOperations for Loop {
+    const OWNER: &'static ThisModule = &THIS_MODULE;
+    const VTABLE: &'static DiskVTable<Self> = &DISK_OPERATIONS;
+
+    fn open(disk: &Disk<Self>) -> Result {
+        let _guard = disk.lock_killable()?;
+        match disk.data().phase() {
+            Phase::Unbound | Phase::Bound => Ok(()),
+            Phase::Rundown | Phase::Deleting => Err(ENXIO),
+        }
+    }
+
+    fn release(disk: &OpenLocked<'_, Self>) {
+        if disk.openers() > 0 {
+            return;
+        }
+        {
+            let guard = disk.lock();
+            if disk.data().phase() == Phase::Bound && guard.autoclear {
+                set_phase(&guard, Phase::Rundown);
+            }
+            if disk.data().phase() != Phase::Rundown {
+                return;
+            }
+        }
+        // Nobody else can be here: the device can be neither opened nor removed.
+        Self::detach(disk);
+    }
+
+    fn ioctl(io: Ioctl<'_, Self>) -> Result<i32> {
+        ioctl::native(&io)
+    }
+
+    fn compat_ioctl(io: Ioctl<'_, Self>) -> Result<i32> {
+        ioctl::compat(&io)
+    }
+}

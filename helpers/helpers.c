@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Inline functions and macros of the kernel's headers, as functions that
+ * abstractions/ can call. Each file mirrors one in rust/helpers/.
+ */
+
+#include "blk-mq.c"
+#include "block.c"
+#include "cgroup.c"
+#include "fs.c"
+#include "mutex.c"
+#include "task.c"

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The loop block device: makes a file accessible as a block device.
+//!
+//! This is the root of the crate: what is set up when the module is loaded, and in which order. See
+//! `device.rs` for who owns whom, and for the order of locks.
+
+#![deny(unsafe_code)]
+
+use crate::{
+    abstractions::{
+        block::major::MajorRegistration,
+        kconfig::kconfig_int,
+        miscdevice::Registration,
+        module_param::{module_params, IntParam},
+    },
+    control::{Control, Index, IndexParams},
+};
+use kernel::{prelude::*, sync::Arc};
+
+mod abstractions;
+mod attrs;
+mod backing;
+mod control;
+mod device;
+mod ioctl;
+mod loop_cmd;
+mod submit;
+
+module! {
+    type: LoopModule,
+    name: "loop",
+    authors: ["The rust-loop developers"],
+    description: "Loopback device support",
+    license: "GPL",
+    alias: ["devname:loop-control", "char-major-10-237", "block-major-7-*"],
+}
+
+module_params! {
+    module "loop";
+
+    /// How many devices are made when the module is loaded; where it is given, also how many there
+    /// may be by opening a device node.
+    static MAX_LOOP: IntParam = IntParam::new(kconfig_int!(CONFIG_BLK_DEV_LOOP_MIN_COUNT)) => (
+        name: "max_loop",
+        description: "Maximum number of loop devices",
+    );
+
+    /// Partitions for each device; above 0 all devices are scanned for partitions.
+    static MAX_PART: IntParam = IntParam::new(0) => (
+        name: "max_part",
+        description: "Maximum number of partitions per loop device",
+        parmtype: "int",
+    );
+
+    /// Requests that a device can have in flight.
+    static HW_QUEUE_DEPTH: IntParam = IntParam::new(128).at_least(1) => (
+        name: "hw_queue_depth",
+        description: "Queue depth for each hardware queue. Default: 128",
+    );
+}
+
+/// Major number of loop devices (`LOOP_MAJOR`).
+const LOOP_MAJOR: u32 = 7;
+
+/// Number of bits of a minor device number (`MINORBITS`).
+const MINOR_BITS: u32 = 20;
+
+/// Most minors that a disk may have (`DISK_MAX_PARTS`).
+const DISK_MAX_PARTS: u32 = 256;
+
+/// What lives as long as the module is loaded. The fields are dropped in this order: nobody can make a
+/// device any more when the index, and with it the devices, goes.
+#[pin_data]
+struct LoopModule {
+    _major: MajorRegistration<Index>,
+    #[pin]
+    _control: Registration<Control>,
+    _index: Arc<Index>,
+}
+
+/// Rounds `max_part` up to what a whole number of minor bits gives, and returns that number of bits.
+fn partition_bits() -> Result<u32> {
+    let bits = match u32::try_from(MAX_PART.get()) {
+        Ok(parts) => u32::BITS - parts.leading_zeros(),
+        Err(_) => 0,
+    };
+    let minors = 1u32.checked_shl(bits).ok_or(EINVAL)?;
+    if minors > DISK_MAX_PARTS {
+        return Err(EINVAL);
+    }
+    if bits > 0 {
+        // Userspace reads it to find the minor numbers of devices.
+        MAX_PART.set((minors - 1) as i32);
+    }
+    Ok(bits)
+}
+
+impl kernel::InPlaceModule for LoopModule {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(|| {
+            let part_bits = partition_bits()?;
+            let count = MAX_LOOP.get();
+            if i64::from(count) > 1 << (MINOR_BITS - part_bits) {
+                return Err(EINVAL);
+            }
+            let index = Index::new(IndexParams {
+                part_bits,
+                limit: MAX_LOOP
+                    .is_specified()
+                    .then_some(count)
+                    .and_then(|count| u32::try_from(count).ok())
+                    .filter(|&count| count != 0),
+                queue_depth: HW_QUEUE_DEPTH.get() as u32,
+            })?;
+
+            Ok(try_pin_init!(Self {
+                _control <- Registration::new(index.clone()),
+                _major: MajorRegistration::register(LOOP_MAJOR, c"loop", index.clone())
+                    .map_err(|_| EIO)?,
+                _index: {
+                    for id in 0..count {
+                        // As many as there is memory for; more can be made later.
+                        let _ = index.add(id);
+                    }
+                    pr_info!("module loaded\n");
+                    index
+                },
+            }? Error))
+        })
+    }
+}
