@@ -5,18 +5,21 @@ import argparse
 import signal
 import sys
 
-from . import accelerator, kernel
+from . import accelerator, kernel, kselftest, module
 from .guest import Guest
 from .say import Failure, say
 
 
 def run_guest(arguments):
     stock = kernel.Kernel(arguments.kernel).get()
+    ko = arguments.ko
+    if arguments.driver == "ours" and not ko:
+        ko = module.build(stock)
     guest = Guest(
         stock,
         accelerator.choose(stock, arguments.accelerator),
         driver=arguments.driver,
-        ko=arguments.ko,
+        ko=ko,
         cpus=arguments.cpus,
         memory=arguments.memory,
         payload=arguments.payload,
@@ -31,9 +34,13 @@ def main():
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     kdir = commands.add_parser("kdir", help="prepare a kernel's build tree, print its path")
-    kdir.add_argument("--kernel", default="7.2")
+    build = commands.add_parser("module", help="build loop.ko, print its path")
+    test = commands.add_parser("test", help="run the kselftests on the C driver, then on ours")
+    test.add_argument("--tests", nargs="+", default=["*"], metavar="GLOB")
+    test.add_argument("--drivers", nargs="+", choices=("c", "ours"), default=["c", "ours"])
     run = commands.add_parser("guest", help="boot a guest, run a command in it (without: a shell)")
-    run.add_argument("--kernel", default="7.2")
+    for command in (kdir, build, test, run):
+        command.add_argument("--kernel", default="7.2", metavar="SERIES", help="7.2 (the default) or 7.3")
     run.add_argument("--driver", choices=("ours", "c", "none"), default="ours")
     run.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
     run.add_argument("--cpus", type=int, default=2)
@@ -48,6 +55,10 @@ def main():
     try:
         if arguments.command == "kdir":
             print(kernel.Kernel(arguments.kernel).get().kdir)
+        elif arguments.command == "module":
+            print(module.build(kernel.Kernel(arguments.kernel).get()))
+        elif arguments.command == "test":
+            return not kselftest.run(arguments.kernel, arguments.tests, arguments.drivers)
         elif arguments.command == "guest":
             return run_guest(arguments)
     except Failure as failure:

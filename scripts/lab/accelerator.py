@@ -39,7 +39,7 @@ def probe(kernel):
     if not os.path.exists(answer):
         say("/dev/kvm is there, trying whether a guest boots under it …")
         guest = Guest(kernel, KVM)
-        works = guest.run(["true"], PROBE_SECONDS, quiet=True) == 0
+        works = guest.run(["true"], PROBE_SECONDS, take=lambda line: None) == 0
         say("it does, using KVM" if works else f"it does not ({guest.verdict}; {guest.dmesg}), emulating")
         with open(answer, "w") as file:
             file.write("yes" if works else "no")

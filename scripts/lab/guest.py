@@ -19,7 +19,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -61,6 +60,10 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
+def print_line(line):
+    print(line, flush=True)
+
+
 class Guest:
     """What to boot, and after run() what came of it: `output`, `dmesg` (paths), `verdict`."""
 
@@ -91,6 +94,8 @@ class Guest:
                 shutil.copytree(source, stage + directory.removeprefix("/lab"), symlinks=True)
             with open(os.path.join(stage, "environment"), "w") as file:
                 file.write(f"export TERM={os.environ.get('TERM', 'dumb')}\n")
+                if self.driver == "ours":
+                    file.write("export LOOP_KO=/lab/loop.ko\n")
                 file.write(f"DRIVER={self.driver} TTY={tty} DIRECTORY={shlex.quote(directory)}\n")
             with open(os.path.join(stage, "command"), "w") as file:
                 file.write(shlex.join(command) + "\n")
@@ -144,11 +149,11 @@ class Guest:
         except FileNotFoundError:
             return []
 
-    def run(self, command, timeout, quiet=False):
+    def run(self, command, timeout, take=print_line):
         """Run a command in a new guest and return its exit status.
 
-        Without a command it is a shell on this terminal. The output streams to
-        standard output unless quiet, and is kept in a file.
+        Without a command it is a shell on this terminal. Each line of output is
+        handed to `take` as it comes, and kept in a file.
         """
         tty = "" if command else "yes"
         with open(self.qemu_log, "w") as qemu_log:
@@ -159,7 +164,7 @@ class Guest:
                 stderr=qemu_log,
                 preexec_fn=die_with_parent,
             )
-        relay = threading.Thread(target=self.relay, args=(qemu.stdout, quiet), daemon=True)
+        relay = threading.Thread(target=self.relay, args=(qemu.stdout, take), daemon=True)
         try:
             if not tty:
                 relay.start()
@@ -174,14 +179,12 @@ class Guest:
                     os.unlink(os.path.join(self.dir, name))
         return self.judge(timeout)
 
-    def relay(self, pipe, quiet):
+    def relay(self, pipe, take):
         with open(self.output, "wb") as output:
-            while data := os.read(pipe.fileno(), 1 << 16):
-                output.write(data)
+            for line in pipe:
+                output.write(line)
                 output.flush()
-                if not quiet:
-                    sys.stdout.buffer.write(data)
-                    sys.stdout.buffer.flush()
+                take(line.decode(errors="replace").rstrip("\r\n"))
 
     def wait(self, qemu, timeout):
         """Until QEMU ends or one of the time limits is over; sets the verdict for the latter."""

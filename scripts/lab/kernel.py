@@ -140,6 +140,9 @@ class Kernel(cache.Entry):
         make = ["make", "-C", self.source, f"O={self.kdir}", f"CC={CC}", f"-j{os.cpu_count()}"]
         step.run(*make, "olddefconfig")
         step.run(*make, "modules_prepare")
+        # For the kselftests: the kernel's own headers, and a place to mount ours.
+        step.run(*make, "headers")
+        os.mkdir(os.path.join(self.source, "tools/testing/selftests/loop"))
         for file in ("include/generated/utsrelease.h", "include/config/kernel.release"):
             shutil.copy(os.path.join(headers, file), os.path.join(self.kdir, file))
         autoconf = "include/generated/autoconf.h"

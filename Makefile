@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# loop.ko for a kernel tree of yours, and the lab that needs none. See `make help`.
+# (What kbuild builds is said in Kbuild.)
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+INSTALL_MOD_DIR ?= updates
+# The series of the lab's stock Debian kernel: 7.2 or 7.3.
+KERNEL ?= 7.2
+# Which of the tests: shell patterns.
+TESTS ?= *
+
+lab := scripts/toolbox python3 -m lab
+metadata := $(KDIR)/rust/libkernel.rmeta
+
+modules: $(metadata)
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+install: modules
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_DIR=$(INSTALL_MOD_DIR) modules_install
+
+clean:
+	rm -rf build
+	[ ! -e $(metadata) ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
+
+$(metadata):
+	@echo "KDIR=$(KDIR) has no Rust metadata (rust/libkernel.rmeta), so no Rust module can be built for it; 'make module' builds for a stock Debian kernel, 'make kdir' prints a tree for it: scripts/toolbox make KDIR=\$$(make -s kdir)" >&2; false
+
+kdir:
+	@$(lab) kdir --kernel $(KERNEL)
+
+module:
+	@$(lab) module --kernel $(KERNEL)
+
+run:
+	@$(lab) run --kernel $(KERNEL)
+
+test:
+	@$(lab) test --kernel $(KERNEL) --tests '$(TESTS)'
+
+shell:
+	@scripts/guest --kernel $(KERNEL)
+
+check:
+	@$(lab) check
+
+help:
+	@echo 'make run      boot the stock kernel with our loop.ko in QEMU, do the main job on a real image'
+	@echo 'make test     the kselftests in QEMU, on the C driver and on ours (TESTS=glob: only these)'
+	@echo 'make shell    a guest to play in, our loop.ko loaded'
+	@echo 'make check    formatting, lints, warnings, the audit of unsafe'
+	@echo 'make module   loop.ko for the stock kernel, as build/$(KERNEL)/loop.ko'
+	@echo 'make kdir     prepare a tree of the stock kernel to build modules against, print its path'
+	@echo '    KERNEL=7.2|7.3 says which stock kernel (default 7.2); MIRROR=URL where Debian is'
+	@echo
+	@echo 'make          loop.ko for KDIR (default: the running kernel)'
+	@echo 'make install  install it into $(INSTALL_MOD_DIR)/ of the modules of KDIR (INSTALL_MOD_PATH=root)'
+	@echo 'make clean    remove what was built'
+
+.PHONY: modules install clean kdir module run test shell check help

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The guest's kernel log: what in it fails a run."""
+
+import re
+
+BAD = re.compile(
+    r"WARNING:|BUG:|\bOops\b|Call Trace:|general protection fault|Kernel panic"
+    r"|possible (recursive locking|circular locking|irq lock inversion|deadlock)"
+    r"|INFO: (task .* blocked|possible|rcu_)|rcu: INFO|soft lockup|hung task"
+    r"|KASAN|KFENCE|UBSAN|kmemleak: \d+ new|list_(add|del) corruption|refcount_t:"
+    r"|sleeping function called|suspicious RCU usage|inconsistent lock state|unreferenced object"
+    r"|ODEBUG|held lock freed|lock held when returning|workqueue: .* is flushing"
+)
+TIMESTAMP = re.compile(r"^\[ *\d+\.\d+\] ")
+
+
+def lines(path):
+    with open(path, errors="replace") as file:
+        return file.read().splitlines()
+
+
+def complaints(path):
+    """The lines of a kernel log that no run may have."""
+    return [line for line in lines(path) if TIMESTAMP.match(line) and BAD.search(line)]
+
+
+def messages_of(path, word):
+    """The kernel's lines that have a word in them."""
+    return [line for line in lines(path) if TIMESTAMP.match(line) and re.search(rf"\b{word}", line)]

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The kselftests in tests/, on the C driver (the oracle) and then on ours.
+
+They are built and installed as the kernel's own: with tests/ as
+tools/testing/selftests/loop of the source. That directory is a mount of this
+run's namespace, so the cached source stays as it is and runs don't meet.
+"""
+
+import fnmatch
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+from . import accelerator, cache, dmesg, image, kernel, ktap, module
+from .guest import HERE, Guest
+from .say import Failure, Step, say
+
+TESTS = os.path.join(module.REPO, "tests")
+# For all tests of a driver; each has its own limit in tests/settings.
+SECONDS = 2400
+
+
+def install(stock, where):
+    """Build the tests, lay them and the kernel's runner out in a directory."""
+    target = os.path.join(stock.source, "tools/testing/selftests/loop")
+    with tempfile.TemporaryDirectory() as copy:
+        shutil.copytree(TESTS, copy, dirs_exist_ok=True)
+        subprocess.run(["mount", "--bind", copy, target], check=True)
+        try:
+            with Step("building the tests", cache.log(f"kselftest-{stock.series}")) as step:
+                step.run(
+                    "make", "-C", os.path.dirname(target), "TARGETS=loop", "FORCE_TARGETS=1",
+                    f"KHDR_INCLUDES=-isystem {stock.kdir}/usr/include", f"INSTALL_PATH={where}", "install",
+                )  # fmt: skip
+        finally:
+            subprocess.run(["umount", target], check=True)
+    shutil.copy(os.path.join(HERE, "guest-kselftest"), where)
+
+
+def choose(where, globs):
+    """Names of the installed tests that match any of some globs."""
+    with open(os.path.join(where, "kselftest-list.txt")) as file:
+        names = [line.split(":")[1].strip() for line in file if line.startswith("loop:")]
+    chosen = [
+        name for name in names
+        if any(fnmatch.fnmatch(name, glob) or fnmatch.fnmatch(name.removesuffix(".sh"), glob) for glob in globs)
+    ]  # fmt: skip
+    if not chosen:
+        raise Failure(f"no test matches TESTS={' '.join(globs)}")
+    return chosen
+
+
+def known_defects(series):
+    """Tests that the C driver of a series must fail, with the reason."""
+    defects = {}
+    with open(os.path.join(TESTS, "known-c-defects")) as file:
+        for line in file:
+            found = re.match(r"(\w+)(?:\[(.*?)\])?: *(.*)", line)
+            if found and series in (found[2] or series).split():
+                defects[found[1]] = found[3]
+    return defects
+
+
+class Run:
+    """All tests on one driver."""
+
+    def __init__(self, stock, accel, driver, ko, payload, tests, defects):
+        self.driver, self.tests, self.defects = driver, tests, defects
+        self.parser = ktap.Parser()
+        self.problems = []
+        self.guest = Guest(stock, accel, driver=driver, ko=ko, payload=[payload])
+        command = ["./guest-kselftest"] + [word for test in tests for word in ("-t", f"loop:{test}")]
+        say(f"{len(tests)} tests on {driver if driver == 'ours' else 'the C driver'} ({accel.name})")
+        self.guest.run(command, SECONDS, self.take)
+        if self.guest.verdict:
+            where = f" during {self.parser.running}" if self.parser.running else ""
+            self.problems.append(self.guest.verdict + where)
+        self.problems += dmesg.complaints(self.guest.dmesg)
+        for problem in self.problems:
+            say(f"{driver}: {problem}")
+
+    def take(self, line):
+        if line.startswith("leftover:"):
+            self.problems.append(line)
+        result = self.parser.feed(line)
+        if result:
+            print(f"{self.driver:5} {self.cell(result.name):10} {result.name}  {result.detail}", flush=True)
+            if self.cell(result.name) == "FAIL":
+                print("".join(f"        {text}\n" for text in result.log[-20:]), end="", flush=True)
+
+    def outcome(self, name):
+        """pass, fail or skip; with the C driver a known defect has to fail."""
+        result = self.parser.results.get(name)
+        if result is None:
+            return "fail"
+        if self.driver == "c" and name in self.defects:
+            return {"fail": "pass", "pass": "fail", "skip": "skip"}[result.outcome]
+        return result.outcome
+
+    def cell(self, name):
+        result = self.parser.results.get(name)
+        if result is None:
+            return "no result"
+        if self.driver == "c" and name in self.defects:
+            return {"fail": "defect", "pass": "STALE", "skip": "skip"}[result.outcome]
+        return {"pass": "ok", "fail": "FAIL", "skip": "skip"}[result.outcome]
+
+
+def report(runs, names, defects):
+    """Print the table and the closing line. Returns whether all is well."""
+    width = max(len(name) for name in names)
+    print(f"\n{'test':{width}}  {'C':10} ours")
+    for name in names:
+        note = f"  # {defects[name]}" if name in defects else ""
+        print(f"{name:{width}}  " + "".join(f"{run.cell(name):11}" for run in runs).rstrip() + note)
+    counts = {"pass": 0, "fail": 0, "skip": 0}
+    for run in runs:
+        for name in names:
+            counts[run.outcome(name)] += 1
+        # What went wrong besides the tests counts as one more that failed.
+        counts["fail"] += bool(run.problems)
+        for problem in run.problems:
+            print(f"{run.driver}: {problem}")
+        print(f"{run.driver}: the logs are {run.guest.output} and {run.guest.dmesg}")
+    print(f"{counts['pass']} passed, {counts['fail']} failed, {counts['skip']} skipped", flush=True)
+    return counts["fail"] == 0
+
+
+def run(series, globs, drivers):
+    """Run the tests that match on the drivers; returns whether all is well."""
+    stock = kernel.Kernel(series).get()
+    image.GuestImage().get()
+    ko = module.build(stock) if "ours" in drivers else None
+    accel = accelerator.choose(stock)
+    defects = known_defects(series)
+    with tempfile.TemporaryDirectory() as temporary:
+        payload = os.path.join(temporary, "kselftest")
+        install(stock, payload)
+        tests = choose(payload, globs)
+        names = [test.removesuffix(".sh") for test in tests]
+        runs = [Run(stock, accel, driver, ko, payload, tests, defects) for driver in drivers]
+        return report(runs, names, defects)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0
+"""loop.ko, built for one of the lab's kernels as build/<series>/loop.ko.
+
+The sources are copied to a directory of the build's own first: kbuild leaves
+its objects beside the sources, and those of two kernels must not meet.
+"""
+
+import os
+import shutil
+
+from . import cache, kernel
+from .say import Failure, Step, say
+
+REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SOURCES = (".rs", ".c", ".h")
+NOT_DRIVER = ("build", "scripts", "tests")
+
+
+def sources():
+    """Paths of what kbuild needs, relative to the repository."""
+    for base, dirs, files in os.walk(REPO):
+        dirs[:] = [name for name in dirs if not name.startswith(".")]
+        if base == REPO:
+            dirs[:] = [name for name in dirs if name not in NOT_DRIVER]
+        for name in files:
+            if name == "Kbuild" or name.endswith(SOURCES) and not name.endswith(".mod.c"):
+                yield os.path.relpath(os.path.join(base, name), REPO)
+
+
+def same_stat(one, other):
+    return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+
+
+def copy_sources(where):
+    """Bring the copy up to date; untouched files keep their times, so make does little."""
+    wanted = set(sources())
+    if "Kbuild" not in wanted:
+        raise Failure(f"there is no Kbuild in {REPO}: no driver to build")
+    for name in wanted:
+        source, target = os.path.join(REPO, name), os.path.join(where, name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if not os.path.exists(target) or not same_stat(os.stat(source), os.stat(target)):
+            shutil.copy2(source, target)
+    for base, _, files in os.walk(where):
+        for name in files:
+            path = os.path.relpath(os.path.join(base, name), where)
+            if name.endswith(SOURCES) and not name.endswith(".mod.c") and path not in wanted:
+                os.unlink(os.path.join(where, path))
+
+
+def kbuild(stock, where, *arguments):
+    """Build the copy in a directory; compiler messages go to standard error."""
+    name = os.path.basename(where)
+    os.makedirs(where, exist_ok=True)
+    copy_sources(where)
+    with Step(f"building loop.ko for {stock.release}", cache.log(f"{name}-{stock.series}")) as step:
+        command = ["make", "-C", stock.kdir, f"M={where}", f"CC={kernel.CC}", *arguments, "modules"]
+        try:
+            step.run(*command)
+        except Failure:
+            with open(step.log) as log:
+                say("\n" + log.read())
+            raise
+    with open(step.log) as log:
+        text = log.read()
+    if "warning:" in text:
+        say("\n" + text)
+
+
+def build(stock):
+    """The path of loop.ko for a kernel, up to date."""
+    place = os.path.join(REPO, "build", stock.series)
+    result = os.path.join(place, "loop.ko")
+    with cache.locked(os.path.join(place, ".lock"), "building the module"):
+        kbuild(stock, os.path.join(place, "module"))
+        built = os.path.join(place, "module", "loop.ko")
+        if not os.path.exists(result) or not same_stat(os.stat(built), os.stat(result)):
+            shutil.copy2(built, result + ".new")
+            os.rename(result + ".new", result)
+    return result
