@@ -234,6 +234,14 @@ no_partitions()
 	done
 }
 
+# Waits until udev looks at nothing any more: partitions that it has open keep
+# the table from being read again.
+settle()
+{
+	need udevadm
+	udevadm settle -t 20
+}
+
 # mounted ARGUMENTS... DIRECTORY: mounts for the time of the test.
 mounted()
 {
