@@ -42,7 +42,7 @@ shell:
 	@scripts/guest --kernel $(KERNEL)
 
 check:
-	@$(lab) check
+	@$(lab) check --kernel $(KERNEL)
 
 help:
 	@echo 'make run      boot the stock kernel with our loop.ko in QEMU, do the main job on a real image'

@@ -24,6 +24,6 @@ def complaints(path):
     return [line for line in lines(path) if TIMESTAMP.match(line) and BAD.search(line)]
 
 
-def messages_of(path, word):
-    """The kernel's lines that have a word in them."""
-    return [line for line in lines(path) if TIMESTAMP.match(line) and re.search(rf"\b{word}", line)]
+def about_loop(path):
+    """The lines that the driver, or who uses its devices, wrote."""
+    return [line for line in lines(path) if TIMESTAMP.match(line) and re.search(r"\bloop(\d|:)", line)]

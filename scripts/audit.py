@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The rules of this repository that no compiler or linter enforces.
+
+    scripts/audit.py [FILE…]     (default: all files that git knows or would add)
+
+- driver files have no unsafe code and no bindings; those are for abstractions/
+- each unsafe block and impl says why it is sound, also in macros (where
+  clippy does not look); each unsafe function and trait says what it asks for
+- abstractions/ does not know of the driver
+- no panics: neither unwrap and expect nor the macros
+- no host name of a mirror or registry, in any file
+
+Tries itself on known good and bad code first, so that a rule that no longer
+sees anything is noticed.
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+LITERAL_OR_COMMENT = re.compile(
+    r"""(?P<comment>//[^\n]*|/\*.*?\*/)
+    |   [bc]?r(?P<hashes>\#*)".*?"(?P=hashes)
+    |   [bc]?"(?:\\.|[^"\\])*"
+    |   b?'(?:\\(?:x..|u\{[^}]*\}|.)|[^'\\\n])'
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+PANICS = re.compile(r"\.unwrap\(\)|\.expect\(|\b(?:todo|panic|unimplemented|unreachable)!")
+NEEDS_SAFETY_COMMENT = re.compile(r"\bunsafe\s*(?:\{|impl\b|$)")
+NEEDS_SAFETY_SECTION = re.compile(r"\bunsafe\s+(?:extern\s*\S*\s+)?(?:fn\s+\w|trait\b)")
+OF_THE_DRIVER = re.compile(r"\bLoop[A-Z]\w*|\bLOOP_\w+|\bcrate::(?!abstractions\b)\w+")
+REGISTRIES = re.compile(
+    r"\b(?:deb|ftp\d*|snapshot|security|archive|mirrors?|registry|index|static|files)"
+    r"\.[\w.-]*\b(?:debian|ubuntu|crates|npmjs|pythonhosted|pypi)\b"
+)
+
+
+def blank(text):
+    return re.sub(r"[^\n]", " ", text)
+
+
+def split(source):
+    """The lines of Rust source twice: code without comments and literals, and comments alone."""
+    code = LITERAL_OR_COMMENT.sub(lambda found: blank(found[0]), source)
+    comments = list(blank(source))
+    for found in LITERAL_OR_COMMENT.finditer(source):
+        if found["comment"]:
+            comments[found.start() : found.end()] = found[0]
+    return code.split("\n"), "".join(comments).split("\n")
+
+
+def comment_above(code, comments, line):
+    """The comment of the statement or item that a line belongs to, with the line's own."""
+    text = comments[line]
+    while line > 0:
+        line -= 1
+        before = code[line].strip()
+        # A blank line, or the end of an earlier statement, ends the search.
+        if not before and not comments[line].strip():
+            break
+        if before and not before.startswith("#") and before[-1] in ";{},":
+            break
+        text = comments[line] + "\n" + text
+    return text
+
+
+def indentation(line):
+    return len(line) - len(line.lstrip())
+
+
+def implements_trait(code, line):
+    """Whether a function is in an `impl Trait for`: the trait says what its callers owe."""
+    inside = indentation(code[line])
+    for start in range(line, -1, -1):
+        if indentation(code[start]) < inside and re.match(r"\s*(?:unsafe\s+)?impl\b", code[start]):
+            return " for " in " ".join(code[start:line]).split("{")[0]
+    return False
+
+
+def audit_rust(path, source):
+    """Yields (line number, complaint)."""
+    code, comments = split(source)
+    is_abstraction = path == "abstractions.rs" or path.startswith("abstractions/")
+    for number, line in enumerate(code):
+        if not is_abstraction:
+            for word in re.findall(r"\b(?:unsafe|bindings)\b", line):
+                yield number, f"`{word}` in a driver file: it belongs in abstractions/"
+        elif found := OF_THE_DRIVER.search(line):
+            yield number, f"`{found[0]}` in abstractions/, which must not know of the driver"
+        if NEEDS_SAFETY_COMMENT.search(line) and "SAFETY:" not in comment_above(code, comments, number):
+            yield number, "unsafe without a `SAFETY:` comment"
+        if NEEDS_SAFETY_SECTION.search(line) and not implements_trait(code, number):
+            if "# Safety" not in comment_above(code, comments, number):
+                yield number, "unsafe function or trait without a `# Safety` section"
+        if found := PANICS.search(line):
+            yield number, f"`{found[0]}` may panic"
+        if re.search(r"SAFETY:\s*TODO", comments[number]):
+            yield number, "a `SAFETY:` that is still to do"
+
+
+def audit(path, source):
+    """Yields (line number, complaint) for any file."""
+    if path.endswith(".rs"):
+        yield from audit_rust(path, source)
+    for number, line in enumerate(source.split("\n")):
+        if found := REGISTRIES.search(line):
+            yield number, f"`{found[0]}…`: the mirror comes from the machine, no host is named"
+
+
+# (path, source, part of the complaint, or None where there is to be none)
+TRIALS = (
+    ("device.rs", "#![deny(unsafe_code)]\n// unsafe bindings\nlet a = \"unsafe { \";", None),
+    ("device.rs", "let a = unsafe { b() };", "driver file"),
+    ("ioctl/uapi.rs", "use kernel::bindings;", "driver file"),
+    ("abstractions/a.rs", "// SAFETY: It is.\nlet a =\n    unsafe { b() };", None),
+    ("abstractions/a.rs", "// SAFETY: It is.\nlet a = 1;\nlet a = unsafe { b() };", "without a `SAFETY:`"),
+    ("abstractions/a.rs", "unsafe impl Send for A {}", "without a `SAFETY:`"),
+    ("abstractions/a.rs", "// SAFETY: TODO.\nunsafe impl Send for A {}", "still to do"),
+    ("abstractions/a.rs", "/// A.\n///\n/// # Safety\n///\n/// B.\n#[inline]\npub unsafe fn a() {}", None),
+    ("abstractions/a.rs", "/// A.\nunsafe extern \"C\" fn a() {}", "`# Safety`"),
+    ("abstractions/a.rs", "pub unsafe trait A {}", "`# Safety`"),
+    ("abstractions/a.rs", "// SAFETY: It is.\nunsafe impl A for B {\n    unsafe fn a() {}\n}", None),
+    ("abstractions/a.rs", "impl A {\n    pub unsafe fn a() {}\n}", "`# Safety`"),
+    ("abstractions/a.rs", "f: unsafe extern \"C\" fn(u32),", None),
+    ("abstractions/a.rs", "use crate::abstractions::b;\nloop {}", None),
+    ("abstractions/a.rs", "use crate::device::Device;", "know of the driver"),
+    ("abstractions/a.rs", "fn a(b: &LoopCmd) {}", "know of the driver"),
+    ("device.rs", "let a = b.unwrap();", "panic"),
+    ("device.rs", "let a = b.unwrap_or('\"');\nlet c = b.expect(\"\");", "panic"),
+    ("device.rs", "panic!(\"\");", "panic"),
+    ("README.md", "see http://deb." + "debian.org/", "no host"),
+)
+
+
+def try_rules():
+    for path, source, expected in TRIALS:
+        complaints = [complaint for _, complaint in audit(path, source)]
+        if expected is None and complaints or expected and not any(expected in c for c in complaints):
+            sys.exit(f"audit: a rule is broken: {source!r} gives {complaints}, not {expected!r}")
+
+
+def main():
+    os.chdir(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    try_rules()
+    listing = ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"]
+    paths = sys.argv[1:] or subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split("\n")
+    found = 0
+    for path in filter(os.path.isfile, paths):
+        with open(path, errors="replace") as file:
+            for number, complaint in audit(path, file.read()):
+                print(f"{path}:{number + 1}: {complaint}")
+                found += 1
+    return found > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

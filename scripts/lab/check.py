@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0
+"""`make check`: what can be said about the sources without running them."""
+
+import glob
+import os
+import subprocess
+
+from . import cache, kernel, module
+from .guest import HERE
+from .say import Failure, say
+
+
+def passes(*command, cwd=module.REPO):
+    return subprocess.run(command, cwd=cwd).returncode == 0
+
+
+def rustfmt(stock):
+    """Formatted as the kernel's .rustfmt.toml says."""
+    files = [name for name in module.sources() if name.endswith(".rs")]
+    config = os.path.join(stock.source, ".rustfmt.toml")
+    return passes("rustfmt", "--check", "--config-path", config, *files)
+
+
+def clippy(stock):
+    """No warning of clippy with the kernel's lints, nor of the C compiler."""
+    place = os.path.join(module.REPO, "build", stock.series)
+    with cache.locked(os.path.join(place, ".check-lock"), "checking"):
+        try:
+            module.kbuild(
+                stock, os.path.join(place, "check"), "CLIPPY=1", "KRUSTFLAGS=-Dwarnings", "KCFLAGS=-Werror"
+            )
+        except Failure as failure:
+            say(failure)
+            return False
+    return True
+
+
+def shellcheck(_stock):
+    """shellcheck has nothing to say about the scripts and the tests."""
+    scripts = [
+        path for path in glob.glob(f"{HERE}/*") + glob.glob(f"{module.REPO}/.ci/*")
+        if os.path.isfile(path) and open(path).readline().startswith(("#!/bin/sh", "#!/bin/bash"))
+    ]  # fmt: skip
+    tests = [os.path.basename(path) for path in glob.glob(f"{module.REPO}/tests/*.sh")]
+    return passes("shellcheck", *sorted(scripts)) and passes(
+        "shellcheck", "-x", *sorted(tests), cwd=os.path.join(module.REPO, "tests")
+    )
+
+
+def python(_stock):
+    """All Python compiles."""
+    for path in glob.glob(f"{HERE}/**/*.py", recursive=True):
+        with open(path) as file:
+            try:
+                compile(file.read(), path, "exec")
+            except SyntaxError as error:
+                say(f"{path}:{error.lineno}: {error.msg}")
+                return False
+    return True
+
+
+def audit(_stock):
+    """The repository's own rules; see scripts/audit.py."""
+    return passes("python3", f"{HERE}/audit.py")
+
+
+CHECKS = (rustfmt, clippy, shellcheck, python, audit)
+
+
+def run(series):
+    stock = kernel.Kernel(series).get()
+    failed = 0
+    for check in CHECKS:
+        good = check(stock)
+        failed += not good
+        print(f"{'ok  ' if good else 'FAIL'}  {check.__name__:10}  {check.__doc__}", flush=True)
+    print(f"{len(CHECKS) - failed} passed, {failed} failed", flush=True)
+    return failed == 0
