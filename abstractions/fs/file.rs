@@ -176,9 +176,9 @@ impl FileExt for File {
         // SAFETY: The inode is valid; the type in its mode never changes.
         match u32::from(unsafe { (*inode).i_mode }) & bindings::S_IFMT {
             bindings::S_IFREG => FileKind::Regular,
-            // SAFETY: The inode behind the page cache of a block special file is that of the block
-            // device, which the open file keeps alive.
             bindings::S_IFBLK => {
+                // SAFETY: The inode behind the page cache of a block special file is that of the
+                // block device, which the open file keeps alive.
                 FileKind::Block(unsafe { BlockDevice::from_raw(bindings::I_BDEV(inode)) })
             }
             _ => FileKind::Other,

@@ -3,7 +3,7 @@
 //! What a blk-mq driver implements, and the vtable through which the block layer calls it.
 
 use super::{super::disk::Private, Request};
-use core::{marker::PhantomData, ptr::NonNull};
+use core::{marker::PhantomData, mem::MaybeUninit, ptr::NonNull};
 use kernel::{bindings, error::from_result, prelude::*, types::ForeignOwnable};
 
 /// The queue side of a block driver.
@@ -33,7 +33,7 @@ pub trait Operations: Sized + 'static {
 
     /// Private data of a request. It is built once for each tag, lives in the memory behind the
     /// `struct request`, and is reused by every request that gets this tag.
-    type RequestData: Send + Sync;
+    type RequestData: Send + Sync + 'static;
 
     /// Makes the private data of a hardware queue. May sleep.
     fn new_hw_data() -> Result<Self::HwData>;
@@ -168,9 +168,10 @@ impl<T: Operations> VTable<T> {
         _node: c_int,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: `TagSet` asks for this much memory behind each request; nobody uses it yet,
-            // and it stays where it is until `exit_request`.
-            unsafe { T::new_request_data().__pinned_init(Request::<T>::data_ptr(rq)) }?;
+            let data = Request::<T>::data_ptr(rq).cast::<MaybeUninit<T::RequestData>>();
+            // SAFETY: `TagSet` asks for this much memory behind each request. Nobody else uses it
+            // yet; it stays where it is until `exit_request`, and this reference ends here.
+            unsafe { &mut *data }.write_pin_init(T::new_request_data())?;
             Ok(0)
         })
     }

@@ -69,8 +69,8 @@ pub unsafe trait HasRequestIo<T: Operations> {
 /// Implements [`HasRequestIo`] for a type by naming the field.
 macro_rules! impl_has_request_io {
     (impl HasRequestIo<$ops:ty> for $data:ty { self.$field:ident }) => {
-        // SAFETY: The field has the right type, or this does not compile.
         #[allow(unsafe_code)]
+        // SAFETY: The field has the right type, or this does not compile.
         unsafe impl $crate::abstractions::block::mq::HasRequestIo<$ops> for $data {
             unsafe fn raw_get_io(
                 data: *mut Self,
