@@ -38,7 +38,9 @@ def update():
             file.write(f"deb {mirror()} {suite} main\n")
     with open("/etc/apt/apt.conf.d/90proxy", "w") as file:
         file.write(PROXY + "\n")
-    with Step("looking what the mirror has", cache.log("apt-update")) as step:
+    with cache.locked(cache.path("apt.lock"), "apt"), Step(
+        "looking what the mirror has", cache.log("apt-update")
+    ) as step:
         try:
             step.run("apt-get", *OPTIONS, "-o", "APT::Update::Error-Mode=any", "update")
         except Failure as failure:

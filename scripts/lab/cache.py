@@ -4,9 +4,9 @@
 An entry's name ends in a hash of its recipe, so that two checkouts with
 different recipes don't rebuild each other's. It is made where it stays, since
 a kernel build tree holds its own absolute path, and is valid once its stamp
-lies beside it: the stamp is written last. It lists the sizes of the files that
-matter, so that a truncated or missing one is noticed. What has no valid stamp
-is removed and made again.
+lies beside it: the stamp is written last. It holds that path, and the sizes of
+the files that matter, so that a truncated or missing one is noticed. What has
+no valid stamp is removed and made again.
 """
 
 import contextlib
@@ -84,9 +84,9 @@ class Entry:
     def intact(self):
         try:
             with open(self.stamp) as stamp:
-                sizes = json.load(stamp)
-            return self.sizes(sizes) == sizes
-        except (OSError, ValueError):
+                claim = json.load(stamp)
+            return claim["dir"] == self.dir and self.sizes(claim["sizes"]) == claim["sizes"]
+        except (OSError, ValueError, KeyError):
             return False
 
     def get(self):
@@ -108,5 +108,5 @@ class Entry:
         os.makedirs(self.dir)
         sizes = self.sizes(self.make())
         with open(self.stamp + ".new", "w") as stamp:
-            json.dump(sizes, stamp, indent=1)
+            json.dump({"dir": self.dir, "sizes": sizes}, stamp, indent=1)
         os.rename(self.stamp + ".new", self.stamp)
