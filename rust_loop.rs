@@ -10,13 +10,15 @@
 use crate::{
     abstractions::{
         block::major::MajorRegistration,
-        kconfig::kconfig_int,
         miscdevice::Registration,
         module_param::{module_params, IntParam},
     },
     control::{Control, Index, IndexParams},
 };
 use kernel::{prelude::*, sync::Arc};
+
+#[cfg(CONFIG_BLK_DEV_LOOP)]
+use crate::abstractions::kconfig::kconfig_int;
 
 mod abstractions;
 mod attrs;
@@ -36,12 +38,18 @@ module! {
     alias: ["devname:loop-control", "char-major-10-237", "block-major-7-*"],
 }
 
+/// Devices that are made where the user does not say how many.
+#[cfg(CONFIG_BLK_DEV_LOOP)]
+const DEFAULT_DEVICES: i32 = kconfig_int!(CONFIG_BLK_DEV_LOOP_MIN_COUNT);
+#[cfg(not(CONFIG_BLK_DEV_LOOP))]
+const DEFAULT_DEVICES: i32 = 8;
+
 module_params! {
     module "loop";
 
     /// How many devices are made when the module is loaded; where it is given, also how many there
     /// may be by opening a device node.
-    static MAX_LOOP: IntParam = IntParam::new(kconfig_int!(CONFIG_BLK_DEV_LOOP_MIN_COUNT)) => (
+    static MAX_LOOP: IntParam = IntParam::new(DEFAULT_DEVICES) => (
         name: "max_loop",
         description: "Maximum number of loop devices",
     );

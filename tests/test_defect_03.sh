@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the only opener wrote before its LOOP_CLR_FD reaches the file with the close.
+
+. ./test_common.sh
+
+img 1M
+zeroes=$(md5sum <"$IMG")
+new_dev
+lo "$DEV" open rw , set-fd "$IMG" , write 0 4096 , clr-fd
+unbound "$DEV"
+[[ $(md5sum <"$IMG") != "$zeroes" ]] || fail "the write is lost"
