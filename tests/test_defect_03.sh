@@ -5,9 +5,11 @@
 
 . ./test_common.sh
 
+need udevadm
 img 1M
 zeroes=$(md5sum <"$IMG")
 new_dev
-lo "$DEV" open rw , set-fd "$IMG" , write 0 4096 , clr-fd
+# udev opens it too, for a while.
+lo "$DEV" open rw , set-fd "$IMG" , spawn 'udevadm settle' , write 0 4096 , clr-fd
 unbound "$DEV"
 [[ $(md5sum <"$IMG") != "$zeroes" ]] || fail "the write is lost"
