@@ -17,6 +17,9 @@
  *	read OFFSET LENGTH [COUNT]	in one call, which has to do COUNT (else
  *	write OFFSET LENGTH [COUNT]	LENGTH) bytes
  *	fsync, fdatasync, flush		flush is BLKFLSBUF
+ *	drop			writes back and drops what the page cache has
+ *	cached COUNT		exactly COUNT pages of the file are in it; "some"
+ *				is any number but none
  *	truncate LENGTH
  *	fallocate MODE OFFSET LENGTH	MODE as in linux/falloc.h
  *	discard, zeroout OFFSET LENGTH	the ioctls of block devices
@@ -189,6 +192,44 @@ static int once(const struct op *op, bool write)
 	return 0;
 }
 
+/* How many pages of the file the page cache has, or a negative error. */
+static long pages_cached(void)
+{
+	long page = sysconf(_SC_PAGESIZE), n, i, found = 0;
+	unsigned char *vec;
+	struct stat st;
+	void *at;
+
+	if (fstat(fd, &st))
+		return -errno;
+	n = (st.st_size + page - 1) / page;
+	at = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	vec = calloc(n, 1);
+	if (at == MAP_FAILED || !vec)
+		return -ENOMEM;
+	if (mincore(at, st.st_size, vec))
+		return -errno;
+	for (i = 0; i < n; i++)
+		found += vec[i] & 1;
+	munmap(at, st.st_size);
+	free(vec);
+	return found;
+}
+
+static int cached(const char *want)
+{
+	long found = pages_cached();
+
+	if (found < 0)
+		return -found;
+	if (strcmp(want, "some") ? found != (long)number(want) : !found) {
+		printf("%s: %ld pages are cached, expected %s\n", path, found,
+		       want);
+		return EILSEQ;
+	}
+	return 0;
+}
+
 static int run(const struct op *op)
 {
 	const char *name = op->name;
@@ -197,6 +238,8 @@ static int run(const struct op *op)
 
 	if (!strcmp(name, "hold"))
 		return system(op_arg(op, 0)) ? EREMOTEIO : 0;
+	if (!strcmp(name, "cached"))
+		return cached(op_arg(op, 0));
 	for (i = 0; i < 4 && i < op->argc; i++)
 		n[i] = number(op->argv[i]);
 	if (!strcmp(name, "fill")) {
@@ -220,6 +263,9 @@ static int run(const struct op *op)
 		return once(op, !strcmp(name, "write"));
 	if (!strcmp(name, "fsync"))
 		return fsync(fd) ? errno : 0;
+	if (!strcmp(name, "drop"))
+		return fsync(fd) ? errno :
+		       posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	if (!strcmp(name, "fdatasync"))
 		return fdatasync(fd) ? errno : 0;
 	if (!strcmp(name, "flush"))
@@ -268,7 +314,7 @@ int main(int argc, char **argv)
 	/* Opened for writing only if something writes: no udev event then. */
 	for (i = 0; i < argc; i++) {
 		const char *const readers[] = {
-			"check", "zero", "map-check", "read", "hold",
+			"check", "zero", "map-check", "read", "hold", "cached",
 		};
 		size_t j;
 

@@ -8,7 +8,8 @@
  * structures that 32-bit programs use.
  *
  * The device is opened for reading and writing by the first operation that
- * needs it, unless "open" comes first. Operations:
+ * needs it, unless "open" comes first. "fd:N" as DEVICE is one which is open
+ * already. Operations:
  *
  *	open MODE		opens it once more and uses that; MODE holds
  *				r and w, x for O_EXCL, n for O_NONBLOCK
@@ -673,6 +674,8 @@ int main(int argc, char **argv)
 	argc--;
 	argv++;
 
+	if (!strncmp(device, "fd:", 3))
+		fds[nr_fds++] = number(device + 3);
 	page = sysconf(_SC_PAGESIZE);
 	area = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);

@@ -25,6 +25,8 @@ lo "$DEV" set-block-size 0
 limit logical_block_size 512
 lo "$DEV" set-block-size 2048
 detach
+limit logical_block_size 512
+limit minimum_io_size 512
 # It does not outlive the attachment.
 lo "$DEV" set-fd "$IMG"
 limit logical_block_size 512

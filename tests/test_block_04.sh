@@ -7,9 +7,9 @@
 
 img 1M
 attach "$IMG"
-io "$DEV" fill 1 0 1M
-lo "$DEV" set-block-size 4096
-io "$IMG" check 1 0 1M
+# Held open, as the last close would write it out as well.
+io "$DEV" fill 1 0 1M , \
+	hold "loop_ioctl $DEV set-block-size 4096 && loop_io $IMG check 1 0 1M"
 io "$DEV" check 1 0 1M
 lo "$DEV" open rx , open rw , set-block-size 512 =EBUSY , use 0 , \
 	set-block-size 2048
