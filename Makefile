@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # loop.ko for a kernel tree of yours, and the lab that needs none. See `make help`.
-# (What kbuild builds is said in Kbuild.)
+# What kbuild builds is said in Kbuild.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 INSTALL_MOD_DIR ?= updates
@@ -18,10 +18,14 @@ modules: $(metadata)
 
 install: modules
 	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_DIR=$(INSTALL_MOD_DIR) modules_install
+	depmod $(INSTALL_MOD_PATH:%=-b %) $$(cat $(KDIR)/include/config/kernel.release)
 
 clean:
 	rm -rf build
 	[ ! -e $(metadata) ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
+
+distclean: clean
+	scripts/toolbox --remove
 
 $(metadata):
 	@echo "KDIR=$(KDIR) has no Rust metadata (rust/libkernel.rmeta), so no Rust module can be built for it; 'make module' builds for a stock Debian kernel, 'make kdir' prints a tree for it: scripts/toolbox make KDIR=\$$(make -s kdir)" >&2; false
@@ -55,6 +59,6 @@ help:
 	@echo
 	@echo 'make          loop.ko for KDIR (default: the running kernel)'
 	@echo 'make install  install it into $(INSTALL_MOD_DIR)/ of the modules of KDIR (INSTALL_MOD_PATH=root)'
-	@echo 'make clean    remove what was built'
+	@echo 'make clean    remove what was built; make distclean the cache too (toolbox, kernels, guest)'
 
-.PHONY: modules install clean kdir module run test shell check help
+.PHONY: modules install clean distclean kdir module run test shell check help

@@ -23,13 +23,13 @@ import tempfile
 import threading
 import time
 
-from . import cache, image
-from .say import Failure, say
+from . import cache, dmesg, image
+from .say import Failure, last_line
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BOOT_SECONDS = 120
 SCRATCH_BYTES = 8 << 30
-RUNS_KEPT = 20
+RUNS_KEPT = 100
 TIMED_OUT = 124
 DIED = 125
 
@@ -96,7 +96,9 @@ class Guest:
                 file.write(f"export TERM={os.environ.get('TERM', 'dumb')}\n")
                 if self.driver == "ours":
                     file.write("export LOOP_KO=/lab/loop.ko\n")
-                file.write(f"DRIVER={self.driver} TTY={tty} DIRECTORY={shlex.quote(directory)}\n")
+                size = shutil.get_terminal_size()
+                file.write(f"DRIVER={self.driver} DIRECTORY={shlex.quote(directory)}\n")
+                file.write(f"TTY={tty} ROWS={size.lines} COLUMNS={size.columns}\n")
             with open(os.path.join(stage, "command"), "w") as file:
                 file.write(shlex.join(command) + "\n")
             size = sum(
@@ -156,6 +158,8 @@ class Guest:
         handed to `take` as it comes, and kept in a file.
         """
         tty = "" if command else "yes"
+        if tty:
+            timeout = None
         with open(self.qemu_log, "w") as qemu_log:
             qemu = subprocess.Popen(
                 self.qemu(command, tty),
@@ -177,7 +181,7 @@ class Guest:
             for name in ("lab.img", "scratch.img"):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(os.path.join(self.dir, name))
-        return self.judge(timeout)
+        return self.judge()
 
     def relay(self, pipe, take):
         with open(self.output, "wb") as output:
@@ -192,7 +196,8 @@ class Guest:
         booted = False
         while qemu.poll() is None:
             if not booted and "booted" in self.read_status():
-                booted, deadline = True, time.monotonic() + timeout if timeout else float("inf")
+                booted = True
+                deadline = time.monotonic() + timeout if timeout else float("inf")
             if time.monotonic() > deadline:
                 self.verdict = (
                     f"the command did not end within {timeout} s" if booted
@@ -201,7 +206,7 @@ class Guest:
                 return
             time.sleep(0.05)
 
-    def judge(self, timeout):
+    def judge(self):
         status = self.read_status()
         last = status[-1].split() if status else [""]
         if last[0] == "exit":
@@ -209,11 +214,15 @@ class Guest:
             return int(last[1])
         if self.verdict:
             return TIMED_OUT
-        if last[0] == "driver":
-            self.verdict = f"the {self.driver} driver could not be loaded ({last[1]})"
-        elif not os.path.exists(self.dmesg) or not os.path.getsize(self.dmesg):
-            with open(self.qemu_log) as file:
-                self.verdict = f"QEMU did not start: {file.read().strip()}"
+        if not os.path.exists(self.dmesg) or not os.path.getsize(self.dmesg):
+            self.verdict = f"QEMU did not start: {last_line(self.qemu_log)}"
+        elif last[0] == "driver":
+            self.verdict = f"the {self.driver} driver could not be loaded"
+            for line in dmesg.lines(self.dmesg):
+                if line.startswith(("insmod:", "modprobe:")):
+                    self.verdict += f": {line}"
         else:
             self.verdict = "the guest died" if status else "the guest died while booting"
+            for line in dmesg.complaints(self.dmesg)[:1]:
+                self.verdict += f": {line}"
         return DIED
