@@ -151,11 +151,12 @@ class Guest:
         except FileNotFoundError:
             return []
 
-    def run(self, command, timeout, take=print_line):
+    def run(self, command, timeout, take=print_line, silence=None):
         """Run a command in a new guest and return its exit status.
 
         Without a command it is a shell on this terminal. Each line of output is
-        handed to `take` as it comes, and kept in a file.
+        handed to `take` as it comes, and kept in a file. The command may take
+        `timeout` seconds, and be silent for `silence` seconds of them.
         """
         tty = "" if command else "yes"
         if tty:
@@ -172,7 +173,7 @@ class Guest:
         try:
             if not tty:
                 relay.start()
-            self.wait(qemu, timeout)
+            self.wait(qemu, timeout, silence or timeout)
         finally:
             qemu.kill()
             qemu.wait()
@@ -186,23 +187,26 @@ class Guest:
     def relay(self, pipe, take):
         with open(self.output, "wb") as output:
             for line in pipe:
+                self.heard = time.monotonic()
                 output.write(line)
                 output.flush()
                 take(line.decode(errors="replace").rstrip("\r\n"))
 
-    def wait(self, qemu, timeout):
-        """Until QEMU ends or one of the time limits is over; sets the verdict for the latter."""
-        deadline = time.monotonic() + BOOT_SECONDS
+    def wait(self, qemu, timeout, silence):
+        """Until QEMU ends or one of the time limits is over; the verdict says which."""
+        self.heard = start = time.monotonic()
         booted = False
         while qemu.poll() is None:
+            now = time.monotonic()
             if not booted and "booted" in self.read_status():
-                booted = True
-                deadline = time.monotonic() + timeout if timeout else float("inf")
-            if time.monotonic() > deadline:
-                self.verdict = (
-                    f"the command did not end within {timeout} s" if booted
-                    else f"the guest did not boot within {BOOT_SECONDS} s"
-                )  # fmt: skip
+                booted, self.heard, start = True, now, now
+            if not booted and now - start > BOOT_SECONDS:
+                self.verdict = f"the guest did not boot within {BOOT_SECONDS} s"
+            elif booted and timeout and now - start > timeout:
+                self.verdict = f"the command did not end within {timeout} s"
+            elif booted and silence and now - self.heard > silence:
+                self.verdict = f"the command printed nothing for {silence} s"
+            if self.verdict:
                 return
             time.sleep(0.05)
 
