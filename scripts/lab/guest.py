@@ -84,6 +84,8 @@ class Guest:
             shutil.copy(os.path.join(HERE, "guest-init"), os.path.join(stage, "init"))
             os.chmod(os.path.join(stage, "init"), 0o755)
             if self.driver == "ours":
+                if not os.path.isfile(self.ko):
+                    raise Failure(f"there is no module {self.ko}")
                 shutil.copy(self.ko, os.path.join(stage, "loop.ko"))
             directory = "/root"
             for source in reversed(self.payload):
