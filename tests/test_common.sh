@@ -179,7 +179,33 @@ detach_dev()
 
 detach()
 {
+	loud
 	detach_dev "$DEV"
+}
+
+# quiet: keeps udev off $DEV and its partitions with the lock that it respects.
+# Otherwise it opens them, so that a table cannot be read again, and has tables
+# read again when a writer closes the device, so that partitions vanish for a
+# moment. This holds the device open: "loud", or "detach", ends it.
+quiet()
+{
+	need flock
+	settle
+	exec 8<"$DEV"
+	flock 8
+}
+
+loud()
+{
+	exec 8<&-
+}
+
+# attach_quietly FILE [FIELD=VALUE...]: the same as attach, with udev kept off.
+attach_quietly()
+{
+	new_dev
+	quiet
+	lo "$DEV" configure "$@"
 }
 
 # img SIZE [NAME]: IMG is a sparse file of that size, in $TMP if no path.
@@ -423,12 +449,15 @@ cleanup()
 
 	trap - EXIT ERR
 	set +eE
+	# Tests open devices as these.
+	exec 7>&- 8>&-
+	# What hangs in a suspended device cannot be killed.
+	for i in "${DMS[@]}"; do
+		dmsetup resume "$i" 2>/dev/null
+	done
 	for i in "${JOBS[@]}"; do
 		kill "$i" 2>/dev/null
 		wait "$i" 2>/dev/null
-	done
-	for i in "${DMS[@]}"; do
-		dmsetup resume "$i" 2>/dev/null
 	done
 	for ((i = ${#MOUNTS[@]} - 1; i >= 0; i--)); do
 		[[ -n ${MOUNTS[i]:-} && ${MOUNTS[i]} != "$TMP/fs" ]] || continue

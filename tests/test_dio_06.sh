@@ -13,10 +13,14 @@ io -d "$DEV" check 1 0 1M , fill 2 1M 1M , check 2 1M 1M
 io "$IMG" cached 0
 lo "$DEV" set-dio 0
 io -d "$DEV" check 1 0 1M
-io "$IMG" cached some , drop , cached 0
-io -d "$DEV" fill 3 0 64K
-io "$IMG" cached some , drop
+io "$IMG" cached some
 lo "$DEV" set-dio 1
+io "$IMG" drop , cached 0
+lo "$DEV" set-dio 0
+io -d "$DEV" fill 3 0 64K
+io "$IMG" cached some
+lo "$DEV" set-dio 1
+io "$IMG" drop , cached 0
 io -d "$DEV" check 3 0 64K , check 2 1M 1M
 io "$IMG" cached 0
 detach

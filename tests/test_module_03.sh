@@ -11,13 +11,13 @@ unload_loop
 load_loop max_part=5
 same "max_part" "$(</sys/module/loop/parameters/max_part)" 7
 same "number of loop1" "$(</sys/block/loop1/dev)" 7:8
-attach "$IMG"
+attach_quietly "$IMG"
 lo "$DEV" get-status64 flags=$PARTSCAN
 partition 2
 same "number of p2" "$(sys "loop${N}p2/dev")" "7:$((N * 8 + 2))"
 detach
 no_partitions
-attach "$IMG"
+attach_quietly "$IMG"
 partition 1
 detach
 unload_loop

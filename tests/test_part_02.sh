@@ -6,7 +6,7 @@
 . ./test_common.sh
 
 gpt_img 4M
-attach "$IMG"
+attach_quietly "$IMG"
 no_partitions
 lo "$DEV" set-status64 flags=$PARTSCAN
 partition 1
@@ -19,8 +19,8 @@ no_partitions
 # With another offset in the same call, the table there is read.
 need dd
 dd if="$IMG" of="$TMP/moved" bs=64K seek=1 status=none
-attach "$TMP/moved"
+attach_quietly "$TMP/moved"
 lo "$DEV" set-status64 flags=$PARTSCAN offset=65536
-poll 5 partition 1
-poll 5 io "${DEV}p2" check 2 0 512K
+partition 1
+io "${DEV}p2" check 2 0 512K
 detach

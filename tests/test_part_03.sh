@@ -15,10 +15,12 @@ sfdisk -q --no-reread --no-tell-kernel "$DEV" <<-TABLE
 TABLE
 losetup -d "$DEV"
 unbound "$DEV"
+quiet
 losetup -P -b 4096 "$DEV" "$IMG"
-poll 5 partition 1
+partition 1
 same "start of p1" "$(sys "loop${N}p1/start")" 4096
 same "size of p1" "$(sys "loop${N}p1/size")" 2048
+loud
 losetup -d "$DEV"
 unbound "$DEV"
 no_partitions

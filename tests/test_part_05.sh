@@ -12,14 +12,12 @@ sfdisk -q "$IMG" <<-TABLE
 	label: gpt
 	start=3072, size=256
 TABLE
-attach "r:$TMP/img" flags=$PARTSCAN
+attach_quietly "r:$TMP/img" flags=$PARTSCAN
 partition 2
-settle
 lo "$DEV" change-fd "r:$TMP/other"
-poll 5 partition 1
+partition 1
 same "start of p1" "$(sys "loop${N}p1/start")" 3072
 fails partition 2
-settle
 lo "$DEV" change-fd "r:$TMP/img"
 partition 2
 detach

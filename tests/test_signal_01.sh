@@ -7,11 +7,14 @@
 
 nullb loopsig size=16
 dm loop-selftest "0 32768 linear $NULLB 0"
-attach /dev/mapper/loop-selftest
+attach /dev/mapper/loop-selftest flags=$DIRECT_IO
+settle
 exec 7<>"$DEV"
+# Dirty pages, which nothing reads or writes until it is asked to.
+io "$DEV" fill 1 0 64K
 dmsetup suspend --nolockfs loop-selftest
-# This waits for the write to be through with the device's lock held.
-loop_io "$DEV" fill 1 0 64K , hold "loop_ioctl $DEV set-status64 offset=4096" &
+# This waits for them to be written, with the device's lock held.
+loop_ioctl fd:7 set-status64 offset=4096 &
 holder=$!
 JOBS+=("$holder")
 # So others have to wait for the lock.
@@ -24,7 +27,8 @@ poll 20 blocked || fail "nothing holds the lock"
 # buried PID: the process has ended, if only its parent has not yet noticed.
 buried()
 {
-	[[ $(awk '/^State/ { print $2 }' "/proc/$1/status") == Z ]]
+	[[ ! -e /proc/$1 ]] ||
+		[[ $(awk '/^State/ { print $2 }' "/proc/$1/status") == [ZX] ]]
 }
 for op in get-status64 set-status64 set-capacity "set-dio 1" clr-fd \
 	"set-block-size 512"; do
