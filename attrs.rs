@@ -4,34 +4,59 @@
 
 use crate::{
     abstractions::{
-        block::disk::Disk,
+        block::disk::{Disk, DiskGuard},
         fs::FileExt,
         sysfs::{attribute_group, ShowBuffer},
     },
-    device::{Binding, Loop, State},
+    device::Loop,
 };
-use kernel::{page::PAGE_SIZE, prelude::*};
+use kernel::{
+    fs::File,
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// What there is to show of a bound device. It is a copy, so that those who read it need not wait for
+/// those who change the device.
+pub(crate) struct Shown {
+    file: ARef<File>,
+    offset: i64,
+    size_limit: i64,
+    autoclear: bool,
+    partscan: bool,
+    direct: bool,
+}
+
+/// Shows a device as it is now. Returns what was shown before, the file of which is better put under no
+/// lock.
+pub(crate) fn update(guard: &DiskGuard<'_, Loop>) -> Option<Shown> {
+    let shown = guard.config().map(|binding| Shown {
+        file: binding.backing.file().clone(),
+        offset: binding.offset,
+        size_limit: guard.size_limit,
+        autoclear: guard.autoclear,
+        partscan: guard.partscan,
+        direct: binding.direct,
+    });
+    core::mem::replace(&mut *guard.disk().data().shown.lock(), shown)
+}
 
 attribute_group! {
     /// The group `loop`.
     pub(crate) static GROUP: AttributeGroup<Disk<Loop>> = c"loop" {
         c"backing_file": show_backing_file,
-        c"offset": |disk, buf| show(disk, |binding, _| writeln!(buf, "{}", binding.offset)),
-        c"sizelimit": |disk, buf| show(disk, |_, state| writeln!(buf, "{}", state.size_limit)),
-        c"autoclear": |disk, buf| show(disk, |_, state| show_bool(buf, state.autoclear)),
-        c"partscan": |disk, buf| show(disk, |_, state| show_bool(buf, state.partscan)),
-        c"dio": |disk, buf| show(disk, |binding, _| show_bool(buf, binding.direct)),
+        c"offset": |disk, buf| show(disk, |shown| writeln!(buf, "{}", shown.offset)),
+        c"sizelimit": |disk, buf| show(disk, |shown| writeln!(buf, "{}", shown.size_limit)),
+        c"autoclear": |disk, buf| show(disk, |shown| show_bool(buf, shown.autoclear)),
+        c"partscan": |disk, buf| show(disk, |shown| show_bool(buf, shown.partscan)),
+        c"dio": |disk, buf| show(disk, |shown| show_bool(buf, shown.direct)),
     }
 }
 
-/// Calls `f` with what the disk is bound to. Between binding and the end of detaching there is nothing
-/// to show.
-fn show(disk: &Disk<Loop>, f: impl FnOnce(&Binding, &State) -> Result) -> Result {
-    let guard = disk.lock_killable()?;
-    match guard.config() {
-        Some(binding) => f(binding, &guard),
-        None => Ok(()),
-    }
+/// Calls `f` with what is shown. While the device is being detached there is nothing.
+fn show(disk: &Disk<Loop>, f: impl FnOnce(&Shown) -> Result) -> Result {
+    disk.data().shown.lock().as_ref().map_or(Ok(()), f)
 }
 
 fn show_bool(buf: &mut ShowBuffer<'_>, value: bool) -> Result {
@@ -41,8 +66,8 @@ fn show_bool(buf: &mut ShowBuffer<'_>, value: bool) -> Result {
 fn show_backing_file(disk: &Disk<Loop>, buf: &mut ShowBuffer<'_>) -> Result {
     // One byte less than what is shown may have, for the newline.
     let mut path = KVec::from_elem(0u8, PAGE_SIZE - 1, GFP_KERNEL)?;
-    show(disk, |binding, _| {
-        buf.push_bytes(binding.backing.file().path(&mut path)?)?;
+    show(disk, |shown| {
+        buf.push_bytes(shown.file.path(&mut path)?)?;
         buf.push_bytes(b"\n")
     })
 }

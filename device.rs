@@ -20,6 +20,9 @@
 //! 4. `limits_lock` of the queue ([`LimitsUpdate`])
 //! 5. freezing the queue ([`DiskGuard::freeze`])
 //!
+//! `LoopDevice::shown` comes after the disk's mutex, and nothing is waited for under it: attributes can
+//! be read while an ioctl waits for the backing file.
+//!
 //! The mutex of `Index::slots` is held alone. `Submitter::queue` is a spinlock that is never held
 //! while another lock is taken. Partitions are scanned, and files put, under none of them
 //! (except for `open_mutex` in `release`): both can take `open_mutex`, of this disk or of another one.
@@ -31,7 +34,7 @@ use crate::{
     abstractions::{
         block::{
             disk::{
-                Disk, DiskGuard, DiskOperations, DiskParams, DiskVTable, Ioctl, OpenLocked,
+                disk_vtable, Disk, DiskGuard, DiskOperations, DiskParams, Ioctl, OpenLocked,
                 OwnedDisk,
             },
             limits::{LimitsUpdate, QueueLimits},
@@ -42,7 +45,7 @@ use crate::{
         sysfs,
         workqueue::{OwnedQueue, QueueFlags},
     },
-    attrs,
+    attrs::{self, Shown},
     backing::{BackingFile, ChainLock, SECTOR_SIZE},
     ioctl::{
         self,
@@ -61,7 +64,7 @@ use kernel::{
     static_lock_class,
     str::CString,
     sync::{
-        atomic::{Atomic, Relaxed},
+        atomic::{Atomic, AtomicFlag, Relaxed},
         Arc, Mutex, SetOnce,
     },
 };
@@ -122,6 +125,9 @@ pub(crate) struct LoopDevice {
     /// it must not be destroyed under `open_mutex`.
     pub(crate) queue: SetOnce<OwnedQueue>,
     pub(crate) shared: Arc<Shared>,
+    /// What the attributes show.
+    #[pin]
+    pub(crate) shown: Mutex<Option<Shown>>,
 }
 
 impl LoopDevice {
@@ -191,6 +197,8 @@ pub(crate) struct Binding {
     /// Direct I/O, past the page cache of the file.
     pub(crate) direct: bool,
     pub(crate) read_only: bool,
+    no_punch_hole: AtomicFlag,
+    no_zero_range: AtomicFlag,
     /// Writes on their way that may wait for locks of the file system. While there are some, others
     /// had better not try without waiting: they would fail, having done half of the work.
     pub(crate) blocking_writes: Atomic<i32>,
@@ -209,7 +217,27 @@ impl Binding {
             offset,
             direct,
             read_only,
+            no_punch_hole: AtomicFlag::new(false),
+            no_zero_range: AtomicFlag::new(false),
             blocking_writes: Atomic::new(0),
+        }
+    }
+
+    /// Whether the file was found not to support this.
+    pub(crate) fn unsupported(&self, mode: FallocateMode) -> &AtomicFlag {
+        match mode {
+            FallocateMode::PunchHole => &self.no_punch_hole,
+            FallocateMode::ZeroRange => &self.no_zero_range,
+        }
+    }
+
+    /// Takes what the file was found not to support off some limits.
+    pub(crate) fn apply_unsupported(&self, limits: &mut QueueLimits) {
+        if self.no_punch_hole.load(Relaxed) {
+            limits.set_no_discard();
+        }
+        if self.no_zero_range.load(Relaxed) {
+            limits.set_no_write_zeroes();
         }
     }
 
@@ -297,6 +325,7 @@ impl Loop {
                 phase: Atomic::new(0),
                 queue: SetOnce::new(),
                 shared,
+                shown <- new_mutex!(None, "loop_shown"),
             }? Error),
             new_mutex!(State::new(), "loop_device"),
         )?;
@@ -325,13 +354,13 @@ impl Loop {
     /// Binds a file to a device (`LOOP_SET_FD`, `LOOP_CONFIGURE`). Until nothing can fail any more,
     /// nothing is changed.
     pub(crate) fn configure(io: &Ioctl<'_, Self>, config: &LoopConfig) -> Result {
-        let disk = io.disk;
+        let disk = io.disk();
         let mut backing = BackingFile::new(io.fget(config.fd)?)?;
         // Open, by the caller: the module is there to be kept.
         let module = ModuleRef::get();
-        let _claim = match io.mode.is_exclusive() {
+        let _claim = match io.mode().is_exclusive() {
             true => None,
-            false => Some(io.bdev.claim()?),
+            false => Some(io.bdev().claim()?),
         };
         let chain = match backing.is_loop() {
             true => Some(ChainLock::take(&disk.data().shared)?),
@@ -350,7 +379,7 @@ impl Loop {
         }
         let settings = Settings::new(&config.info)?;
         let read_only =
-            flags & LO_FLAGS_READ_ONLY != 0 || !backing.is_writable() || !io.mode.is_write();
+            flags & LO_FLAGS_READ_ONLY != 0 || !backing.is_writable() || !io.mode().is_write();
         let direct = flags & LO_FLAGS_DIRECT_IO != 0 || backing.opened_direct();
         let block_size = match config.block_size {
             0 => default_block_size(&backing, direct),
@@ -388,6 +417,8 @@ impl Loop {
         guard.autoclear = flags & LO_FLAGS_AUTOCLEAR != 0;
         guard.partscan = flags & LO_FLAGS_PARTSCAN != 0 || disk.data().shared.part_bits > 0;
         guard.module = Some(module);
+        // There was no file to be shown before.
+        let _ = attrs::update(&guard);
         guard.has_attributes = sysfs::create_group(disk, &attrs::GROUP).is_ok();
         set_capacity(disk, sectors);
         set_phase(&guard, Phase::Bound);
@@ -409,7 +440,7 @@ impl Loop {
     /// Puts another file in place of the bound one (`LOOP_CHANGE_FD`): the device has to be read-only
     /// and of the same size with either.
     pub(crate) fn change_fd(io: &Ioctl<'_, Self>, fd: u32) -> Result {
-        let disk = io.disk;
+        let disk = io.disk();
         let backing = BackingFile::new(io.fget(fd)?)?;
         let events = disk.suppress_uevents();
         let result = Self::switch_file(disk, backing);
@@ -423,8 +454,7 @@ impl Loop {
 
     /// Returns whether partitions are to be looked for.
     fn switch_file(disk: &Disk<Self>, mut backing: BackingFile) -> Result<bool> {
-        let old;
-        let partscan;
+        let (old, shown, partscan);
         {
             let chain = match backing.is_loop() {
                 true => Some(ChainLock::take(&disk.data().shared)?),
@@ -446,7 +476,12 @@ impl Loop {
             partscan = guard.partscan;
 
             disk.force_media_change();
+            let direct = (binding.direct || backing.opened_direct())
+                && backing.can_dio(offset, disk.logical_block_size());
+            let mut limits = LimitsUpdate::start(disk);
+            backing.set_dma_alignment(&mut limits, direct);
             let mut frozen = guard.freeze();
+            limits.commit_frozen(&frozen)?;
             let (Some(binding), _) = frozen.parts() else {
                 return Err(ENXIO);
             };
@@ -455,9 +490,14 @@ impl Loop {
             binding.backing.unbind();
             backing.bind();
             old = core::mem::replace(&mut binding.backing, backing);
+            binding.no_punch_hole = AtomicFlag::new(false);
+            binding.no_zero_range = AtomicFlag::new(false);
             binding.check_direct(disk);
+            drop(frozen);
+            shown = attrs::update(&guard);
         }
         // Under no lock.
+        drop(shown);
         drop(old);
         Ok(partscan)
     }
@@ -471,26 +511,27 @@ impl Loop {
         if disk.openers() == 1 {
             set_phase(&guard, Phase::Rundown);
         }
+        let _ = attrs::update(&guard);
         Ok(())
     }
 
     /// Detaches the file, in the last close.
     fn detach(disk: &OpenLocked<'_, Self>) {
         let mut guard = disk.lock();
-        let binding = {
+        let mut binding = {
             let mut limits = LimitsUpdate::start(disk);
             limits.set_block_size(SECTOR_SIZE);
             // A write that comes late, when nobody has the device open, still finds the file, or is
             // told that there is none.
             let mut frozen = guard.freeze();
-            // The limits are those of a new device, which are valid.
+            // The smallest blocks suit all other limits.
             let _ = limits.commit_frozen(&frozen);
             frozen.take_config()
         };
         let module = guard.module.take();
         let has_attributes = guard.has_attributes;
         *guard = State::new();
-        // Those who show an attribute take the mutex.
+        let shown = attrs::update(&guard);
         drop(guard);
 
         disk.invalidate();
@@ -511,7 +552,11 @@ impl Loop {
             disk.set_partition_scan(false);
         }
 
+        if let Some(binding) = &mut binding {
+            binding.backing.unbind();
+        }
         set_phase(&disk.lock(), Phase::Unbound);
+        drop(shown);
         drop(binding);
         drop(module);
     }
@@ -542,6 +587,7 @@ impl Loop {
         let partscan = info.lo_flags & LO_FLAGS_PARTSCAN != 0 && !state.partscan;
         state.partscan |= partscan;
         drop(frozen);
+        let _ = attrs::update(&guard);
 
         if partscan {
             disk.set_partition_scan(true);
@@ -622,15 +668,17 @@ impl Loop {
         if let (Some(binding), _) = frozen.parts() {
             binding.direct = direct;
         }
+        drop(frozen);
+        let _ = attrs::update(&guard);
         Ok(())
     }
 
     /// Changes the logical block size (`LOOP_SET_BLOCK_SIZE`); 0 for the default.
     pub(crate) fn set_block_size(io: &Ioctl<'_, Self>, size: usize) -> Result {
-        let disk = io.disk;
-        let _claim = match io.mode.is_exclusive() {
+        let disk = io.disk();
+        let _claim = match io.mode().is_exclusive() {
             true => None,
-            false => Some(io.bdev.claim()?),
+            false => Some(io.bdev().claim()?),
         };
         let mut guard = Self::lock_bound(disk)?;
         if disk.logical_block_size() as usize == size {
@@ -654,31 +702,15 @@ impl Loop {
             binding.direct,
             binding.read_only,
         );
+        binding.apply_unsupported(&mut limits);
         let mut frozen = guard.freeze();
         limits.commit_frozen(&frozen)?;
         if let (Some(binding), _) = frozen.parts() {
             binding.check_direct(disk);
         }
+        drop(frozen);
+        let _ = attrs::update(&guard);
         Ok(())
-    }
-}
-
-impl Loop {
-    /// Takes requests that the file turned out not to support off the limits. The caller must not
-    /// hold a request of the disk.
-    pub(crate) fn withdraw(disk: &Disk<Self>, mode: FallocateMode) {
-        let mut guard = disk.lock();
-        if disk.data().phase() != Phase::Bound {
-            return;
-        }
-        let mut limits = LimitsUpdate::start(disk);
-        match mode {
-            FallocateMode::PunchHole => limits.set_no_discard(),
-            FallocateMode::ZeroRange => limits.set_no_write_zeroes(),
-        };
-        let frozen = guard.freeze();
-        // Fewer kinds of requests are valid limits wherever more of them were.
-        let _ = limits.commit_frozen(&frozen);
     }
 }
 
@@ -690,11 +722,10 @@ fn default_block_size(backing: &BackingFile, direct: bool) -> u32 {
     }
 }
 
-static DISK_OPERATIONS: DiskVTable<Loop> = DiskVTable::new();
+disk_vtable!(Loop);
 
 impl DiskOperations for Loop {
     const OWNER: &'static ThisModule = &THIS_MODULE;
-    const VTABLE: &'static DiskVTable<Self> = &DISK_OPERATIONS;
 
     fn open(disk: &Disk<Self>) -> Result {
         let _guard = disk.lock_killable()?;

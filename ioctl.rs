@@ -28,7 +28,7 @@ const LOOP_CONFIGURE: u32 = 0x4c0a;
 
 /// Changing a device takes write access, or privilege.
 fn may_change(io: &Ioctl<'_, Loop>) -> Result {
-    if io.mode.is_write() || capable_sys_admin() {
+    if io.mode().is_write() || capable_sys_admin() {
         Ok(())
     } else {
         Err(EPERM)
@@ -53,40 +53,40 @@ fn write<T: FromBytes + IntoBytes>(addr: usize, mut value: T) -> Result {
 
 /// The status, for somebody who said where to put it.
 fn status(io: &Ioctl<'_, Loop>) -> Result<LoopInfo64> {
-    if io.arg == 0 {
+    if io.arg() == 0 {
         return Err(EINVAL);
     }
-    Loop::status(io.disk)
+    Loop::status(io.disk())
 }
 
 /// An ioctl of a native program, or one that is the same for all.
 pub(crate) fn native(io: &Ioctl<'_, Loop>) -> Result<i32> {
-    match io.cmd {
-        LOOP_SET_FD => Loop::configure(io, &LoopConfig::for_fd(io.arg as u32)),
-        LOOP_CONFIGURE => Loop::configure(io, &read(io.arg)?),
-        LOOP_CHANGE_FD => Loop::change_fd(io, io.arg as u32),
-        LOOP_CLR_FD => Loop::clear_fd(io.disk),
+    match io.cmd() {
+        LOOP_SET_FD => Loop::configure(io, &LoopConfig::for_fd(io.arg() as u32)),
+        LOOP_CONFIGURE => Loop::configure(io, &read(io.arg())?),
+        LOOP_CHANGE_FD => Loop::change_fd(io, io.arg() as u32),
+        LOOP_CLR_FD => Loop::clear_fd(io.disk()),
         LOOP_SET_STATUS => {
             may_change(io)?;
-            Loop::set_status(io.disk, &read::<LoopInfo>(io.arg)?.into())
+            Loop::set_status(io.disk(), &read::<LoopInfo>(io.arg())?.into())
         }
-        LOOP_GET_STATUS => write(io.arg, LoopInfo::try_from(&status(io)?)?),
+        LOOP_GET_STATUS => write(io.arg(), LoopInfo::try_from(&status(io)?)?),
         LOOP_SET_STATUS64 => {
             may_change(io)?;
-            Loop::set_status(io.disk, &read(io.arg)?)
+            Loop::set_status(io.disk(), &read(io.arg())?)
         }
-        LOOP_GET_STATUS64 => write(io.arg, status(io)?),
+        LOOP_GET_STATUS64 => write(io.arg(), status(io)?),
         LOOP_SET_CAPACITY => {
             may_change(io)?;
-            Loop::refresh_capacity(io.disk)
+            Loop::refresh_capacity(io.disk())
         }
         LOOP_SET_DIRECT_IO => {
             may_change(io)?;
-            Loop::set_direct(io.disk, io.arg != 0)
+            Loop::set_direct(io.disk(), io.arg() != 0)
         }
         LOOP_SET_BLOCK_SIZE => {
             may_change(io)?;
-            Loop::set_block_size(io, io.arg)
+            Loop::set_block_size(io, io.arg())
         }
         _ => Err(EINVAL),
     }?;
@@ -95,14 +95,14 @@ pub(crate) fn native(io: &Ioctl<'_, Loop>) -> Result<i32> {
 
 /// An ioctl of a 32-bit program.
 pub(crate) fn compat(io: &Ioctl<'_, Loop>) -> Result<i32> {
-    match io.cmd {
+    match io.cmd() {
         LOOP_SET_STATUS => {
             may_change(io)?;
-            Loop::set_status(io.disk, &read::<CompatLoopInfo>(io.arg)?.into())?;
+            Loop::set_status(io.disk(), &read::<CompatLoopInfo>(io.arg())?.into())?;
             Ok(0)
         }
         LOOP_GET_STATUS => {
-            write(io.arg, CompatLoopInfo::try_from(&status(io)?)?)?;
+            write(io.arg(), CompatLoopInfo::try_from(&status(io)?)?)?;
             Ok(0)
         }
         LOOP_SET_FD | LOOP_CONFIGURE | LOOP_CHANGE_FD | LOOP_CLR_FD | LOOP_SET_STATUS64

@@ -13,11 +13,16 @@ use crate::{
     abstractions::{
         block::mq::{impl_has_request_io, Op, Request, RequestIo, RequestIoDone},
         error::eopnotsupp,
-        fs::{FallocateMode, FileExt, IoMode},
+        fs::{
+            FallocateMode::{self, PunchHole, ZeroRange},
+            FileExt, IoMode,
+        },
         task::IoWorkerScope,
     },
+    backing::SECTOR_SIZE,
     device::{Binding, Loop},
     submit::attributed,
+    withdraw::Withdraw,
 };
 use kernel::{
     impl_has_work, new_work,
@@ -108,7 +113,7 @@ impl LoopCmd {
         *cmd.blocking = true;
         *cmd.counted = counts;
         if let Err(rq) = rq.enqueue(|device| device.queue.as_ref()) {
-            rq.end(Err(EIO));
+            Self::finish(rq, Err(EIO));
         }
     }
 
@@ -128,29 +133,19 @@ impl LoopCmd {
                 let result = binding.backing.file().fsync();
                 Self::finish_whole(rq, result.map_err(|_| EIO));
             }
-            Op::WriteZeroes if rq.no_unmap() => Self::fallocate(rq, FallocateMode::ZeroRange),
-            Op::Discard | Op::WriteZeroes => Self::fallocate(rq, FallocateMode::PunchHole),
-            Op::Other => Self::finish_whole(rq, Err(EIO)),
-        }
-    }
-
-    /// Makes the range of a request read as zeroes.
-    fn fallocate(rq: Request<Loop>, mode: FallocateMode) {
-        let result = match rq.config() {
-            Some(binding) => file_pos(&rq, binding).and_then(|pos| {
-                let len = i64::from(rq.bytes());
-                binding.backing.file().fallocate(mode, pos, len)
-            }),
-            None => Err(EIO),
-        };
-        match result {
-            Err(e) if e == eopnotsupp() => {
-                let disk = rq.disk_ref();
-                Self::finish_whole(rq, Err(e));
-                // Not before: it waits for all requests.
-                Loop::withdraw(&disk, mode);
+            Op::Discard => {
+                let result = deallocate(&rq, binding, &[PunchHole]);
+                Self::finish_whole(rq, result);
             }
-            result => Self::finish_whole(rq, result.map_err(|_| EIO)),
+            Op::WriteZeroes => {
+                let modes: &[_] = match rq.no_unmap() {
+                    true => &[ZeroRange],
+                    false => &[PunchHole, ZeroRange],
+                };
+                let result = deallocate(&rq, binding, modes);
+                Self::finish_whole(rq, result);
+            }
+            Op::Other => Self::finish_whole(rq, Err(EIO)),
         }
     }
 
@@ -181,24 +176,21 @@ impl LoopCmd {
 
     /// Ends a request, or goes on with what is left of it. May be called from any context.
     pub(crate) fn complete(mut rq: Request<Loop>) {
-        let op = rq.op();
-        let result = *rq.data().project().result;
+        let cmd = rq.data().project();
+        let (blocking, result) = (*cmd.blocking, *cmd.result);
         match result {
             Err(e) => rq.end(Err(e)),
             // Nothing but reads and writes is done in parts.
             Ok(bytes) if bytes >= rq.bytes() => rq.end(Ok(())),
-            Ok(0) => {
+            Ok(bytes) if bytes < SECTOR_SIZE && blocking => {
                 // The file ends here, or takes no more.
-                if op == Op::Read {
-                    rq.zero_fill();
-                }
+                rq.zero_fill();
                 rq.end(Err(EIO));
             }
+            // Without waiting it may end anywhere, also within a sector, which is then done again.
             Ok(bytes) => {
-                if rq.advance(bytes) {
-                    Self::defer(rq);
-                } else {
-                    rq.end(Ok(()));
+                if let Some(rest) = rq.advance(bytes) {
+                    Self::defer(rest);
                 }
             }
         }
@@ -208,7 +200,11 @@ impl LoopCmd {
 impl RequestIoDone<Loop> for LoopCmd {
     fn io_done(mut rq: Request<Loop>, result: Result<u32>) {
         match result {
-            Err(e) if e == EAGAIN && !*rq.data().project().blocking => Self::defer(rq),
+            // Some file systems do not know how not to wait, and say it this way (ext4 does where
+            // direct I/O falls back to the page cache).
+            Err(e) if (e == EAGAIN || e == eopnotsupp()) && !*rq.data().project().blocking => {
+                Self::defer(rq)
+            }
             result => Self::finish(rq, result),
         }
     }
@@ -227,4 +223,25 @@ impl WorkItem for LoopCmd {
 /// takes the lock of the inode from those that do.
 fn may_try_write(binding: &Binding) -> bool {
     binding.backing.is_block() || binding.blocking_writes.load(Relaxed) == 0
+}
+
+/// Makes the range of a request read as zeroes, in the first of some ways that the file supports.
+fn deallocate(rq: &Request<Loop>, binding: &Binding, modes: &[FallocateMode]) -> Result {
+    let pos = file_pos(rq, binding)?;
+    let len = i64::from(rq.bytes());
+    for &mode in modes {
+        let unsupported = binding.unsupported(mode);
+        if unsupported.load(Relaxed) {
+            continue;
+        }
+        match binding.backing.file().fallocate(mode, pos, len) {
+            Err(e) if e == eopnotsupp() => {
+                if !unsupported.xchg(true, Relaxed) {
+                    Withdraw::enqueue(rq);
+                }
+            }
+            result => return result.map_err(|_| EIO),
+        }
+    }
+    Err(eopnotsupp())
 }

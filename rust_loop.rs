@@ -28,6 +28,7 @@ mod device;
 mod ioctl;
 mod loop_cmd;
 mod submit;
+mod withdraw;
 
 module! {
     type: LoopModule,
@@ -109,7 +110,7 @@ impl kernel::InPlaceModule for LoopModule {
         pin_init::pin_init_scope(|| {
             let part_bits = partition_bits()?;
             let count = MAX_LOOP.get();
-            if i64::from(count) > 1 << (MINOR_BITS - part_bits) {
+            if !(0..=1i64 << (MINOR_BITS - part_bits)).contains(&i64::from(count)) {
                 return Err(EINVAL);
             }
             let index = Index::new(IndexParams {

@@ -78,6 +78,9 @@ impl LoopConfig {
     }
 }
 
+#[cfg(not(CONFIG_64BIT))]
+compile_error!("struct loop_info is laid out for 64-bit kernels only");
+
 /// The type of a device number in `struct loop_info` (`__kernel_old_dev_t`).
 #[cfg(CONFIG_X86_64)]
 type OldDev = u64;

@@ -96,10 +96,11 @@ impl BlockDevice {
         // SAFETY: By the type invariants; a block device belongs to one disk for life.
         let disk = unsafe { (*self.0.get()).bd_disk };
         // SAFETY: The operations of a disk are set before it is added.
-        if !core::ptr::eq(unsafe { (*disk).fops }, T::VTABLE.as_ptr()) {
+        if !core::ptr::eq(unsafe { (*disk).fops }, T::vtable().as_ptr()) {
             return None;
         }
-        // SAFETY: Only `OwnedDisk<T>` makes disks with these operations.
+        // SAFETY: By the requirements of `HasDiskVTable` the address is `T`'s alone, and only
+        // `OwnedDisk<T>` makes disks with it.
         Some(unsafe { Disk::from_raw(disk) })
     }
 }

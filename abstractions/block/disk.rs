@@ -32,7 +32,7 @@ use kernel::{
         atomic::{Acquire, Atomic, Relaxed, Release},
         LockClassKey, Mutex, MutexGuard,
     },
-    types::{Opaque, ScopeGuard},
+    types::{NotThreadSafe, Opaque, ScopeGuard},
     ThisModule,
 };
 
@@ -69,39 +69,60 @@ impl OpenMode {
 }
 
 /// An ioctl on a block device, in the context of the system call.
+///
+/// # Invariants
+///
+/// Exists only in the system call that it stands for.
 pub struct Ioctl<'a, T: Operations> {
-    /// The disk that the device is or is a part of.
-    pub disk: &'a Disk<T>,
-    /// The device that was opened.
-    pub bdev: &'a BlockDevice,
-    /// How it was opened.
-    pub mode: OpenMode,
-    /// Number of the ioctl.
-    pub cmd: u32,
-    /// Its argument: a number, or an address in the caller's memory. The compat call passes it as the
-    /// 32-bit program gave it.
-    pub arg: usize,
+    disk: &'a Disk<T>,
+    bdev: &'a BlockDevice,
+    mode: OpenMode,
+    cmd: u32,
+    arg: usize,
+    _not_send: NotThreadSafe,
 }
 
-impl<T: Operations> Ioctl<'_, T> {
+impl<'a, T: Operations> Ioctl<'a, T> {
+    /// The disk that the device is or is a part of.
+    pub fn disk(&self) -> &'a Disk<T> {
+        self.disk
+    }
+
+    /// The device that was opened.
+    pub fn bdev(&self) -> &'a BlockDevice {
+        self.bdev
+    }
+
+    /// How it was opened.
+    pub fn mode(&self) -> OpenMode {
+        self.mode
+    }
+
+    /// Number of the ioctl.
+    pub fn cmd(&self) -> u32 {
+        self.cmd
+    }
+
+    /// Its argument: a number, or an address in the caller's memory. The compat call passes it as the
+    /// 32-bit program gave it.
+    pub fn arg(&self) -> usize {
+        self.arg
+    }
+
     /// Gets a file by the caller's descriptor (`fget()`); `EBADF` if there is none.
     pub fn fget(&self, fd: u32) -> Result<ARef<File>> {
         // SAFETY: No requirements.
         let file = NonNull::new(unsafe { bindings::fget(fd) }).ok_or(EBADF)?;
-        // SAFETY: `fget` returned a reference, which passes to the result. `ioctl()` does not use
-        // `fdget_pos`, so this task has no such call active on the file.
+        // SAFETY: `fget` returned a reference, which passes to the result. By the type invariants
+        // this task is in `ioctl()`, which does not use `fdget_pos`.
         Ok(unsafe { ARef::from_raw(file.cast::<File>()) })
     }
 }
 
 /// The disk side of a block driver: its block device operations.
-pub trait DiskOperations: Operations {
+pub trait DiskOperations: Operations + HasDiskVTable {
     /// The module that has to stay while a disk is open.
     const OWNER: &'static ThisModule;
-
-    /// The operations as C sees them: a static `DiskVTable::new()`. Its address tells the driver's
-    /// disks from others.
-    const VTABLE: &'static DiskVTable<Self>;
 
     /// The disk, or a partition of it, is being opened. Called under `open_mutex`; may sleep.
     fn open(disk: &Disk<Self>) -> Result;
@@ -113,8 +134,39 @@ pub trait DiskOperations: Operations {
     fn ioctl(ioctl: Ioctl<'_, Self>) -> Result<i32>;
 
     /// An ioctl of a 32-bit program, known to the block layer or not. May sleep.
+    #[cfg_attr(not(CONFIG_COMPAT), allow(dead_code))]
     fn compat_ioctl(ioctl: Ioctl<'_, Self>) -> Result<i32>;
 }
+
+/// The driver's operations as C sees them; implemented by [`disk_vtable!`].
+///
+/// # Safety
+///
+/// `vtable` must return the same static on each call, which is used for no other driver: its address
+/// tells the driver's disks from others.
+pub unsafe trait HasDiskVTable: Sized {
+    /// The static.
+    fn vtable() -> &'static DiskVTable<Self>
+    where
+        Self: DiskOperations;
+}
+
+/// Implements [`HasDiskVTable`] for a driver, a type without generic parameters.
+macro_rules! disk_vtable {
+    ($driver:ty) => {
+        #[allow(unsafe_code)]
+        // SAFETY: There is one static, of a type that names the driver.
+        unsafe impl $crate::abstractions::block::disk::HasDiskVTable for $driver {
+            fn vtable() -> &'static $crate::abstractions::block::disk::DiskVTable<Self> {
+                static VTABLE: $crate::abstractions::block::disk::DiskVTable<$driver> =
+                    $crate::abstractions::block::disk::DiskVTable::new();
+
+                &VTABLE
+            }
+        }
+    };
+}
+pub(crate) use disk_vtable;
 
 /// The `struct block_device_operations` of a driver.
 pub struct DiskVTable<T: DiskOperations> {
@@ -190,6 +242,8 @@ impl<T: DiskOperations> DiskVTable<T> {
             mode: OpenMode(mode),
             cmd,
             arg,
+            // INVARIANT: The caller is the ioctl operation, which borrows it.
+            _not_send: NotThreadSafe,
         }
     }
 
@@ -509,6 +563,9 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
     }
 
     /// Waits for all requests to end, and holds new ones back (`blk_mq_freeze_queue()`). May sleep.
+    ///
+    /// Must not be called by the work item of a request of this disk, even after that has ended: what
+    /// is waited for may be a request that uses the same work item next.
     pub fn freeze(&mut self) -> Frozen<'_, 'a, T> {
         // SAFETY: The disk and its queue are live.
         let memflags = unsafe { rust_helper_blk_mq_freeze_queue(self.disk.queue()) };
@@ -635,8 +692,14 @@ impl<T: DiskOperations> OwnedDisk<T> {
         )?;
         let tag_set = KBox::try_pin_init(TagSet::<T>::new(params.tag_set), GFP_KERNEL)?;
         let mut limits = params.limits;
-        let private_ptr: *const Private<T> = &*private;
-        let private_ptr = private_ptr.cast_mut().cast::<c_void>();
+        // From here on C owns it, and `free_disk` turns it into a box again, for a disk that was added.
+        //
+        // SAFETY: The box is not moved out of: it stays where it is, and is dropped there.
+        let private = KBox::into_raw(unsafe { Pin::into_inner_unchecked(private) });
+        let private = ScopeGuard::new_with_data(private, |private| {
+            // SAFETY: It comes from `into_raw`, and the disk that knew it is gone.
+            drop(unsafe { KBox::from_raw(private) });
+        });
 
         // SAFETY: The tag set was allocated, and outlives the queue: it is released after
         // `del_gendisk()` in `drop`, or after `put_disk()` below. So is the private data. The lock
@@ -645,7 +708,7 @@ impl<T: DiskOperations> OwnedDisk<T> {
             bindings::__blk_mq_alloc_disk(
                 tag_set.as_ptr(),
                 limits.as_mut_ptr(),
-                private_ptr,
+                private.cast(),
                 params.lock_class.as_ptr(),
             )
         })?;
@@ -657,8 +720,8 @@ impl<T: DiskOperations> OwnedDisk<T> {
             (**disk).major = params.major as c_int;
             (**disk).first_minor = params.first_minor as c_int;
             (**disk).minors = params.minors as c_int;
-            (**disk).fops = T::VTABLE.as_ptr();
-            (**disk).private_data = private_ptr;
+            (**disk).fops = T::vtable().as_ptr();
+            (**disk).private_data = private.cast();
             (**disk).events = bindings::DISK_EVENT_MEDIA_CHANGE as c_ushort;
             (**disk).event_flags = bindings::DISK_EVENT_FLAG_UEVENT as c_ushort;
             rust_helper_disk_suppress_part_scan(*disk, !params.partition_scan);
@@ -675,10 +738,7 @@ impl<T: DiskOperations> OwnedDisk<T> {
             bindings::device_add_disk(core::ptr::null_mut(), *disk, core::ptr::null_mut())
         })?;
 
-        // The disk was added, so that `free_disk` will release the private data.
-        //
-        // SAFETY: The box is turned into the pointer that `free_disk` turns back; it stays pinned.
-        let _ = KBox::into_raw(unsafe { Pin::into_inner_unchecked(private) });
+        private.dismiss();
         // SAFETY: A disk that was allocated is not null.
         let disk = unsafe { NonNull::new_unchecked(disk.dismiss()) };
         // INVARIANT: Added above; the reference was kept.

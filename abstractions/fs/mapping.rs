@@ -20,7 +20,8 @@ extern "C" {
 /// page cache: where a block device is made of the file, reclaim may need that device, and would wait
 /// for itself.
 ///
-/// Takes `__GFP_IO` and `__GFP_FS` off the mapping's mask; dropping it restores what was there.
+/// Takes `__GFP_IO` and `__GFP_FS` off the mapping's mask; dropping it restores the mask that it found,
+/// so where there are several for one file, they should go in the reverse order.
 pub struct NoFsRecursion {
     file: ARef<File>,
     old: bindings::gfp_t,

@@ -152,9 +152,16 @@ impl<T: Operations> VTable<T> {
     /// # Safety
     ///
     /// Called by blk-mq only, once after a successful `init_hctx`.
-    unsafe extern "C" fn exit_hctx(hctx: *mut bindings::blk_mq_hw_ctx, _index: c_uint) {
-        // SAFETY: `init_hctx` stored the result of `into_foreign` here. No request is left that could
-        // borrow it.
+    unsafe extern "C" fn exit_hctx(hctx: *mut bindings::blk_mq_hw_ctx, index: c_uint) {
+        // There is no request left, but a `queue_rq` that gave its request away may not have returned.
+        // It runs in an RCU read-side critical section. All hardware queues go together, from the
+        // first one on, so it is enough to wait once.
+        if index == 0 {
+            // SAFETY: The queue is being taken down in process context.
+            unsafe { bindings::synchronize_rcu() };
+        }
+        // SAFETY: `init_hctx` stored the result of `into_foreign` here. Those who could borrow it,
+        // `queue_rq` and `commit_rqs`, are not running and will not be called again.
         drop(unsafe { T::HwData::from_foreign((*hctx).driver_data) });
     }
 

@@ -197,18 +197,30 @@ impl<T: Operations> Request<T> {
         Some(unsafe { Blkcg::from_raw(css) })
     }
 
-    /// Fills the memory of all that is left of a read with zeroes.
+    /// Fills the memory of all that is left of a read with zeroes. Leaves other requests alone.
     pub fn zero_fill(&mut self) {
-        // SAFETY: By the type invariants the request and its bios are ours.
-        unsafe { rust_helper_zero_fill_request(self.as_ptr()) };
+        if self.op() == Op::Read {
+            // SAFETY: By the type invariants the request is ours, and a read is there to write to its
+            // pages.
+            unsafe { rust_helper_zero_fill_request(self.as_ptr()) };
+        }
     }
 
-    /// Ends the first `bytes` bytes with success. Returns whether something is left.
+    /// Ends the first `bytes` bytes with success, as far as they are whole sectors: a request cannot
+    /// go on in the middle of one. Returns the rest, or ends the request if there is none.
     ///
     /// May be called from any context.
-    pub fn advance(&mut self, bytes: u32) -> bool {
+    pub fn advance(self, bytes: u32) -> Option<Self> {
+        let bytes = bytes & !(bindings::SECTOR_SIZE - 1);
+        if bytes == 0 {
+            return Some(self);
+        }
         // SAFETY: By the type invariants the request is live and ours.
-        unsafe { bindings::blk_update_request(self.as_ptr(), 0, bytes) }
+        if unsafe { bindings::blk_update_request(self.as_ptr(), 0, bytes) } {
+            return Some(self);
+        }
+        self.end(Ok(()));
+        None
     }
 
     /// Hands the request over to [`Operations::complete`], on a CPU that shares a cache with the
@@ -240,8 +252,8 @@ impl<T: Operations> Request<T> {
             return Err(self);
         };
         let queue: *const OwnedQueue = queue;
-        // SAFETY: The queue belongs to the private data of the disk. That is released after the
-        // request has ended, and to release it the queue is destroyed, which waits for the work.
+        // SAFETY: The queue is static, or a part of the private data of the disk. This is released
+        // after the request has ended, and with it the queue is destroyed, which waits for the work.
         unsafe { (*queue).enqueue::<Self, ID>(self) };
         Ok(())
     }
@@ -272,13 +284,17 @@ impl<T: Operations> Drop for Request<T> {
     }
 }
 
+// After the request has ended its `work_struct` may be in use for the next one with the same tag, even
+// while the work function that ended it is still running. The workqueue then runs the next one behind
+// it: a work function must not wait for other requests, not even when it has ended its own.
+//
 // SAFETY: The `work_struct` is part of the request's private data. That stays in place, and in the
 // hands of the work item, from `__enqueue`, which gives the ownership of the request up, until the
 // work function takes it back.
 unsafe impl<T, const ID: u64> RawWorkItem<ID> for Request<T>
 where
     T: Operations,
-    T::RequestData: HasWork<T::RequestData, ID>,
+    T::RequestData: WorkItem<ID, Pointer = Self> + HasWork<T::RequestData, ID>,
 {
     type EnqueueOutput = ();
 
@@ -291,8 +307,9 @@ where
         let work = unsafe { T::RequestData::raw_get_work(data) };
         // SAFETY: `work` points to a field of `data`.
         let queued = queue_work_on(unsafe { Work::raw_get(work) });
-        // A queued item owns the request, and `self` was its only owner.
-        debug_assert!(queued);
+        // A queued item owns the request, and `self` was its only owner. Should it be queued all the
+        // same, it is lost, and whoever waits for it hangs.
+        kernel::warn_on!(!queued);
     }
 }
 

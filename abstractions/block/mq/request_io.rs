@@ -126,7 +126,10 @@ where
         let rq = self.as_ptr();
         // SAFETY: `self` owns the request.
         let (bio, biotail) = unsafe { ((*rq).bio, (*rq).biotail) };
-        // SAFETY: A read or write request has at least one bio.
+        if bio.is_null() {
+            return T::RequestData::io_done(self, Err(EIO));
+        }
+        // SAFETY: The bio is one of the request's.
         let in_first_bio = unsafe { (*bio).bi_iter.bi_size };
 
         let iter = if bio != biotail && self.collect_bvecs() {
@@ -138,7 +141,7 @@ where
             unsafe { BvecIter::new(direction, bvecs.as_ptr(), bvecs.len(), 0, bytes) }
         } else {
             let mut offset = 0;
-            // SAFETY: A read or write request has at least one bio, with at least one segment.
+            // SAFETY: The bio is one of the request's; as it has data it has segments.
             let (bvecs, nr) = unsafe {
                 (
                     rust_helper_bio_bvecs(bio, &mut offset),

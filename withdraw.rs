@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Taking back what a device has promised, when it turns out that the backing file cannot do it.
+//!
+//! A file does not tell whether it can punch holes or zero ranges. The limits say yes until a request
+//! fails. To change them the queue has to be frozen, which means to wait for that request, and for any
+//! that uses its work item next: so this is work of its own.
+
+use crate::{
+    abstractions::block::{disk::Disk, limits::LimitsUpdate, mq::Request},
+    device::{Loop, Phase},
+};
+use kernel::{
+    impl_has_work, new_work,
+    prelude::*,
+    sync::aref::ARef,
+    workqueue::{Work, WorkItem},
+};
+
+/// The work.
+#[pin_data]
+pub(crate) struct Withdraw {
+    #[pin]
+    work: Work<Withdraw>,
+    disk: ARef<Disk<Loop>>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Withdraw { self.work }
+}
+
+impl Withdraw {
+    /// Has the limits changed to what the binding of a request has found out. May sleep.
+    ///
+    /// Where there is no memory for that, the block layer goes on to ask and to be refused.
+    pub(crate) fn enqueue(rq: &Request<Loop>) {
+        let Some(queue) = rq.disk().queue.as_ref() else {
+            return;
+        };
+        let work = KBox::pin_init(
+            pin_init!(Self {
+                work <- new_work!("loop_withdraw"),
+                disk: rq.disk_ref(),
+            }),
+            GFP_KERNEL,
+        );
+        if let Ok(work) = work {
+            queue.enqueue(work);
+        }
+    }
+}
+
+impl WorkItem for Withdraw {
+    type Pointer = Pin<KBox<Self>>;
+
+    fn run(this: Pin<KBox<Self>>) {
+        let disk = &this.disk;
+        let mut guard = disk.lock();
+        // It may be bound to another file by now, of which nothing is known yet.
+        let (Phase::Bound, Some(binding)) = (disk.data().phase(), guard.config()) else {
+            return;
+        };
+        let mut limits = LimitsUpdate::start(disk);
+        binding.apply_unsupported(&mut limits);
+        let frozen = guard.freeze();
+        // Limits stay valid when there is less that they allow.
+        let _ = limits.commit_frozen(&frozen);
+    }
+}
