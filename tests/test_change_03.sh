@@ -1,0 +1,22 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# After LOOP_CHANGE_FD buffers are aligned as the new file asks for.
+
+. ./test_common.sh
+
+# dm-crypt cannot take a sector that is not in one piece of memory.
+need_module dm_crypt
+nullb loopdma size=16
+dm loop-selftest "0 32768 crypt aes-xts-plain64 $(printf '%064d' 7) 0 $NULLB 0 1 sector_size:4096"
+lower=$(readlink -f /dev/mapper/loop-selftest)
+align=$(<"/sys/block/${lower#/dev/}/queue/dma_alignment")
+((align > 511)) || skip "dma_alignment of dm-crypt is $align"
+img 16M
+attach "r:$IMG" block_size=4096
+limit dma_alignment 511
+lo "$DEV" change-fd "rd:$lower"
+lo "$DEV" get-status64 flags=$((READ_ONLY | DIRECT_IO))
+limit dma_alignment "$align"
+io -d "$DEV" read 0 64K
+detach
