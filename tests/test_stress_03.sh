@@ -6,7 +6,9 @@
 . ./test_common.sh
 
 img 1M
-new_dev
+# Writable, whatever it was used for before.
+attach "$IMG"
+detach
 loop_stress clear 100 "$DEV" "$IMG"
 unbound "$DEV"
 same "size of the file" "$(stat -c %s "$IMG")" 1048576
