@@ -494,6 +494,8 @@ impl Loop {
             binding.no_zero_range = AtomicFlag::new(false);
             binding.check_direct(disk);
             drop(frozen);
+            // What somebody read in between came from the old file.
+            disk.part0().invalidate();
             shown = attrs::update(&guard);
         }
         // Under no lock.
@@ -593,6 +595,8 @@ impl Loop {
             disk.set_partition_scan(true);
         }
         if resized {
+            // What somebody read in between came from the old place.
+            disk.part0().invalidate();
             Self::update_capacity(&guard)?;
         }
         drop(guard);

@@ -14,6 +14,8 @@ lo "$DEV" configure "$lower" flags=$DIRECT_IO , get-status64 flags=$DIRECT_IO
 limit logical_block_size 4096
 detach
 
+# A reader that is there when the offset changes may keep old data (with C).
+quiet
 lo "$DEV" set-fd "$lower"
 limit logical_block_size 512
 lo "$DEV" get-status64 flags=0 , set-dio 1 =EINVAL , get-status64 flags=0

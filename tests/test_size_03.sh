@@ -16,6 +16,7 @@ done
 
 img 10000
 io "$IMG" fill 1 0 10000
+quiet
 lo "$DEV" configure "$IMG" sizelimit=1023 , size 512 , \
 	set-status64 offset=9999 , size 0 , set-status64 offset=9488 , size 512
 io "$DEV" check 1 0 512 9488

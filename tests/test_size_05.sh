@@ -7,7 +7,7 @@
 
 img 1M
 io "$IMG" fill 1 0 1M
-attach "$IMG"
+attach_quietly "$IMG"
 # Held open, and its cache filled.
 exec 7<>"$DEV"
 io "$DEV" check 1 0 1M
