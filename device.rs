@@ -23,7 +23,8 @@
 //! `LoopDevice::shown` comes after the disk's mutex, and nothing is waited for under it: attributes can
 //! be read while an ioctl waits for the backing file.
 //!
-//! The mutex of `Index::slots` is held alone. `Submitter::queue` is a spinlock that is never held
+//! The attribute group is created under the disk's mutex, and takes the lock of the `struct device`.
+//! The mutex of `Index::slots` is held alone. `Submitter::waiting` is a spinlock that is never held
 //! while another lock is taken. Partitions are scanned, and files put, under none of them
 //! (except for `open_mutex` in `release`): both can take `open_mutex`, of this disk or of another one.
 //!
