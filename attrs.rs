@@ -28,8 +28,8 @@ pub(crate) struct Shown {
     direct: bool,
 }
 
-/// Shows a device as it is now. Returns what was shown before, the file of which is better put under no
-/// lock.
+/// Shows a device as it is now. Returns what was shown before; where that was another file, it is to be
+/// dropped under no lock.
 pub(crate) fn update(guard: &DiskGuard<'_, Loop>) -> Option<Shown> {
     let shown = guard.config().map(|binding| Shown {
         file: binding.backing.file().clone(),
@@ -64,7 +64,7 @@ fn show_bool(buf: &mut ShowBuffer<'_>, value: bool) -> Result {
 }
 
 fn show_backing_file(disk: &Disk<Loop>, buf: &mut ShowBuffer<'_>) -> Result {
-    // One byte less than what is shown may have, for the newline.
+    // The zero byte that ends the path makes room for the newline.
     let mut path = KVec::from_elem(0u8, PAGE_SIZE - 1, GFP_KERNEL)?;
     show(disk, |shown| {
         buf.push_bytes(shown.file.path(&mut path)?)?;

@@ -6,7 +6,9 @@
 //!
 //! - The module owns the [`Index`], which owns the disks ([`OwnedDisk`]).
 //! - A disk owns its [`LoopDevice`] and [`State`], and, while it is bound, its [`Binding`], which owns
-//!   the backing file. None of them points back to the disk: it is passed along.
+//!   the backing file. They don't point back to the disk: it is passed along. The one exception is a
+//!   queued `Withdraw`, which holds the disk until it has run. Removing a disk ([`LoopDisk`]) waits
+//!   for that, so that it is not the last one to hold it.
 //! - An open device keeps the disk (not its place in the index) and the module. A bound device keeps
 //!   the module too ([`State::module`]).
 //! - A request keeps its queue in use. The binding changes only while the queue is frozen, when there
@@ -24,9 +26,11 @@
 //! be read while an ioctl waits for the backing file.
 //!
 //! The attribute group is created under the disk's mutex, and takes the lock of the `struct device`.
-//! The mutex of `Index::slots` is held alone. `Submitter::waiting` is a spinlock that is never held
-//! while another lock is taken. Partitions are scanned, and files put, under none of them
-//! (except for `open_mutex` in `release`): both can take `open_mutex`, of this disk or of another one.
+//! The mutex of `Index::slots` comes after the block layer's `major_names_lock`, and before none. `Submitter::waiting` is a spinlock that is never held
+//! while another lock is taken. Partitions are scanned under none of them
+//! (except for `open_mutex` in `release`), since that takes `open_mutex`. So may the last put of a
+//! file, which is done under none of them either; where a reference is dropped under one, it is not
+//! the last one, or the task puts it off until it returns to userspace.
 //!
 //! [`Index`]: crate::control::Index
 //! [`DiskGuard::freeze`]: crate::abstractions::block::disk::DiskGuard::freeze
@@ -270,8 +274,8 @@ impl Deref for LoopDisk {
 
 impl Drop for LoopDisk {
     fn drop(&mut self) {
-        // Nobody has the disk open, but a worker may not have left it. The last one to leave must not
-        // be a worker of the disk's own queue, which would wait for itself.
+        // Nobody can bind it any more, but a `Withdraw` may hold it still. The last one to do so must
+        // not be work on the disk's own queue, which would wait for itself.
         if let Some(queue) = self.data().queue.as_ref() {
             queue.flush();
         }
@@ -476,12 +480,13 @@ impl Loop {
             let _ = backing.file().fsync();
             partscan = guard.partscan;
 
-            disk.force_media_change();
             let direct = (binding.direct || backing.opened_direct())
                 && backing.can_dio(offset, disk.logical_block_size());
             let mut limits = LimitsUpdate::start(disk);
             backing.set_dma_alignment(&mut limits, direct);
+            disk.force_media_change();
             let mut frozen = guard.freeze();
+            // The mask is at most that of a page, which is valid with any other limit.
             limits.commit_frozen(&frozen)?;
             let (Some(binding), _) = frozen.parts() else {
                 return Err(ENXIO);
@@ -491,8 +496,6 @@ impl Loop {
             binding.backing.unbind();
             backing.bind();
             old = core::mem::replace(&mut binding.backing, backing);
-            binding.no_punch_hole = AtomicFlag::new(false);
-            binding.no_zero_range = AtomicFlag::new(false);
             binding.check_direct(disk);
             drop(frozen);
             // What somebody read in between came from the old file.

@@ -17,7 +17,7 @@ use kernel::{
     workqueue::{Work, WorkItem},
 };
 
-/// The work.
+/// Takes off a disk's limits, once, what its backing file does not support.
 #[pin_data]
 pub(crate) struct Withdraw {
     #[pin]
@@ -56,14 +56,14 @@ impl WorkItem for Withdraw {
     fn run(this: Pin<KBox<Self>>) {
         let disk = &this.disk;
         let mut guard = disk.lock();
-        // It may be bound to another file by now, of which nothing is known yet.
+        // If it is bound to another file by now, nothing is known of that, and nothing changes.
         let (Phase::Bound, Some(binding)) = (disk.data().phase(), guard.config()) else {
             return;
         };
         let mut limits = LimitsUpdate::start(disk);
         binding.apply_unsupported(&mut limits);
         let frozen = guard.freeze();
-        // Limits stay valid when there is less that they allow.
+        // Limits do not become invalid by what they allow no more.
         let _ = limits.commit_frozen(&frozen);
     }
 }

@@ -8,7 +8,6 @@
 
 /* Constants that bindgen cannot see, as abstractions/fs/ spells them. */
 static_assert((__force int)RWF_NOWAIT == 0x8);
-static_assert((__force unsigned int)FMODE_READ == 0x1);
 static_assert((__force unsigned int)FMODE_WRITE == 0x2);
 static_assert((__force unsigned int)FMODE_NOWAIT == 1 << 27);
 static_assert(FALLOC_FL_KEEP_SIZE == 0x1);

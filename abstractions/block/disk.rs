@@ -4,7 +4,8 @@
 //!
 //! Ownership: an [`OwnedDisk`] owns the `struct gendisk`, which owns the driver's data. Whatever the
 //! driver does with a disk it does through a borrowed [`Disk`], so that there is no circle of
-//! references. An open block device keeps the disk and its data, but not the [`OwnedDisk`].
+//! references. Where it takes an [`ARef`], work on a queue that the data owns must not put the last one.
+//! An open block device keeps the disk and its data, but not the [`OwnedDisk`].
 //!
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
@@ -226,7 +227,8 @@ impl<T: DiskOperations> DiskVTable<T> {
 
     /// # Safety
     ///
-    /// `bdev` must be open, and belong to a disk with these operations.
+    /// `bdev` must be open, and belong to a disk with these operations. This is called by the ioctl
+    /// operation, before the end of which `'a` ends.
     unsafe fn context<'a>(
         bdev: *mut bindings::block_device,
         mode: bindings::blk_mode_t,
@@ -235,6 +237,7 @@ impl<T: DiskOperations> DiskVTable<T> {
     ) -> Ioctl<'a, T> {
         // SAFETY: By the safety requirements.
         let disk = unsafe { Disk::from_raw((*bdev).bd_disk) };
+        // INVARIANT: The caller passes it to a function that works for any `'a`, and so cannot keep it.
         Ioctl {
             disk,
             // SAFETY: By the safety requirements.
@@ -242,7 +245,6 @@ impl<T: DiskOperations> DiskVTable<T> {
             mode: OpenMode(mode),
             cmd,
             arg,
-            // INVARIANT: The caller is the ioctl operation, which borrows it.
             _not_send: NotThreadSafe,
         }
     }
@@ -712,7 +714,10 @@ impl<T: DiskOperations> OwnedDisk<T> {
                 params.lock_class.as_ptr(),
             )
         })?;
-        // SAFETY: The disk was allocated above. Until it is added this drops its only reference.
+        // Declared last, so dropped first: it takes the queue down while the tag set and the private
+        // data are still there.
+        //
+        // SAFETY: The disk was allocated above, with this reference.
         let mut disk = ScopeGuard::new_with_data(disk, |disk| unsafe { bindings::put_disk(disk) });
 
         // SAFETY: The disk is valid, and nobody else knows it yet.

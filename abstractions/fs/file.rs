@@ -111,7 +111,8 @@ pub trait FileExt {
     /// `vfs_fallocate()` with `FALLOC_FL_KEEP_SIZE`; `pos` and `len` in bytes.
     ///
     /// Unlike the file's own operation this waits while the file system is frozen, and fails where
-    /// the file must not be changed (immutable, append-only, swap).
+    /// the file must not be changed (immutable, append-only, swap), or where the security module does
+    /// not let the current task, which may be a worker, write to it.
     fn fallocate(&self, mode: FallocateMode, pos: i64, len: i64) -> Result;
     /// The path as seen from the current root (`file_path()`), written to the end of `buf`.
     /// `ENAMETOOLONG` where it does not fit.

@@ -154,8 +154,9 @@ impl<T: Operations> VTable<T> {
     /// Called by blk-mq only, once after a successful `init_hctx`.
     unsafe extern "C" fn exit_hctx(hctx: *mut bindings::blk_mq_hw_ctx, index: c_uint) {
         // There is no request left, but a `queue_rq` that gave its request away may not have returned.
-        // It runs in an RCU read-side critical section. All hardware queues go together, from the
-        // first one on, so it is enough to wait once.
+        // It runs in an RCU read-side critical section. A disk's number of hardware queues is never
+        // changed, so they all go together, from the first one on, and it is enough to wait once.
+        // (Where one could not be set up there was no request yet.)
         if index == 0 {
             // SAFETY: The queue is being taken down in process context.
             unsafe { bindings::synchronize_rcu() };

@@ -58,7 +58,9 @@ impl Op {
 /// 1. Owned by the block layer. There is no `Request`.
 /// 2. Started, owned by the driver: exactly one `Request` exists, or something that will turn into
 ///    it again has taken it ([`RequestList`], a queued work item, an I/O on its way).
-/// 3. Completed: [`Request::complete`] gave the ownership back until [`Operations::complete`].
+/// 3. Completed: [`Request::complete`] gave the ownership back until [`Operations::complete`]. If that
+///    does not end the request but goes on with it, it is in state 2 again; the block layer counts it
+///    as completed then, and does not watch its time.
 ///
 /// Dropping a `Request` ends it with an I/O error, so that no path can lose one.
 ///
@@ -232,8 +234,8 @@ impl<T: Operations> Request<T> {
             // Fault injection wants this completion to get lost.
             return;
         }
-        // SAFETY: The request was started and not completed, and its ownership was given up above,
-        // for `VTable::complete` to take.
+        // SAFETY: The request was started and not ended, and its ownership was given up above, for
+        // `VTable::complete` to take.
         unsafe { bindings::blk_mq_complete_request(rq) };
     }
 
