@@ -482,9 +482,10 @@ impl Loop {
 
             let direct = (binding.direct || backing.opened_direct())
                 && backing.can_dio(offset, disk.logical_block_size());
+            // Not under the limits' lock: it tells the file system on the disk, which may do I/O.
+            disk.force_media_change();
             let mut limits = LimitsUpdate::start(disk);
             backing.set_dma_alignment(&mut limits, direct);
-            disk.force_media_change();
             let mut frozen = guard.freeze();
             // The mask is at most that of a page, which is valid with any other limit.
             limits.commit_frozen(&frozen)?;
