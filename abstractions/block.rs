@@ -7,8 +7,10 @@ pub mod limits;
 pub mod major;
 pub mod mq;
 
+mod bio_set;
 mod device;
 mod plug;
 
+pub use bio_set::BioSet;
 pub use device::{BlockDevice, Claim};
 pub use plug::with_plug;

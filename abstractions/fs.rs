@@ -5,7 +5,9 @@
 mod file;
 mod kiocb;
 mod mapping;
+mod page_cache;
 
 pub use file::{FallocateMode, FileExt, FileKind, Stat, StatMask};
 pub use kiocb::{IoMode, Kiocb, KiocbOwner, KiocbParams};
 pub use mapping::NoFsRecursion;
+pub use page_cache::copy_cached;

@@ -17,6 +17,9 @@ unsafe extern "C" {
 
     #[link_name = "rust_helper_cond_resched"]
     safe fn c_cond_resched();
+
+    #[link_name = "rust_helper_in_task"]
+    safe fn c_in_task() -> bool;
 }
 
 /// Returns whether the current task has `CAP_SYS_ADMIN` in the initial user namespace.
@@ -35,6 +38,14 @@ pub fn capable_sys_admin() -> bool {
 #[inline]
 pub fn cond_resched() {
     c_cond_resched();
+}
+
+/// Whether this runs in a task, and not in an interrupt. Any context.
+///
+/// C: `in_task()`
+#[inline]
+pub fn in_task() -> bool {
+    c_in_task()
 }
 
 /// Marks the current task as one that other I/O depends on.

@@ -3,11 +3,40 @@
 #include <linux/blk-cgroup.h>
 #include <linux/blk-mq.h>
 #include <linux/bvec.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/version.h>
+#include <asm/barrier.h>
 
 bool rust_helper_blk_should_fake_timeout(struct request_queue *q)
 {
 	return blk_should_fake_timeout(q);
+}
+
+/* Completions that go on on a CPU, one out of the other. */
+static DEFINE_PER_CPU(int, completions);
+
+/* Of devices on top of each other so many may complete on one stack. */
+#define MAX_COMPLETIONS 8
+
+/* Returns false, and does nothing, where the stack may not be deep enough. */
+bool rust_helper_complete_request(struct request *rq)
+{
+	bool fits;
+
+	migrate_disable();
+	fits = this_cpu_inc_return(completions) <= MAX_COMPLETIONS;
+	if (fits)
+		blk_mq_complete_request(rq);
+	this_cpu_dec(completions);
+	migrate_enable();
+	return fits;
+}
+
+/* smp_mb() of the kernel crate takes no argument in 7.2, and one in 7.3. */
+void rust_helper_full_barrier(void)
+{
+	smp_mb();
 }
 
 u16 rust_helper_req_get_ioprio(struct request *rq)

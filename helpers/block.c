@@ -2,6 +2,7 @@
 
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
+#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 
 /* Constants that bindgen cannot see, as abstractions/block/ spells them. */
@@ -33,6 +34,57 @@ int rust_helper_bdev_dma_alignment(struct block_device *bdev)
 bool rust_helper_bdev_rot(struct block_device *bdev)
 {
 	return bdev_rot(bdev);
+}
+
+unsigned int rust_helper_bdev_max_bytes(struct block_device *bdev)
+{
+	return queue_max_bytes(bdev_get_queue(bdev));
+}
+
+bool rust_helper_bdev_is_uncached(struct block_device *bdev, loff_t pos,
+				  unsigned int len)
+{
+	struct address_space *mapping = bdev->bd_mapping;
+
+	return !mapping->nrpages ||
+	       !filemap_range_has_page(mapping, pos, pos + len - 1);
+}
+
+bool rust_helper_bdev_takes_writes(struct block_device *bdev)
+{
+	return !bdev_read_only(bdev) && !IS_SWAPFILE(bdev->bd_mapping->host);
+}
+
+struct bio *rust_helper_bio_clone_nowait(struct block_device *bdev,
+					 struct bio *bio, struct bio_set *bs)
+{
+	return bio_alloc_clone(bdev, bio, GFP_NOWAIT | __GFP_NOWARN, bs);
+}
+
+bool rust_helper_may_nest_bio(void)
+{
+	return current->bio_list && !current->plug;
+}
+
+/*
+ * Submits a bio at once, and not after what the task is submitting: that may
+ * wait for the request which the bio is a part of.
+ */
+void rust_helper_submit_bio_nested(struct bio *bio)
+{
+	struct bio_list *outer = current->bio_list;
+
+	current->bio_list = NULL;
+	submit_bio_noacct(bio);
+	current->bio_list = outer;
+}
+
+/* Has requests of its own, and does not pass them on to another device. */
+bool rust_helper_bdev_is_bottom(struct block_device *bdev)
+{
+	struct request_queue *q = bdev_get_queue(bdev);
+
+	return queue_is_mq(q) && !(q->tag_set->flags & BLK_MQ_F_STACKING);
 }
 
 unsigned int rust_helper_disk_openers(struct gendisk *disk)

@@ -2,12 +2,16 @@
 
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/highmem.h>
 #include <linux/kdev_t.h>
 #include <linux/pagemap.h>
 #include <linux/statfs.h>
+#include <linux/swap.h>
+#include <linux/uio.h>
 
 /* Constants that bindgen cannot see, as abstractions/fs/ spells them. */
 static_assert((__force int)RWF_NOWAIT == 0x8);
+static_assert((__force unsigned int)FOP_BUFFER_RASYNC == 0x1);
 static_assert((__force unsigned int)FMODE_WRITE == 0x2);
 static_assert((__force unsigned int)FMODE_NOWAIT == 1 << 27);
 static_assert(FALLOC_FL_KEEP_SIZE == 0x1);
@@ -73,6 +77,54 @@ gfp_t rust_helper_mapping_gfp_mask(struct address_space *mapping)
 void rust_helper_mapping_set_gfp_mask(struct address_space *mapping, gfp_t mask)
 {
 	mapping_set_gfp_mask(mapping, mask);
+}
+
+/* filemap_get_folio(), but NULL if there is none. */
+struct folio *rust_helper_filemap_find_folio(struct address_space *mapping,
+					     pgoff_t index)
+{
+	struct folio *folio = filemap_get_folio(mapping, index);
+
+	return IS_ERR(folio) ? NULL : folio;
+}
+
+void rust_helper_folio_put(struct folio *folio)
+{
+	folio_put(folio);
+}
+
+loff_t rust_helper_folio_pos(const struct folio *folio)
+{
+	return folio_pos(folio);
+}
+
+size_t rust_helper_folio_size(const struct folio *folio)
+{
+	return folio_size(folio);
+}
+
+bool rust_helper_folio_is_ready(const struct folio *folio)
+{
+	return folio_test_uptodate(folio) && !folio_test_readahead(folio);
+}
+
+size_t rust_helper_copy_cached_folio(struct folio *folio, size_t offset,
+				     size_t bytes, struct iov_iter *iter)
+{
+	/* Whoever has it mapped may use other cache lines for it. */
+	flush_dcache_folio(folio);
+	return copy_folio_to_iter(folio, offset, bytes, iter);
+}
+
+/* Readers of a file share this without a lock. */
+loff_t rust_helper_file_prev_pos(struct file *file)
+{
+	return READ_ONCE(file->f_ra.prev_pos);
+}
+
+void rust_helper_file_set_prev_pos(struct file *file, loff_t pos)
+{
+	WRITE_ONCE(file->f_ra.prev_pos, pos);
 }
 
 u64 rust_helper_huge_encode_dev(dev_t dev)

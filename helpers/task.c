@@ -12,3 +12,8 @@ void rust_helper_cond_resched(void)
 {
 	cond_resched();
 }
+
+bool rust_helper_in_task(void)
+{
+	return in_task();
+}

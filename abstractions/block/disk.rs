@@ -30,7 +30,7 @@ use kernel::{
     str::NullTerminatedFormatter,
     sync::{
         aref::{ARef, AlwaysRefCounted},
-        atomic::{Acquire, Atomic, Relaxed, Release},
+        atomic::{Acquire, Atomic, Full, Relaxed, Release},
         LockClassKey, Mutex, MutexGuard,
     },
     types::{NotThreadSafe, Opaque, ScopeGuard},
@@ -289,8 +289,8 @@ impl<T: DiskOperations> DiskVTable<T> {
 ///
 /// # Invariants
 ///
-/// `config` is null or comes from [`KBox::into_raw`], and belongs to this. It is set from null only
-/// under `state`, and otherwise changed only under `state` with the queue frozen.
+/// `config` is null or comes from [`KBox::into_raw`], and belongs to this. The pointer changes only
+/// under `state`. What it points to changes only under `state` with the queue frozen.
 #[pin_data(PinnedDrop)]
 pub(super) struct Private<T: Operations> {
     #[pin]
@@ -564,6 +564,55 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
         Ok(())
     }
 
+    /// Takes the configuration away from requests that start from now on, waits for those that have it
+    /// already, and returns it. May sleep.
+    ///
+    /// The same restriction as for [`freeze`](Self::freeze).
+    pub fn take_config(&mut self) -> Option<KBox<T::Config>> {
+        let config = &self.disk.private().config;
+        // INVARIANT: The mutex is held.
+        //
+        // A full barrier, as `Request::start` has: requests that are not found below find null.
+        let taken = config.xchg(core::ptr::null_mut(), Full);
+        if taken.is_null() {
+            return None;
+        }
+        // Freezing waits for an RCU grace period, which is long. Most of the time there is nobody to be
+        // waited for.
+        if self.has_started_requests() {
+            drop(self.freeze());
+        }
+        // SAFETY: By the invariants of `Private` it comes from `KBox::into_raw`. No request borrows it:
+        // none started since has it, and those before have ended. Nor does anybody else: that takes the
+        // mutex, which is held through the guard that `self` borrows mutably.
+        Some(unsafe { KBox::from_raw(taken) })
+    }
+
+    /// Whether any request is in the driver's hands. May change at once where it is false.
+    fn has_started_requests(&self) -> bool {
+        /// # Safety
+        ///
+        /// `data` points to a `bool` that nobody else uses.
+        unsafe extern "C" fn found(_rq: *mut bindings::request, data: *mut c_void) -> bool {
+            // SAFETY: By the safety requirement.
+            unsafe { *data.cast::<bool>() = true };
+            // No need to look at others.
+            false
+        }
+
+        let mut any = false;
+        // SAFETY: The disk and its queue are live, and so are its tags. `found` gets a variable that is not
+        // used before the call returns.
+        unsafe {
+            bindings::blk_mq_tagset_busy_iter(
+                (*self.disk.queue()).tag_set,
+                Some(found),
+                (&raw mut any).cast(),
+            )
+        };
+        any
+    }
+
     /// Waits for all requests to end, and holds new ones back (`blk_mq_freeze_queue()`). May sleep.
     ///
     /// Must not be called by the work item of a request of this disk, even after that has ended: what
@@ -615,16 +664,6 @@ impl<T: Operations> Frozen<'_, '_, T> {
         // SAFETY: By the type invariants no request borrows the configuration, and the mutex, which
         // all others need, is held through the guard that `self` borrows mutably.
         (unsafe { config.as_mut() }, &mut self.guard.state)
-    }
-
-    /// Takes the configuration away.
-    pub fn take_config(&mut self) -> Option<KBox<T::Config>> {
-        let config = &self.guard.disk.private().config;
-        let taken = config.load(Relaxed);
-        config.store(core::ptr::null_mut(), Relaxed);
-        // SAFETY: By the invariants of `Private` it comes from `KBox::into_raw`, and nobody borrows
-        // it, as in `parts`.
-        (!taken.is_null()).then(|| unsafe { KBox::from_raw(taken) })
     }
 }
 

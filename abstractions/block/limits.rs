@@ -63,6 +63,11 @@ impl QueueLimits {
         self
     }
 
+    /// The mask that a buffer's address must not have bits in common with.
+    pub fn dma_alignment(&self) -> u32 {
+        self.0.dma_alignment
+    }
+
     /// The largest discard and the largest write-zeroes in 512-byte sectors, 0 for none; and the
     /// granularity of discard in bytes.
     pub fn set_discard(&mut self, discard: u32, write_zeroes: u32, granularity: u32) -> &mut Self {

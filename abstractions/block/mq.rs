@@ -8,12 +8,14 @@
 //!
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
+mod forward;
 mod operations;
 mod request;
 mod request_io;
 mod request_list;
 mod tag_set;
 
+pub use forward::{may_forward, RequestForwarded};
 pub use operations::Operations;
 pub use request::{Op, Request};
 pub(crate) use request_io::impl_has_request_io;

@@ -18,6 +18,7 @@ extern "C" {
 }
 
 // Checked against the headers in `helpers/fs.c`.
+const FOP_BUFFER_RASYNC: bindings::fop_flags_t = 0x1;
 const FMODE_WRITE: u32 = 0x2;
 const FMODE_NOWAIT: u32 = 1 << 27;
 const FALLOC_FL_KEEP_SIZE: c_int = 0x1;
@@ -98,6 +99,9 @@ pub trait FileExt {
     fn can_nowait(&self) -> bool;
     /// What the file stores its data in.
     fn kind(&self) -> FileKind<'_>;
+    /// Whether a read takes what is in the page cache as it is, without asking a server or a lower file:
+    /// ext4, XFS, btrfs, f2fs and block devices, which are those with `FOP_BUFFER_RASYNC`.
+    fn reads_from_cache(&self) -> bool;
     /// The block device that the file's file system lies on, if it is one.
     fn sb_block_device(&self) -> Option<&BlockDevice>;
     /// Size in bytes of the inode behind the page cache (`i_size_read()`).
@@ -187,6 +191,10 @@ impl FileExt for File {
             }
             _ => FileKind::Other,
         }
+    }
+
+    fn reads_from_cache(&self) -> bool {
+        f_op(self).fop_flags & FOP_BUFFER_RASYNC != 0
     }
 
     fn sb_block_device(&self) -> Option<&BlockDevice> {

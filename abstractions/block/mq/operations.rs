@@ -2,7 +2,7 @@
 
 //! What a blk-mq driver implements, and the vtable through which the block layer calls it.
 
-use super::{super::disk::Private, Request};
+use super::{super::disk::Private, request::Pdu, Request};
 use core::{marker::PhantomData, mem::MaybeUninit, ptr::NonNull};
 use kernel::{bindings, error::from_result, prelude::*, types::ForeignOwnable};
 
@@ -24,8 +24,9 @@ pub trait Operations: Sized + 'static {
     /// What the disk's mutex protects.
     type State: Send + Unpin;
 
-    /// What requests depend on. It is absent until the driver publishes it, and changes only while
-    /// the queue is frozen, so that a request reads it without a lock.
+    /// What requests depend on. It is absent until the driver publishes it, changes only while the
+    /// queue is frozen, and is taken away when no request uses it any more. So a request reads it
+    /// without a lock.
     type Config: Send + Sync;
 
     /// Private data of a hardware queue.
@@ -46,7 +47,8 @@ pub trait Operations: Sized + 'static {
     /// `is_last` is false where another request, or a call of [`commit_rqs`], is certain to follow
     /// at once.
     ///
-    /// Called in process context inside an RCU read-side critical section: must not sleep.
+    /// Called in process context; inside an RCU read-side critical section, and so must not sleep, unless
+    /// the tag set is one of [`TagSetFlags::BLOCKING`](super::TagSetFlags::BLOCKING).
     ///
     /// [`commit_rqs`]: Operations::commit_rqs
     fn queue_rq(
@@ -71,10 +73,9 @@ pub trait Operations: Sized + 'static {
 pub(super) struct VTable<T: Operations>(PhantomData<T>);
 
 impl<T: Operations> VTable<T> {
-    /// The offset of `T::RequestData` behind a `struct request` is its size, which has to be
+    /// The offset of the `Pdu` behind a `struct request` is the size of that, which has to be
     /// alignment enough.
-    const REQUEST_DATA_FITS: () =
-        assert!(align_of::<T::RequestData>() <= align_of::<bindings::request>());
+    const PDU_FITS: () = assert!(align_of::<Pdu<T>>() <= align_of::<bindings::request>());
 
     /// # Safety
     ///
@@ -105,11 +106,9 @@ impl<T: Operations> VTable<T> {
         // SAFETY: blk-mq passes a live `hctx` of a queue made by `OwnedDisk<T>`, whose private data
         // is released only after the queue is gone.
         let (disk, hw) = unsafe { Self::context(hctx) };
-        // SAFETY: blk-mq hands over a request that has not been started yet.
-        unsafe { bindings::blk_mq_start_request(rq) };
-        // SAFETY: The request was started above and has no other owner. Its private data was built
-        // by `init_request`, its queue belongs to an `OwnedDisk<T>`.
-        let rq = unsafe { Request::from_raw(NonNull::new_unchecked(rq)) };
+        // SAFETY: blk-mq hands over a request that has not been started yet. Its private data was
+        // built by `init_request`, its queue belongs to an `OwnedDisk<T>`.
+        let rq = unsafe { Request::start(NonNull::new_unchecked(rq)) };
         T::queue_rq(disk, hw, rq, is_last);
         bindings::BLK_STS_OK as bindings::blk_status_t
     }
@@ -127,7 +126,7 @@ impl<T: Operations> VTable<T> {
     ///
     /// Called by blk-mq only, as the consequence of `blk_mq_complete_request()`.
     unsafe extern "C" fn complete(rq: *mut bindings::request) {
-        // SAFETY: `Request::complete` is the only caller of `blk_mq_complete_request()`, and gave its
+        // SAFETY: `Request::complete` alone has `blk_mq_complete_request()` called, and gave its
         // ownership up for this call.
         let rq = unsafe { Request::from_raw(NonNull::new_unchecked(rq)) };
         T::complete(rq);
@@ -154,12 +153,12 @@ impl<T: Operations> VTable<T> {
     /// Called by blk-mq only, once after a successful `init_hctx`.
     unsafe extern "C" fn exit_hctx(hctx: *mut bindings::blk_mq_hw_ctx, index: c_uint) {
         // There is no request left, but a `queue_rq` that gave its request away may not have returned.
-        // It runs in an RCU read-side critical section. A disk's number of hardware queues is never
+        // It runs in an RCU or SRCU read-side critical section. A disk's number of hardware queues is never
         // changed, so they all go together, from the first one on, and it is enough to wait once.
         // (Where one could not be set up there was no request yet.)
         if index == 0 {
-            // SAFETY: The queue is being taken down in process context.
-            unsafe { bindings::synchronize_rcu() };
+            // SAFETY: The queue is being taken down in process context; its tag set is still there.
+            unsafe { bindings::blk_mq_wait_quiesce_done((*(*hctx).queue).tag_set) };
         }
         // SAFETY: `init_hctx` stored the result of `into_foreign` here. Those who could borrow it,
         // `queue_rq` and `commit_rqs`, are not running and will not be called again.
@@ -198,7 +197,7 @@ impl<T: Operations> VTable<T> {
 
     const OPS: bindings::blk_mq_ops = {
         #[allow(clippy::let_unit_value)]
-        let () = Self::REQUEST_DATA_FITS;
+        let () = Self::PDU_FITS;
         bindings::blk_mq_ops {
             queue_rq: Some(Self::queue_rq),
             commit_rqs: Some(Self::commit_rqs),

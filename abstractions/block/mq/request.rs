@@ -6,6 +6,7 @@
 
 use super::{
     super::disk::{Disk, Private},
+    forward::Forwarding,
     Operations,
 };
 use crate::abstractions::{cgroup::Blkcg, workqueue::OwnedQueue};
@@ -14,12 +15,15 @@ use kernel::{
     bindings,
     prelude::*,
     sync::aref::ARef,
+    types::ForeignOwnable,
     workqueue::{HasWork, RawWorkItem, Work, WorkItem, WorkItemPointer},
 };
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
     fn rust_helper_blk_should_fake_timeout(q: *mut bindings::request_queue) -> bool;
+    fn rust_helper_complete_request(rq: *mut bindings::request) -> bool;
+    fn rust_helper_full_barrier();
     fn rust_helper_req_get_ioprio(rq: *mut bindings::request) -> u16;
     fn rust_helper_zero_fill_request(rq: *mut bindings::request);
     fn rust_helper_request_blkcg_css(
@@ -70,6 +74,7 @@ impl Op {
 ///
 /// - `rq` is a request in state 2 and nobody else owns it, nor the private data behind it.
 /// - Its queue belongs to a disk made by `OwnedDisk<T>`, and is kept in use by the request.
+#[repr(transparent)]
 pub struct Request<T: Operations> {
     rq: NonNull<bindings::request>,
     _p: PhantomData<T>,
@@ -78,8 +83,42 @@ pub struct Request<T: Operations> {
 // SAFETY: The owner of a request may be any task; the private data behind it is `Send`.
 unsafe impl<T: Operations> Send for Request<T> {}
 
+/// What is behind each `struct request`.
+#[repr(C)]
+pub(super) struct Pdu<T: Operations> {
+    pub(super) data: T::RequestData,
+    /// What was published when the request was started.
+    config: *const T::Config,
+    /// For [`Request::forward`].
+    pub(super) forwarding: Forwarding,
+}
+
 impl<T: Operations> Request<T> {
-    /// Makes the owner of a request.
+    /// Takes a request over from the block layer, and starts it.
+    ///
+    /// # Safety
+    ///
+    /// `rq` was passed to `queue_rq`, by a disk made by `OwnedDisk<T>`, and not started yet.
+    pub(super) unsafe fn start(rq: NonNull<bindings::request>) -> Self {
+        // SAFETY: By the safety requirement.
+        unsafe { bindings::blk_mq_start_request(rq.as_ptr()) };
+        // Pairs with the barrier in `DiskGuard::take_config`: either that finds this request started,
+        // or the configuration is gone here.
+        //
+        // SAFETY: No requirements.
+        unsafe { rust_helper_full_barrier() };
+        // INVARIANT: By the safety requirement, and started above.
+        let this = Self {
+            rq,
+            _p: PhantomData,
+        };
+        let config = this.private().config();
+        // SAFETY: The memory behind the request is ours from now on.
+        unsafe { (&raw mut (*Self::pdu_ptr(rq.as_ptr())).config).write(config) };
+        this
+    }
+
+    /// Makes the owner of a request that was started before.
     ///
     /// # Safety
     ///
@@ -101,9 +140,14 @@ impl<T: Operations> Request<T> {
         self.rq.as_ptr()
     }
 
-    /// The private data behind a request, as `blk_mq_rq_to_pdu()` finds it.
-    pub(super) fn data_ptr(rq: *mut bindings::request) -> *mut T::RequestData {
+    /// What is behind a request, as `blk_mq_rq_to_pdu()` finds it.
+    pub(super) fn pdu_ptr(rq: *mut bindings::request) -> *mut Pdu<T> {
         rq.wrapping_add(1).cast()
+    }
+
+    /// The driver's part of that, which is the first.
+    pub(super) fn data_ptr(rq: *mut bindings::request) -> *mut T::RequestData {
+        Self::pdu_ptr(rq).cast()
     }
 
     /// The request in front of its private data, as `blk_mq_rq_from_pdu()` finds it.
@@ -122,6 +166,14 @@ impl<T: Operations> Request<T> {
         self.private().data()
     }
 
+    /// The private data of the request's hardware queue.
+    pub fn hw_data(&self) -> <T::HwData as ForeignOwnable>::Borrowed<'_> {
+        // SAFETY: By the type invariants the request is live, and so is its hardware queue: `init_hctx`
+        // stored the result of `into_foreign` there, and `exit_hctx` is called only when there is no
+        // request left.
+        unsafe { T::HwData::borrow((*(*self.as_ptr()).mq_hctx).driver_data) }
+    }
+
     /// A reference to the request's disk, which may outlive the request.
     pub fn disk_ref(&self) -> ARef<Disk<T>> {
         // SAFETY: By the type invariants the queue is in use, and so it has its disk, which is one of
@@ -129,11 +181,15 @@ impl<T: Operations> Request<T> {
         unsafe { Disk::from_raw((*(*self.as_ptr()).q).disk) }.into()
     }
 
-    /// The configuration that this request depends on; `None` where none is published.
+    /// The configuration that this request depends on: the one that was published when the request
+    /// was started.
     pub fn config(&self) -> Option<&T::Config> {
-        let config = self.private().config();
-        // SAFETY: Whoever changes or takes the configuration away first freezes the queue, which
-        // waits for this request to end. `self` cannot be ended while it is borrowed.
+        // SAFETY: By the type invariants the memory behind the request is ours.
+        let config = unsafe { (*Self::pdu_ptr(self.as_ptr())).config };
+        // SAFETY: Whoever changes the configuration freezes the queue, which waits for this request to
+        // end. Whoever takes it away, and releases it, looks for started requests before
+        // (`DiskGuard::take_config`), and finds this one: it was marked as started, then came a full
+        // barrier, then the pointer was read. `self` cannot be ended while it is borrowed.
         unsafe { config.as_ref() }
     }
 
@@ -144,7 +200,7 @@ impl<T: Operations> Request<T> {
         unsafe { Pin::new_unchecked(&mut *Self::data_ptr(self.as_ptr())) }
     }
 
-    fn flags(&self) -> u32 {
+    pub(super) fn flags(&self) -> u32 {
         // SAFETY: By the type invariants the request is live and ours.
         unsafe { (*self.as_ptr()).cmd_flags }
     }
@@ -164,6 +220,14 @@ impl<T: Operations> Request<T> {
     /// Whether write-zeroes has to leave the blocks allocated (`REQ_NOUNMAP`).
     pub fn no_unmap(&self) -> bool {
         self.flags() & (1 << bindings::req_flag_bits___REQ_NOUNMAP) != 0
+    }
+
+    /// Whether the user has forbidden discards (`discard_max_bytes` is 0, also where the driver could).
+    /// Write-zeroes requests come all the same.
+    pub fn discards_forbidden(&self) -> bool {
+        // SAFETY: By the type invariants the request keeps its queue in use, so it is not frozen; only then
+        // its limits change.
+        unsafe { (*(*self.as_ptr()).q).limits.max_user_discard_sectors == 0 }
     }
 
     /// Where the request starts, in bytes from the start of the disk.
@@ -227,16 +291,25 @@ impl<T: Operations> Request<T> {
 
     /// Hands the request over to [`Operations::complete`], on a CPU that shares a cache with the
     /// submitter. May be called from any context.
-    pub fn complete(self) {
-        let rq = self.into_raw().as_ptr();
-        // SAFETY: The request was ours until the line above, so its queue is live.
-        if unsafe { rust_helper_blk_should_fake_timeout((*rq).q) } {
+    ///
+    /// Gives the request back where this is called out of so many other completions that the stack may not
+    /// be deep enough, as where many devices lie on top of each other. Then it is to be called again with a
+    /// stack of its own, in a work item for example.
+    pub fn complete(self) -> Result<(), Self> {
+        // SAFETY: By the type invariants the request is live, and so is its queue.
+        if unsafe { rust_helper_blk_should_fake_timeout((*self.as_ptr()).q) } {
             // Fault injection wants this completion to get lost.
-            return;
+            self.into_raw();
+            return Ok(());
         }
+        let rq = self.into_raw();
         // SAFETY: The request was started and not ended, and its ownership was given up above, for
         // `VTable::complete` to take.
-        unsafe { bindings::blk_mq_complete_request(rq) };
+        if unsafe { rust_helper_complete_request(rq.as_ptr()) } {
+            return Ok(());
+        }
+        // SAFETY: Nobody took the ownership that was given up above.
+        Err(unsafe { Self::from_raw(rq) })
     }
 
     /// Queues the request's own work item on a queue of its disk, and leaves the request to it. May be

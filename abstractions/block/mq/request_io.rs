@@ -4,7 +4,7 @@
 
 use super::{Op, Operations, Request};
 use crate::abstractions::{
-    fs::{IoMode, Kiocb, KiocbOwner, KiocbParams},
+    fs::{copy_cached, IoMode, Kiocb, KiocbOwner, KiocbParams},
     iov::{BvecIter, Direction},
 };
 use core::ptr::NonNull;
@@ -129,9 +129,6 @@ where
         if bio.is_null() {
             return T::RequestData::io_done(self, Err(EIO));
         }
-        // SAFETY: The bio is one of the request's.
-        let in_first_bio = unsafe { (*bio).bi_iter.bi_size };
-
         let iter = if bio != biotail && self.collect_bvecs() {
             // SAFETY: `self` owns the request, and with it its private data.
             let bvecs = unsafe { &(*io_of(&self)).bvecs };
@@ -140,25 +137,9 @@ where
             // `done`. The request's pages are in memory for this I/O.
             unsafe { BvecIter::new(direction, bvecs.as_ptr(), bvecs.len(), 0, bytes) }
         } else {
-            let mut offset = 0;
-            // SAFETY: The bio is one of the request's; as it has data it has segments.
-            let (bvecs, nr) = unsafe {
-                (
-                    rust_helper_bio_bvecs(bio, &mut offset),
-                    rust_helper_bio_nr_bvec(bio),
-                )
-            };
             // SAFETY: The segments of the bio, and their pages, stay until the request is advanced or
             // ended, which takes its owner.
-            unsafe {
-                BvecIter::new(
-                    direction,
-                    bvecs,
-                    nr as usize,
-                    offset as usize,
-                    in_first_bio as usize,
-                )
-            }
+            unsafe { bio_iter(direction, bio) }
         };
 
         let params = KiocbParams {
@@ -190,6 +171,71 @@ where
         // SAFETY: `self` owns the request's private data.
         unsafe { (*io_of(self)).bvecs = bvecs };
         true
+    }
+}
+
+impl<T> Request<T>
+where
+    T: Operations,
+    T::Config: AsRef<File>,
+{
+    /// Fills the memory of a read with what the page cache of the file of its configuration has, from
+    /// byte `pos` of the file on. False if it does not have all; some of the memory may be filled then.
+    ///
+    /// Neither calls the filesystem nor waits ([`copy_cached`] says for which files it may be used).
+    pub fn fill_from_cache(&mut self, pos: i64) -> bool {
+        if self.op() != Op::Read {
+            return false;
+        }
+        let rq = self.as_ptr();
+        // SAFETY: `self` owns the request.
+        let mut bio = unsafe { (*rq).bio };
+        let mut pos = pos;
+        while !bio.is_null() {
+            let Some(file) = self.config().map(AsRef::as_ref) else {
+                return false;
+            };
+            // SAFETY: The bio is one of the request's.
+            let len = unsafe { (*bio).bi_iter.bi_size };
+            // SAFETY: The bio's segments and their pages stay while `self` is borrowed, and a read is
+            // there to write to them.
+            let mut iter = unsafe { bio_iter(Direction::Dest, bio) };
+            if !copy_cached(file, pos, len as usize, &mut iter) {
+                return false;
+            }
+            pos = pos.saturating_add(i64::from(len));
+            // SAFETY: As above.
+            bio = unsafe { (*bio).bi_next };
+        }
+        true
+    }
+}
+
+/// The data of one bio.
+///
+/// # Safety
+///
+/// `bio` is a bio with data. Its segments, and their pages, may be used for `'a` as `direction` says.
+unsafe fn bio_iter<'a>(direction: Direction, bio: *mut bindings::bio) -> BvecIter<'a> {
+    let mut offset = 0;
+    // SAFETY: By the safety requirement; as it has data it has segments.
+    let (bvecs, nr) = unsafe {
+        (
+            rust_helper_bio_bvecs(bio, &mut offset),
+            rust_helper_bio_nr_bvec(bio),
+        )
+    };
+    // SAFETY: By the safety requirement.
+    let bytes = unsafe { (*bio).bi_iter.bi_size };
+    // SAFETY: By the safety requirement; these are the segments that hold what is left of the bio.
+    unsafe {
+        BvecIter::new(
+            direction,
+            bvecs,
+            nr as usize,
+            offset as usize,
+            bytes as usize,
+        )
     }
 }
 

@@ -38,7 +38,7 @@ impl<T: Operations> RequestList<T> {
         }
     }
 
-    /// Whether nothing is on the list.
+    /// Whether there is no request.
     pub fn is_empty(&self) -> bool {
         self.head.is_none()
     }
@@ -56,6 +56,14 @@ impl<T: Operations> RequestList<T> {
             None => self.head = Some(rq),
         }
         self.tail = Some(rq);
+    }
+
+    /// The first request.
+    pub fn first(&self) -> Option<&Request<T>> {
+        let head = self.head.as_ref()?;
+        // SAFETY: A `Request` is a transparent pointer to a request that it owns. By the type
+        // invariants the list owns this one, and it cannot be taken while the list is borrowed.
+        Some(unsafe { &*core::ptr::from_ref(head).cast() })
     }
 
     /// Takes the first request.

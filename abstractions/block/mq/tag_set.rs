@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
-use super::{operations::VTable, Operations};
+use super::{operations::VTable, request::Pdu, Operations};
 use core::{marker::PhantomData, ops::BitOr};
 use kernel::{bindings, error::to_result, prelude::*, types::Opaque};
 
@@ -13,6 +13,8 @@ use kernel::{bindings, error::to_result, prelude::*, types::Opaque};
 pub struct TagSetFlags(u32);
 
 impl TagSetFlags {
+    /// The driver's `queue_rq` may sleep.
+    pub const BLOCKING: Self = Self(bindings::BLK_MQ_F_BLOCKING);
     /// The driver issues its requests to another block device.
     pub const STACKING: Self = Self(bindings::BLK_MQ_F_STACKING);
     /// All hardware queues share one set of tags, and so one pool of requests.
@@ -64,7 +66,7 @@ impl<T: Operations> TagSet<T> {
         try_pin_init!(Self {
             // INVARIANT: Set up by `blk_mq_alloc_tag_set()`.
             inner <- Opaque::try_ffi_init(move |slot: *mut bindings::blk_mq_tag_set| {
-                let cmd_size = u32::try_from(size_of::<T::RequestData>())?;
+                let cmd_size = u32::try_from(size_of::<Pdu<T>>())?;
                 // SAFETY: `slot` is memory for a tag set, for which all zeroes are valid.
                 unsafe {
                     slot.write_bytes(0, 1);

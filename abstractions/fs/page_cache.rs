@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reading what a file's page cache has, and nothing but that.
+//!
+//! C header: [`include/linux/pagemap.h`](srctree/include/linux/pagemap.h)
+
+use super::FileExt;
+use crate::abstractions::iov::BvecIter;
+use core::{cmp::min, ptr::NonNull};
+use kernel::{bindings, fs::File, page::PAGE_SHIFT, prelude::*};
+
+#[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
+extern "C" {
+    fn rust_helper_filemap_find_folio(
+        mapping: *mut bindings::address_space,
+        index: c_ulong,
+    ) -> *mut bindings::folio;
+    fn rust_helper_folio_put(folio: *mut bindings::folio);
+    fn rust_helper_folio_pos(folio: *const bindings::folio) -> bindings::loff_t;
+    fn rust_helper_folio_size(folio: *const bindings::folio) -> usize;
+    fn rust_helper_folio_is_ready(folio: *const bindings::folio) -> bool;
+    fn rust_helper_copy_cached_folio(
+        folio: *mut bindings::folio,
+        offset: usize,
+        bytes: usize,
+        iter: *mut bindings::iov_iter,
+    ) -> usize;
+    fn rust_helper_file_prev_pos(file: *mut bindings::file) -> bindings::loff_t;
+    fn rust_helper_file_set_prev_pos(file: *mut bindings::file, pos: bindings::loff_t);
+}
+
+/// A folio that is, or was when it was found, in a page cache.
+///
+/// # Invariants
+///
+/// `self` owns a reference to the folio.
+struct CachedFolio(NonNull<bindings::folio>);
+
+impl CachedFolio {
+    /// Finds the folio of a page of the file.
+    fn find(file: &File, index: u64) -> Option<Self> {
+        let index = c_ulong::try_from(index).ok()?;
+        // SAFETY: `f_mapping` is set when the file is opened, and lives as long as the file.
+        let folio = unsafe { rust_helper_filemap_find_folio((*file.as_ptr()).f_mapping, index) };
+        // INVARIANT: The reference comes with the folio.
+        NonNull::new(folio).map(Self)
+    }
+
+    /// Where it lies in the file, and its size, both in bytes. It can be neither moved nor split while
+    /// somebody has a reference.
+    fn range(&self) -> (i64, usize) {
+        // SAFETY: By the type invariants.
+        unsafe {
+            (
+                rust_helper_folio_pos(self.0.as_ptr()),
+                rust_helper_folio_size(self.0.as_ptr()),
+            )
+        }
+    }
+
+    /// Whether it holds what the file does, and is not the one at which readahead is to go on.
+    fn is_ready(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_folio_is_ready(self.0.as_ptr()) }
+    }
+
+    /// Marks it as used.
+    fn mark_accessed(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::folio_mark_accessed(self.0.as_ptr()) };
+    }
+
+    /// Copies a part of it. Returns how many bytes were copied.
+    fn copy(&self, offset: usize, bytes: usize, to: &mut BvecIter<'_>) -> usize {
+        // SAFETY: By the type invariants; the caller's iterator is valid.
+        unsafe { rust_helper_copy_cached_folio(self.0.as_ptr(), offset, bytes, to.as_mut_ptr()) }
+    }
+}
+
+impl Drop for CachedFolio {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_folio_put(self.0.as_ptr()) };
+    }
+}
+
+/// Copies `len` bytes of a file, from byte `pos` on, to `to`, if all of them are in its page cache and
+/// readahead has nothing to do there. Where it returns false some may have been copied.
+///
+/// Neither the filesystem nor its device are called, no lock is taken but those of the lists of pages, and
+/// nothing is waited for. So it may be
+/// called where a read from the file may not; but only for files whose reads take their data from there
+/// ([`FileExt::reads_from_cache`]). What a read does besides is left out: the time of access is not set,
+/// locks that make reads and writes of the same range atomic are not taken, and what is cached can be read
+/// also when the filesystem has been shut down. Any context but interrupts.
+pub fn copy_cached(file: &File, pos: i64, len: usize, to: &mut BvecIter<'_>) -> bool {
+    let Some(end) = i64::try_from(len).ok().and_then(|len| pos.checked_add(len)) else {
+        return false;
+    };
+    let mut pos = pos;
+    // SAFETY: The file is valid.
+    let last = unsafe { rust_helper_file_prev_pos(file.as_ptr()) } - 1;
+    while pos < end {
+        let Some(folio) = u64::try_from(pos)
+            .ok()
+            .and_then(|pos| CachedFolio::find(file, pos >> PAGE_SHIFT))
+        else {
+            return false;
+        };
+        // In this order: the size is looked at when the data is known to be there, as read(2) does.
+        if !folio.is_ready() || end > file.cached_size() {
+            return false;
+        }
+        let (start, size) = folio.range();
+        let (Ok(offset), Ok(left)) = (usize::try_from(pos - start), usize::try_from(end - pos))
+        else {
+            return false;
+        };
+        // One visit counts once, however many reads it takes. (Twice if it turns out that this cannot go on.)
+        if !(start..start.saturating_add(size as i64)).contains(&last) {
+            folio.mark_accessed();
+        }
+        let bytes = min(left, size.saturating_sub(offset));
+        if bytes == 0 || folio.copy(offset, bytes, to) != bytes {
+            return false;
+        }
+        // At most `left`, which came from an `i64`.
+        pos += bytes as i64;
+    }
+    // Readahead tells by this whether the next read follows this one.
+    //
+    // SAFETY: The file is valid.
+    unsafe { rust_helper_file_set_prev_pos(file.as_ptr(), end) };
+    true
+}
