@@ -4,7 +4,7 @@
 
 use crate::{
     abstractions::{
-        block::{disk::Disk, limits::QueueLimits},
+        block::{disk::Disk, limits::QueueLimits, BlockDevice},
         fs::{FileExt, FileKind, NoFsRecursion, StatMask},
         sync::LockKillable,
     },
@@ -89,9 +89,36 @@ impl BackingFile {
         self.file.flags() & O_DIRECT != 0
     }
 
-    /// Whether I/O can be tried without waiting.
-    pub(crate) fn can_nowait(&self) -> bool {
-        self.nowait
+    /// Whether direct I/O of that many bytes can be tried without waiting. What is larger than the
+    /// device below takes is refused only after it was accounted to its cgroup, and would count twice.
+    pub(crate) fn can_try_direct(&self, bytes: u32) -> bool {
+        if !self.nowait {
+            return false;
+        }
+        let device = match self.file.kind() {
+            FileKind::Block(bdev) => Some(bdev),
+            _ => self.file.sb_block_device(),
+        };
+        device.is_none_or(|bdev| bytes <= bdev.max_bytes())
+    }
+
+    /// Whether a buffered read can be tried without waiting. On a block device it waits for the lock of
+    /// the inode all the same.
+    pub(crate) fn can_try_buffered(&self) -> bool {
+        self.nowait && !self.block
+    }
+
+    /// Whether a read takes what is in the page cache as it is.
+    pub(crate) fn reads_from_cache(&self) -> bool {
+        self.file.reads_from_cache()
+    }
+
+    /// The file, if it is a block device.
+    pub(crate) fn block_device(&self) -> Option<&BlockDevice> {
+        match self.file.kind() {
+            FileKind::Block(bdev) if self.block => Some(bdev),
+            _ => None,
+        }
     }
 
     /// Whether the file is a block device.
@@ -109,10 +136,15 @@ impl BackingFile {
         self.dio_align.offset
     }
 
+    /// Whether direct I/O is possible at all.
+    pub(crate) fn has_dio(&self) -> bool {
+        self.file.can_odirect()
+    }
+
     /// Whether direct I/O is possible for a device of this logical block size that begins `offset`
     /// bytes into the file.
     pub(crate) fn can_dio(&self, offset: i64, block_size: u32) -> bool {
-        self.file.can_odirect()
+        self.has_dio()
             && block_size >= self.dio_align.offset
             && offset & (i64::from(self.dio_align.offset) - 1) == 0
     }

@@ -11,7 +11,7 @@ use crate::{
         module::THIS_MODULE,
         sync::LockKillable,
     },
-    device::{Loop, LoopDisk, Phase, Shared},
+    device::{DeviceParams, Loop, LoopDisk, Phase, Shared},
 };
 use kernel::{
     new_mutex, pr_warn_once,
@@ -27,16 +27,6 @@ const LOOP_CTL_GET_FREE: u32 = 0x4c82;
 /// Minor number of `/dev/loop-control` (`LOOP_CTRL_MINOR`).
 const LOOP_CTRL_MINOR: i32 = 237;
 
-/// What the index is made for.
-pub(crate) struct IndexParams {
-    /// Bits of a minor number that tell the partition.
-    pub(crate) part_bits: u32,
-    /// How many devices may be made by opening a node.
-    pub(crate) limit: Option<u32>,
-    /// Requests of each device.
-    pub(crate) queue_depth: u32,
-}
-
 /// A number that is taken.
 enum Slot {
     /// Its device is being made or removed, by somebody who has this number to himself.
@@ -48,20 +38,21 @@ enum Slot {
 /// All devices, by number.
 #[pin_data]
 pub(crate) struct Index {
-    params: IndexParams,
     shared: Arc<Shared>,
+    /// How many devices may be made by opening a node.
+    limit: Option<u32>,
     #[pin]
     slots: Mutex<RBTree<u32, Slot>>,
 }
 
 impl Index {
     /// Makes an empty index.
-    pub(crate) fn new(params: IndexParams) -> Result<Arc<Self>> {
-        let shared = Shared::new(params.part_bits, params.queue_depth)?;
+    pub(crate) fn new(params: DeviceParams, limit: Option<u32>) -> Result<Arc<Self>> {
+        let shared = Shared::new(params)?;
         Arc::pin_init(
             pin_init!(Self {
-                params,
                 shared,
+                limit,
                 slots <- new_mutex!(RBTree::new(), "loop_index"),
             }),
             GFP_KERNEL,
@@ -158,8 +149,8 @@ probe_slot!(Index);
 
 impl Probe for Index {
     fn probe(&self, minor: u32) {
-        let id = minor >> self.params.part_bits;
-        if self.params.limit.is_some_and(|limit| id >= limit) {
+        let id = minor >> self.shared.params.part_bits;
+        if self.limit.is_some_and(|limit| id >= limit) {
             return;
         }
         // Whoever opens the node sees whether there is a device.

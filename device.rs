@@ -12,7 +12,8 @@
 //! - An open device keeps the disk (not its place in the index) and the module. A bound device keeps
 //!   the module too ([`State::module`]).
 //! - A request keeps its queue in use. The binding changes only while the queue is frozen, when there
-//!   is no request, so each command finds the backing file that it started with.
+//!   is no request, and is released only after those that have it, so each command finds the backing
+//!   file that it started with.
 //!
 //! # Order of locks
 //!
@@ -26,11 +27,13 @@
 //! be read while an ioctl waits for the backing file.
 //!
 //! The attribute group is created under the disk's mutex, and takes the lock of the `struct device`.
-//! The mutex of `Index::slots` comes after the block layer's `major_names_lock`, and before none. `Submitter::waiting` is a spinlock that is never held
-//! while another lock is taken. Partitions are scanned under none of them
-//! (except for `open_mutex` in `release`), since that takes `open_mutex`. So may the last put of a
-//! file, which is done under none of them either; where a reference is dropped under one, it is not
-//! the last one, or the task puts it off until it returns to userspace.
+//! The mutex of `Index::slots` comes after the block layer's `major_names_lock`, and before none.
+//! `Submitter`'s spinlocks come last: under them a list is changed, or work queued, and nothing else.
+//!
+//! Partitions are scanned under none of them (except for `open_mutex` in `release`), since that takes
+//! `open_mutex`. So may the last put of a file, which is done under none of them either; where a
+//! reference is dropped under one, it is not the last one, or the task puts it off until it returns to
+//! userspace.
 //!
 //! [`Index`]: crate::control::Index
 //! [`DiskGuard::freeze`]: crate::abstractions::block::disk::DiskGuard::freeze
@@ -44,6 +47,7 @@ use crate::{
             },
             limits::{LimitsUpdate, QueueLimits},
             mq::{TagSetFlags, TagSetParams},
+            BioSet,
         },
         fs::{FallocateMode, FileExt, StatMask},
         module::{ModuleRef, THIS_MODULE},
@@ -77,11 +81,22 @@ use kernel::{
 /// The largest request in sectors: a number that userspace has got used to.
 const MAX_HW_SECTORS: u32 = 2560;
 
-/// Hardware queues of a device. They share their tags, so that more of them cost little.
-const NR_HW_QUEUES: u32 = 8;
+/// Writes that are not tried without waiting after one that had to wait: many more than are on their way
+/// at a time, all of which may be tried before the first one fails.
+const UNTRIED_WRITES: u32 = 1024;
 
 /// The driver.
 pub(crate) struct Loop;
+
+/// What devices are made like.
+pub(crate) struct DeviceParams {
+    /// Bits of a minor number that tell the partition.
+    pub(crate) part_bits: u32,
+    /// Requests of each device.
+    pub(crate) queue_depth: u32,
+    /// Hardware queues of each device.
+    pub(crate) nr_hw_queues: u32,
+}
 
 /// What all devices share.
 #[pin_data]
@@ -89,19 +104,19 @@ pub(crate) struct Shared {
     /// See [`ChainLock`].
     #[pin]
     pub(crate) chain: Mutex<()>,
-    part_bits: u32,
-    queue_depth: u32,
+    #[pin]
+    bios: BioSet,
+    pub(crate) params: DeviceParams,
 }
 
 impl Shared {
-    /// For devices with this many partition bits in their minor numbers, and requests.
-    pub(crate) fn new(part_bits: u32, queue_depth: u32) -> Result<Arc<Self>> {
+    pub(crate) fn new(params: DeviceParams) -> Result<Arc<Self>> {
         Arc::pin_init(
-            pin_init!(Self {
+            try_pin_init!(Self {
                 chain <- new_mutex!((), "loop_chain"),
-                part_bits,
-                queue_depth,
-            }),
+                bios <- BioSet::new(),
+                params,
+            }? Error),
             GFP_KERNEL,
         )
     }
@@ -133,6 +148,12 @@ pub(crate) struct LoopDevice {
     /// What the attributes show.
     #[pin]
     pub(crate) shown: Mutex<Option<Shown>>,
+}
+
+impl AsRef<BioSet> for LoopDevice {
+    fn as_ref(&self) -> &BioSet {
+        &self.shared.bios
+    }
 }
 
 impl LoopDevice {
@@ -204,9 +225,10 @@ pub(crate) struct Binding {
     pub(crate) read_only: bool,
     no_punch_hole: AtomicFlag,
     no_zero_range: AtomicFlag,
-    /// Writes on their way that may wait for locks of the file system. While there are some, others
-    /// had better not try without waiting: they would fail, having done half of the work.
-    pub(crate) blocking_writes: Atomic<i32>,
+    /// See [`Binding::may_try_write`].
+    untried_writes: Atomic<u32>,
+    /// Writes on their way that were allowed to wait.
+    waiting_writes: Atomic<i32>,
 }
 
 impl AsRef<File> for Binding {
@@ -224,8 +246,45 @@ impl Binding {
             read_only,
             no_punch_hole: AtomicFlag::new(false),
             no_zero_range: AtomicFlag::new(false),
-            blocking_writes: Atomic::new(0),
+            untried_writes: Atomic::new(0),
+            waiting_writes: Atomic::new(0),
         }
+    }
+
+    /// Whether a direct write is to be tried without waiting.
+    ///
+    /// One that finds in the middle that it has to wait costs more than one that waits from the start. In
+    /// a sparse file, where blocks have to be allocated, that happens again and again. So after it has
+    /// happened the next writes are not tried.
+    pub(crate) fn may_try_write(&self) -> bool {
+        // Where two tasks meet here a write may be tried too early, or too late, which does no harm.
+        match self.untried_writes.load(Relaxed) {
+            0 => true,
+            left => {
+                self.untried_writes.store(left - 1, Relaxed);
+                false
+            }
+        }
+    }
+
+    /// A write could not be done without waiting.
+    pub(crate) fn write_had_to_wait(&self) {
+        self.untried_writes.store(UNTRIED_WRITES, Relaxed);
+    }
+
+    /// A write that is allowed to wait begins.
+    pub(crate) fn begin_waiting_write(&self) {
+        self.waiting_writes.fetch_add(1, Relaxed);
+    }
+
+    /// One has ended.
+    pub(crate) fn end_waiting_write(&self) {
+        self.waiting_writes.fetch_sub(1, Relaxed);
+    }
+
+    /// Whether there are any; may be out of date at once.
+    pub(crate) fn has_waiting_writes(&self) -> bool {
+        self.waiting_writes.load(Relaxed) > 0
     }
 
     /// Whether the file was found not to support this.
@@ -249,14 +308,18 @@ impl Binding {
     /// Switches direct I/O off where it is not possible (any more), and says so.
     fn check_direct(&mut self, disk: &Disk<Loop>) {
         let block_size = disk.logical_block_size();
-        if self.direct && !self.backing.can_dio(self.offset, block_size) {
-            self.direct = false;
+        if !self.direct || self.backing.can_dio(self.offset, block_size) {
+            return;
+        }
+        self.direct = false;
+        let number = disk.data().number;
+        if self.backing.has_dio() {
             pr_info!(
-                "loop{}: no direct I/O: offset {} and block size {} do not suit the backing file\n",
-                disk.data().number,
-                self.offset,
-                block_size
+                "loop{number}: no direct I/O: offset {} and block size {block_size} do not suit the backing file\n",
+                self.offset
             );
+        } else {
+            pr_info!("loop{number}: no direct I/O: the backing file does not support it\n");
         }
     }
 }
@@ -303,7 +366,11 @@ fn rescan(disk: &Disk<Loop>) {
 impl Loop {
     /// Makes and adds device `number`.
     pub(crate) fn new_disk(number: u32, shared: Arc<Shared>) -> Result<LoopDisk> {
-        let part_bits = shared.part_bits;
+        let &DeviceParams {
+            part_bits,
+            queue_depth,
+            nr_hw_queues,
+        } = &shared.params;
         let mut limits = QueueLimits::new();
         limits.set_max_hw_sectors(MAX_HW_SECTORS);
         let params = DiskParams {
@@ -314,9 +381,10 @@ impl Loop {
             partition_scan: part_bits > 0,
             limits,
             tag_set: TagSetParams {
-                nr_hw_queues: NR_HW_QUEUES,
-                queue_depth: shared.queue_depth,
+                nr_hw_queues,
+                queue_depth,
                 flags: TagSetFlags::STACKING
+                    | TagSetFlags::BLOCKING
                     | TagSetFlags::NO_SCHED_BY_DEFAULT
                     | TagSetFlags::TAG_HCTX_SHARED,
             },
@@ -420,7 +488,7 @@ impl Loop {
         guard.size_limit = settings.size_limit;
         guard.file_name = settings.file_name;
         guard.autoclear = flags & LO_FLAGS_AUTOCLEAR != 0;
-        guard.partscan = flags & LO_FLAGS_PARTSCAN != 0 || disk.data().shared.part_bits > 0;
+        guard.partscan = flags & LO_FLAGS_PARTSCAN != 0 || disk.data().shared.params.part_bits > 0;
         guard.module = Some(module);
         // There was no file to be shown before.
         let _ = attrs::update(&guard);
@@ -485,10 +553,15 @@ impl Loop {
             // Not under the limits' lock: it tells the file system on the disk, which may do I/O.
             disk.force_media_change();
             let mut limits = LimitsUpdate::start(disk);
+            let old_alignment = limits.dma_alignment();
             backing.set_dma_alignment(&mut limits, direct);
+            // A commit raises a read-ahead that was set below the default: none without need.
+            let limits = (limits.dma_alignment() != old_alignment).then_some(limits);
             let mut frozen = guard.freeze();
-            // The mask is at most that of a page, which is valid with any other limit.
-            limits.commit_frozen(&frozen)?;
+            if let Some(limits) = limits {
+                // The mask is at most that of a page, which is valid with any other limit.
+                limits.commit_frozen(&frozen)?;
+            }
             let (Some(binding), _) = frozen.parts() else {
                 return Err(ENXIO);
             };
@@ -499,13 +572,14 @@ impl Loop {
             old = core::mem::replace(&mut binding.backing, backing);
             binding.check_direct(disk);
             drop(frozen);
-            // What somebody read in between came from the old file.
-            disk.part0().invalidate();
             shown = attrs::update(&guard);
         }
         // Under no lock.
         drop(shown);
         drop(old);
+        // What somebody read in between came from the old file. Under no lock: this may have to wait
+        // for the new one.
+        disk.part0().invalidate_in_use();
         Ok(partscan)
     }
 
@@ -525,16 +599,13 @@ impl Loop {
     /// Detaches the file, in the last close.
     fn detach(disk: &OpenLocked<'_, Self>) {
         let mut guard = disk.lock();
-        let mut binding = {
-            let mut limits = LimitsUpdate::start(disk);
-            limits.set_block_size(SECTOR_SIZE);
-            // A write that comes late, when nobody has the device open, still finds the file, or is
-            // told that there is none.
-            let mut frozen = guard.freeze();
-            // The smallest blocks suit all other limits.
-            let _ = limits.commit_frozen(&frozen);
-            frozen.take_config()
-        };
+        // A write that comes late, when nobody has the device open, still finds the file, or is told
+        // that there is none.
+        let mut binding = guard.take_config();
+        let mut limits = LimitsUpdate::start(disk);
+        limits.set_block_size(SECTOR_SIZE);
+        // The smallest blocks suit all other limits.
+        let _ = limits.commit_unconfigured(&guard);
         let module = guard.module.take();
         let has_attributes = guard.has_attributes;
         *guard = State::new();
@@ -555,7 +626,7 @@ impl Loop {
                 e.to_errno()
             );
         }
-        if disk.data().shared.part_bits == 0 {
+        if disk.data().shared.params.part_bits == 0 {
             disk.set_partition_scan(false);
         }
 
@@ -571,15 +642,17 @@ impl Loop {
     /// Changes offset, size limit, name and flags (`LOOP_SET_STATUS`).
     pub(crate) fn set_status(disk: &Disk<Self>, info: &LoopInfo64) -> Result {
         let mut guard = Self::lock_bound(disk)?;
-        let settings = Settings::new(info)?;
         let binding = guard.config().ok_or(ENXIO)?;
-        let resized = binding.offset != settings.offset || guard.size_limit != settings.size_limit;
+        let resized =
+            binding.offset as u64 != info.lo_offset || guard.size_limit as u64 != info.lo_sizelimit;
         if resized {
             // What is cached is at other places afterwards. Writing it may fail as any write may;
-            // those who wrote are told.
+            // those who wrote are told. The C driver does it before it looks at whether the new place is
+            // valid, and so do we.
             let _ = disk.part0().sync();
             disk.part0().invalidate();
         }
+        let settings = Settings::new(info)?;
 
         let mut frozen = guard.freeze();
         let (Some(binding), state) = frozen.parts() else {
@@ -600,11 +673,14 @@ impl Loop {
             disk.set_partition_scan(true);
         }
         if resized {
-            // What somebody read in between came from the old place.
-            disk.part0().invalidate();
             Self::update_capacity(&guard)?;
         }
         drop(guard);
+        if resized {
+            // What somebody read in between came from the old place. Under no lock: this may have to
+            // wait for the file.
+            disk.part0().invalidate_in_use();
+        }
         if partscan {
             rescan(disk);
         }
@@ -711,10 +787,12 @@ impl Loop {
             binding.direct,
             binding.read_only,
         );
-        binding.apply_unsupported(&mut limits);
         let mut frozen = guard.freeze();
         limits.commit_frozen(&frozen)?;
         if let (Some(binding), _) = frozen.parts() {
+            // The limits promise all anew.
+            binding.no_punch_hole.store(false, Relaxed);
+            binding.no_zero_range.store(false, Relaxed);
             binding.check_direct(disk);
         }
         drop(frozen);

@@ -3,25 +3,33 @@
 //! One command: what a request becomes, how it is issued, and how it completes.
 //!
 //! ```text
-//! start ──► try without waiting ──► io_done ──► complete ──► end
-//!   │             │ EAGAIN            ▲             │
-//!   │             ▼                   │             │ something is left
-//!   └──────► the command's own work ──┘ ◄───────────┘
+//! serve ──► bio, or copy ─────────────────────────────────► end
+//!   │          │ EAGAIN, or somebody cached it meanwhile      ▲
+//!   │          └──────────────────────┐                       │
+//!   ▼                                 │                       │
+//! start ──► try without waiting ──────│──► io_done ──► complete
+//!   │             │ EAGAIN            │      ▲            │
+//!   │             ▼                   ▼      │            │ something is left
+//!   ├──► work that others share, or the command's own ◄───┘
+//!   └──► work that other writes share
 //! ```
 
 use crate::{
     abstractions::{
-        block::mq::{impl_has_request_io, Op, Request, RequestIo, RequestIoDone},
+        block::mq::{
+            impl_has_request_io, may_forward, Op, Request, RequestForwarded, RequestIo,
+            RequestIoDone,
+        },
         error::eopnotsupp,
         fs::{
             FallocateMode::{self, PunchHole, ZeroRange},
             FileExt, IoMode,
         },
-        task::IoWorkerScope,
+        task::{in_task, IoWorkerScope},
     },
     backing::SECTOR_SIZE,
     device::{Binding, Loop},
-    submit::attributed,
+    submit::{attributed, Submitter},
     withdraw::Withdraw,
 };
 use kernel::{
@@ -39,10 +47,12 @@ pub(crate) struct LoopCmd {
     work: Work<LoopCmd>,
     #[pin]
     io: RequestIo<Loop>,
-    /// The command's work issued the I/O, so that `EAGAIN` is an error like any other.
+    /// The I/O may block, so that `EAGAIN` is an error like any other.
     blocking: bool,
-    /// The command counts in [`Binding::blocking_writes`].
-    counted: bool,
+    /// The data was written past the page cache, which is to forget what was there before.
+    written: bool,
+    /// The work is to complete the request.
+    done: bool,
     /// From `io_done` to `complete`: how many bytes were done.
     result: Result<u32>,
 }
@@ -53,6 +63,69 @@ impl_has_work! {
 
 impl_has_request_io! {
     impl HasRequestIo<Loop> for LoopCmd { self.io }
+}
+
+/// What became of a request in `queue_rq`.
+pub(crate) enum Served {
+    /// It was done, passed on, or refused.
+    Done,
+    /// It is to be [started](LoopCmd::start) by a worker.
+    Try(Request<Loop>),
+    /// It is a write that may block, to be [executed](LoopCmd::execute) after others.
+    Write(Request<Loop>),
+}
+
+/// The largest read that is copied out of the page cache by the task that submits it, in bytes. It costs
+/// less time than another task's wake-up; larger ones had better be copied beside what the submitter does.
+const MAX_COPY: u32 = 32 << 10;
+
+/// Whether the page cache alone may serve a read.
+fn may_copy(rq: &Request<Loop>, binding: &Binding) -> bool {
+    rq.bytes() <= MAX_COPY && binding.backing.reads_from_cache()
+}
+
+/// How to try a read or write without waiting, if that makes sense.
+fn mode_to_try(rq: &Request<Loop>, binding: &Binding) -> Option<IoMode> {
+    let backing = &binding.backing;
+    let nowait = match (rq.op(), binding.direct) {
+        (Op::Read, true) => backing.can_try_direct(rq.bytes()),
+        (Op::Write, true) => {
+            backing.can_try_direct(rq.bytes()) && (backing.is_block() || binding.may_try_write())
+        }
+        (Op::Read, false) => backing.can_try_buffered(),
+        _ => false,
+    };
+    nowait.then_some(match binding.direct {
+        true => IoMode::Direct { nowait },
+        false => IoMode::Buffered { nowait },
+    })
+}
+
+/// Where a request begins on the block device that the backing file is; `None` if it is none, or if
+/// bios would not do what direct I/O on the file does.
+fn forward_pos(rq: &Request<Loop>) -> Option<i64> {
+    let binding = rq.config().filter(|binding| binding.direct)?;
+    let bdev = binding.backing.block_device()?;
+    match rq.op() {
+        Op::Read => (),
+        Op::Write if !binding.read_only && bdev.takes_writes() => (),
+        _ => return None,
+    }
+    let pos = file_pos(rq, binding).ok()?;
+    // What is beyond the end of a device that has shrunk is for the file to refuse.
+    let end = pos.checked_add(i64::from(rq.bytes()))?;
+    let inside = end <= binding.backing.file().cached_size();
+    (inside && bdev.is_uncached(pos, rq.bytes())).then_some(pos)
+}
+
+/// Whether the block device that the backing file is has a part of a request in its page cache.
+fn is_cached(rq: &Request<Loop>) -> bool {
+    rq.config().is_some_and(|binding| {
+        match (binding.backing.block_device(), file_pos(rq, binding)) {
+            (Some(bdev), Ok(pos)) => !bdev.is_uncached(pos, rq.bytes()),
+            _ => false,
+        }
+    })
 }
 
 /// Where in the backing file a request begins, in bytes.
@@ -66,59 +139,105 @@ impl LoopCmd {
             work <- new_work!("loop_cmd"),
             io <- RequestIo::new(),
             blocking: false,
-            counted: false,
+            written: false,
+            done: false,
             result: Ok(0),
         })
+    }
+
+    /// Does in `queue_rq` itself what needs neither a filesystem nor waiting. Gives the request back if
+    /// there is more to it.
+    ///
+    /// Where others wait behind it (`is_last` is false) nothing is done that may wait.
+    pub(crate) fn serve(mut rq: Request<Loop>, is_last: bool) -> Served {
+        let cmd = rq.data().project();
+        *cmd.blocking = false;
+        *cmd.written = false;
+        *cmd.done = false;
+
+        let op = rq.op();
+        let Some(binding) = rq.config() else {
+            // No file: nothing to read, and nowhere to write.
+            rq.end(Err(EIO));
+            return Served::Done;
+        };
+        if op.is_write() && binding.read_only {
+            rq.end(Err(EIO));
+            return Served::Done;
+        }
+        match op {
+            Op::Read | Op::Write if is_last && binding.direct && binding.backing.is_block() => {
+                match Self::forward(rq) {
+                    Ok(()) => Served::Done,
+                    Err(rq) => Served::Try(rq),
+                }
+            }
+            Op::Read if !binding.direct && may_copy(&rq, binding) => {
+                let pos = file_pos(&rq, binding);
+                if pos.is_ok_and(|pos| rq.fill_from_cache(pos)) {
+                    rq.end(Ok(()));
+                    Served::Done
+                } else {
+                    Served::Try(rq)
+                }
+            }
+            Op::Write if may_share_task(&rq, binding) && mode_to_try(&rq, binding).is_none() => {
+                Self::set_blocking(&mut rq);
+                Served::Write(rq)
+            }
+            _ => Served::Try(rq),
+        }
+    }
+
+    /// Passes a read or write of a block device on, as a bio, if a task is here that submits one. Gives
+    /// the request back where that is not possible, or not the same as direct I/O on the device's file.
+    fn forward(rq: Request<Loop>) -> Result<(), Request<Loop>> {
+        match forward_pos(&rq) {
+            Some(pos) if may_forward() => rq.forward(pos),
+            _ => Err(rq),
+        }
     }
 
     /// Issues a request, without waiting if it can be.
     ///
     /// Called in a worker, with a plug.
     pub(crate) fn start(mut rq: Request<Loop>) {
-        let cmd = rq.data().project();
-        *cmd.blocking = false;
-        *cmd.counted = false;
-
-        let op = rq.op();
         let Some(binding) = rq.config() else {
             return rq.end(Err(EIO));
         };
-        if op.is_write() && binding.read_only {
-            return rq.end(Err(EIO));
-        }
-        let mode = match (op, binding.direct) {
-            _ if !binding.backing.can_nowait() => None,
-            (Op::Read, true) => Some(IoMode::Direct { nowait: true }),
-            (Op::Write, true) if may_try_write(binding) => Some(IoMode::Direct { nowait: true }),
-            (Op::Read, false) => Some(IoMode::Buffered { nowait: true }),
-            _ => None,
-        };
-        match mode {
+        match mode_to_try(&rq, binding) {
             Some(mode) => attributed(rq, |rq| Self::transfer(rq, mode)),
+            None if rq.op() == Op::Write && may_share_task(&rq, binding) => {
+                Self::set_blocking(&mut rq);
+                Submitter::enqueue_write(rq);
+            }
             None => Self::defer(rq),
         }
     }
 
+    /// From here on the request may block.
+    fn set_blocking(rq: &mut Request<Loop>) {
+        *rq.data().project().blocking = true;
+    }
+
     /// Leaves the request to its own work item, which may block. May be called from any context.
     fn defer(mut rq: Request<Loop>) {
-        let op = rq.op();
-        let counts = match rq.config() {
-            Some(binding) if op == Op::Write && !binding.backing.is_block() => {
-                binding.blocking_writes.add(1, Relaxed);
-                true
-            }
-            _ => false,
-        };
-        let cmd = rq.data().project();
-        *cmd.blocking = true;
-        *cmd.counted = counts;
+        Self::set_blocking(&mut rq);
+        Self::enqueue(rq);
+    }
+
+    fn enqueue(rq: Request<Loop>) {
+        // There is a queue: no device is bound without.
         if let Err(rq) = rq.enqueue(|device| device.queue.as_ref()) {
-            Self::finish(rq, Err(EIO));
+            rq.end(Err(EIO));
         }
     }
 
-    /// Carries the request out. May block.
-    fn execute(rq: Request<Loop>) {
+    /// Carries a request out. May block.
+    pub(crate) fn execute(mut rq: Request<Loop>) {
+        if *rq.data().project().written {
+            return Self::forget_cached(rq);
+        }
         let op = rq.op();
         let Some(binding) = rq.config() else {
             return Self::finish(rq, Err(EIO));
@@ -149,29 +268,44 @@ impl LoopCmd {
         }
     }
 
+    /// The rest of a write that was passed on while somebody read what was there before into the page cache.
+    fn forget_cached(rq: Request<Loop>) {
+        if let Some(binding) = rq.config() {
+            if let (Some(bdev), Ok(pos)) = (binding.backing.block_device(), file_pos(&rq, binding))
+            {
+                bdev.invalidate_range(pos, rq.bytes());
+            }
+        }
+        Self::finish_whole(rq, Ok(()));
+    }
+
     fn finish_whole(rq: Request<Loop>, result: Result) {
         let bytes = rq.bytes();
         Self::finish(rq, result.map(|()| bytes));
     }
 
     fn transfer(rq: Request<Loop>, mode: IoMode) {
-        match rq.config().ok_or(EIO).and_then(|b| file_pos(&rq, b)) {
-            Ok(pos) => rq.issue(pos, mode),
+        let Some(binding) = rq.config() else {
+            return Self::finish(rq, Err(EIO));
+        };
+        match file_pos(&rq, binding) {
+            Ok(pos) => {
+                if rq.op() == Op::Write && !mode.nowait() {
+                    binding.begin_waiting_write();
+                }
+                rq.issue(pos, mode);
+            }
             Err(e) => Self::finish(rq, Err(e)),
         }
     }
 
     /// The command was carried out, or failed. May be called from any context.
     fn finish(mut rq: Request<Loop>, result: Result<u32>) {
-        let cmd = rq.data().project();
-        *cmd.result = result;
-        let counted = core::mem::take(cmd.counted);
-        if counted {
-            if let Some(binding) = rq.config() {
-                binding.blocking_writes.add(-1, Relaxed);
-            }
+        *rq.data().project().result = result;
+        if let Err(mut rq) = rq.complete() {
+            *rq.data().project().done = true;
+            Self::enqueue(rq);
         }
-        rq.complete();
     }
 
     /// Ends a request, or goes on with what is left of it. May be called from any context.
@@ -199,13 +333,47 @@ impl LoopCmd {
 
 impl RequestIoDone<Loop> for LoopCmd {
     fn io_done(mut rq: Request<Loop>, result: Result<u32>) {
+        let blocking = *rq.data().project().blocking;
+        let write = rq.op() == Op::Write;
+        let Some(binding) = rq.config() else {
+            return Self::finish(rq, Err(EIO));
+        };
+        if blocking && write {
+            binding.end_waiting_write();
+        }
         match result {
             // Some file systems do not know how not to wait, and say it this way (ext4 does where
             // direct I/O falls back to the page cache).
-            Err(e) if (e == EAGAIN || e == eopnotsupp()) && !*rq.data().project().blocking => {
-                Self::defer(rq)
+            Err(e) if (e == EAGAIN || e == eopnotsupp()) && !blocking => {
+                if write {
+                    binding.write_had_to_wait();
+                }
+                let may_follow = may_share_task(&rq, binding) && (write || may_follow(binding));
+                // What collects them is for tasks only.
+                if !may_follow || !in_task() {
+                    return Self::defer(rq);
+                }
+                Self::set_blocking(&mut rq);
+                match write {
+                    true => Submitter::enqueue_write(rq),
+                    false => Submitter::enqueue_read(rq),
+                }
             }
             result => Self::finish(rq, result),
+        }
+    }
+}
+
+impl RequestForwarded<Loop> for LoopCmd {
+    fn forwarded(mut rq: Request<Loop>, result: Result) {
+        match result {
+            Ok(()) if rq.op() == Op::Write && is_cached(&rq) => {
+                *rq.data().project().written = true;
+                Self::defer(rq);
+            }
+            Err(e) if e == EAGAIN => Self::defer(rq),
+            // Where the device below completed it, by its own settings of the CPU.
+            result => rq.end(result),
         }
     }
 }
@@ -213,20 +381,38 @@ impl RequestIoDone<Loop> for LoopCmd {
 impl WorkItem for LoopCmd {
     type Pointer = Request<Loop>;
 
-    fn run(rq: Request<Loop>) {
+    fn run(mut rq: Request<Loop>) {
         let _scope = IoWorkerScope::enter();
+        if core::mem::take(rq.data().project().done) {
+            return Self::complete(rq);
+        }
         attributed(rq, Self::execute);
     }
 }
 
-/// A write to a file that would have to wait half-way costs more than one that waits from the start, and
-/// takes the lock of the inode from those that do.
-fn may_try_write(binding: &Binding) -> bool {
-    binding.backing.is_block() || binding.blocking_writes.load(Relaxed) == 0
+/// Whether what has to wait, or may have to, can be done in one task with others of its kind. Writes take the
+/// file's lock in turn anyway; see [`may_follow`] for reads. Not so on a block device; and what a cgroup has to
+/// wait for by its limits is not for others to wait for.
+fn may_share_task(rq: &Request<Loop>, binding: &Binding) -> bool {
+    !binding.backing.is_block() && rq.blkcg().is_none_or(|blkcg| blkcg.is_root())
 }
 
-/// Makes the range of a request read as zeroes, in the first of some ways that the file supports.
+/// Whether reads that had to wait do so for the same thing, or for as long. With direct I/O that is the lock of the
+/// file, if a write may have it. Through the page cache, the attempt has put the pages on their way: while one
+/// read waits the others' pages come too.
+fn may_follow(binding: &Binding) -> bool {
+    match binding.direct {
+        true => binding.has_waiting_writes(),
+        false => binding.backing.reads_from_cache(),
+    }
+}
+
+/// Makes the range of a request read as zeroes, in the first of some ways that the file supports. Where
+/// discards are forbidden the file is left as it is, and whoever wants zeroes has to write them.
 fn deallocate(rq: &Request<Loop>, binding: &Binding, modes: &[FallocateMode]) -> Result {
+    if rq.discards_forbidden() {
+        return Err(eopnotsupp());
+    }
     let pos = file_pos(rq, binding)?;
     let len = i64::from(rq.bytes());
     for &mode in modes {

@@ -13,7 +13,8 @@ use crate::{
         miscdevice::Registration,
         module_param::{module_params, IntParam},
     },
-    control::{Control, Index, IndexParams},
+    control::{Control, Index},
+    device::DeviceParams,
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -67,6 +68,14 @@ module_params! {
         name: "hw_queue_depth",
         description: "Queue depth for each hardware queue. Default: 128",
     );
+
+    /// Hardware queues of a device, which share its requests; no more than there are CPUs are made. Each
+    /// has its own tasks to submit from. The C driver has one.
+    static NR_HW_QUEUES: IntParam = IntParam::new(8).at_least(1) => (
+        name: "nr_hw_queues",
+        description: "Maximum number of hardware queues per loop device. Default: 8",
+        parmtype: "int",
+    );
 }
 
 /// Major number of loop devices (`LOOP_MAJOR`).
@@ -113,15 +122,17 @@ impl kernel::InPlaceModule for LoopModule {
             if !(0..=1i64 << (MINOR_BITS - part_bits)).contains(&i64::from(count)) {
                 return Err(EINVAL);
             }
-            let index = Index::new(IndexParams {
+            let limit = MAX_LOOP
+                .is_specified()
+                .then_some(count)
+                .and_then(|count| u32::try_from(count).ok())
+                .filter(|&count| count != 0);
+            let params = DeviceParams {
                 part_bits,
-                limit: MAX_LOOP
-                    .is_specified()
-                    .then_some(count)
-                    .and_then(|count| u32::try_from(count).ok())
-                    .filter(|&count| count != 0),
-                queue_depth: HW_QUEUE_DEPTH.get() as u32,
-            })?;
+                queue_depth: u32::try_from(HW_QUEUE_DEPTH.get())?,
+                nr_hw_queues: u32::try_from(NR_HW_QUEUES.get())?,
+            };
+            let index = Index::new(params, limit)?;
 
             Ok(try_pin_init!(Self {
                 _control <- Registration::new(index.clone()),

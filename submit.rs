@@ -4,8 +4,13 @@
 //! a task of our own.
 //!
 //! `queue_rq` may run in a task that is itself in the middle of file-system I/O, deep in the stack, with
-//! a plug and a list of bios of its own. So a request always changes task. The price of that is paid
-//! back by batching: a hardware queue's requests are issued together, under one plug.
+//! locks of its filesystem held. So a request that needs a filesystem changes task. Two kinds don't: direct
+//! I/O on a block device, which goes on as a bio, and small reads that the page cache alone can serve.
+//!
+//! The price of changing task is paid back by batching: a hardware queue's requests are issued together,
+//! under one plug, first all that can be done without waiting. Writes to a file that may have to wait go to a
+//! second task, where they follow each other, and so do in a third one reads of a file that had to wait. What
+//! else turns out to have to wait, perhaps in interrupt context, is left to work of its own.
 
 use crate::{
     abstractions::{
@@ -17,84 +22,193 @@ use crate::{
         task::{cond_resched, IoWorkerScope},
     },
     device::{Binding, Loop, LoopDevice, State},
-    loop_cmd::LoopCmd,
+    loop_cmd::{LoopCmd, Served},
 };
 use kernel::{
     impl_has_work, new_spinlock, new_work,
     prelude::*,
     sync::{Arc, ArcBorrow, SpinLock},
-    workqueue::{Work, WorkItem},
+    workqueue::{HasWork, Work, WorkItem},
 };
 
-/// What waits to be issued.
-struct Waiting {
+/// Requests that wait for a work.
+struct Lane {
     requests: RequestList<Loop>,
-    /// The work is queued, and has not taken the requests yet.
-    kicked: bool,
+    /// The work is queued, or running, and will look here again.
+    coming: bool,
+}
+
+impl Lane {
+    const fn new() -> Self {
+        Self {
+            requests: RequestList::new(),
+            coming: false,
+        }
+    }
+
+    /// Has the work come, if something waits for it. Called with the lock that the lane is under, which keeps
+    /// the requests, and so the device and its queue, from being done with.
+    fn kick<const ID: u64>(&mut self, submitter: ArcBorrow<'_, Submitter>)
+    where
+        Submitter: WorkItem<ID, Pointer = Arc<Submitter>> + HasWork<Submitter, ID>,
+    {
+        if self.coming {
+            return;
+        }
+        let Some(rq) = self.requests.first() else {
+            return;
+        };
+        // There is one: no device is bound without, and the request was submitted to one that is.
+        let Some(queue) = rq.disk().queue.as_ref() else {
+            return;
+        };
+        // It may be about to return from its last run. Then it runs once more after that.
+        let _ = queue.enqueue::<Arc<Submitter>, ID>(submitter.into());
+        self.coming = true;
+    }
+
+    /// Takes the next one; is to be called until there is none.
+    fn next(&mut self) -> Option<Request<Loop>> {
+        let next = self.requests.pop_front();
+        self.coming = next.is_some();
+        next
+    }
+}
+
+/// What waits in a hardware queue.
+struct Waiting {
+    /// What can be tried without waiting, or needs work of its own.
+    tries: Lane,
+    /// Writes of a file that may block.
+    writes: Lane,
+    /// Reads of a file that could not be done without waiting.
+    reads: Lane,
 }
 
 /// Issues the requests of one hardware queue.
+///
+/// The lock is taken in tasks only, and does not keep interrupts off. A task that ends I/O with interrupts off
+/// may take it too, so it must hold no lock that interrupts take. The block layer reports I/O that would have
+/// had to wait under none.
 #[pin_data]
 pub(crate) struct Submitter {
     #[pin]
     waiting: SpinLock<Waiting>,
     #[pin]
-    work: Work<Submitter>,
+    tries: Work<Submitter, TRIES>,
+    #[pin]
+    writes: Work<Submitter, WRITES>,
+    #[pin]
+    reads: Work<Submitter, READS>,
 }
 
+const TRIES: u64 = 0;
+const WRITES: u64 = 1;
+const READS: u64 = 2;
+
 impl_has_work! {
-    impl HasWork<Self> for Submitter { self.work }
+    impl HasWork<Self, TRIES> for Submitter { self.tries }
+    impl HasWork<Self, WRITES> for Submitter { self.writes }
+    impl HasWork<Self, READS> for Submitter { self.reads }
 }
 
 impl Submitter {
     fn new() -> Result<Arc<Self>> {
+        let waiting = Waiting {
+            tries: Lane::new(),
+            writes: Lane::new(),
+            reads: Lane::new(),
+        };
         Arc::pin_init(
             pin_init!(Self {
-                waiting <- new_spinlock!(
-                    Waiting {
-                        requests: RequestList::new(),
-                        kicked: false,
-                    },
-                    "loop_submitter"
-                ),
-                work <- new_work!("loop_submitter"),
+                waiting <- new_spinlock!(waiting, "loop_submitter"),
+                tries <- new_work!("loop_tries"),
+                writes <- new_work!("loop_writes"),
+                reads <- new_work!("loop_reads"),
             }),
             GFP_KERNEL,
         )
     }
 
-    /// Has the work run, if anything waits for it and nobody has done so yet.
-    fn kick(this: ArcBorrow<'_, Self>, device: &LoopDevice) {
-        {
-            let mut waiting = this.waiting.lock();
-            if waiting.kicked || waiting.requests.is_empty() {
+    /// Has all that waits issued.
+    fn kick(this: ArcBorrow<'_, Self>, waiting: &mut Waiting) {
+        waiting.tries.kick::<TRIES>(this);
+        waiting.writes.kick::<WRITES>(this);
+    }
+
+    /// Leaves a write that may block to the work for these.
+    pub(crate) fn enqueue_write(rq: Request<Loop>) {
+        let this: Arc<Self> = rq.hw_data().into();
+        let mut waiting = this.waiting.lock();
+        waiting.writes.requests.push_back(rq);
+        waiting.writes.kick::<WRITES>(this.as_arc_borrow());
+    }
+
+    /// Leaves a read that had to wait to the work for these.
+    pub(crate) fn enqueue_read(rq: Request<Loop>) {
+        let this: Arc<Self> = rq.hw_data().into();
+        let mut waiting = this.waiting.lock();
+        waiting.reads.requests.push_back(rq);
+        waiting.reads.kick::<READS>(this.as_arc_borrow());
+    }
+
+    /// Issues a batch, and what came meanwhile as the next one.
+    fn try_all(&self) {
+        let _scope = IoWorkerScope::enter();
+        loop {
+            let mut requests = {
+                let lane = &mut self.waiting.lock().tries;
+                lane.coming = !lane.requests.is_empty();
+                core::mem::take(&mut lane.requests)
+            };
+            if requests.is_empty() {
                 return;
             }
-            waiting.kicked = true;
+            with_plug(|| {
+                while let Some(rq) = requests.pop_front() {
+                    LoopCmd::start(rq);
+                    cond_resched();
+                }
+            });
         }
-        if let Some(queue) = device.queue.as_ref() {
-            // It may be running still. Then it is queued once more, and finds what came meanwhile.
-            let _ = queue.enqueue(Arc::from(this));
+    }
+
+    /// Carries out what waits in a lane, and what comes meanwhile, one after the other. Under no plug: what is
+    /// issued here may be what the next one has to wait for.
+    fn execute_all(&self, lane: impl Fn(&mut Waiting) -> &mut Lane) {
+        let _scope = IoWorkerScope::enter();
+        loop {
+            let next = lane(&mut self.waiting.lock()).next();
+            let Some(rq) = next else {
+                return;
+            };
+            attributed(rq, LoopCmd::execute);
+            cond_resched();
         }
     }
 }
 
-impl WorkItem for Submitter {
+impl WorkItem<TRIES> for Submitter {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        let mut requests = {
-            let mut waiting = this.waiting.lock();
-            waiting.kicked = false;
-            core::mem::take(&mut waiting.requests)
-        };
-        let _scope = IoWorkerScope::enter();
-        with_plug(|| {
-            while let Some(rq) = requests.pop_front() {
-                LoopCmd::start(rq);
-                cond_resched();
-            }
-        });
+        this.try_all();
+    }
+}
+
+impl WorkItem<WRITES> for Submitter {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        this.execute_all(|waiting| &mut waiting.writes);
+    }
+}
+
+impl WorkItem<READS> for Submitter {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        this.execute_all(|waiting| &mut waiting.reads);
     }
 }
 
@@ -126,24 +240,32 @@ impl Operations for Loop {
     }
 
     fn queue_rq(
-        device: &LoopDevice,
+        _device: &LoopDevice,
         hw: ArcBorrow<'_, Submitter>,
         rq: Request<Self>,
         is_last: bool,
     ) {
-        if rq.config().is_some() {
-            hw.waiting.lock().requests.push_back(rq);
-        } else {
-            // No file: nothing to read, and nowhere to write.
-            rq.end(Err(EIO));
+        // Before anything here can wait.
+        if is_last {
+            Submitter::kick(hw, &mut hw.waiting.lock());
+        }
+        let served = LoopCmd::serve(rq, is_last);
+        if let Served::Done = served {
+            return;
+        }
+        let mut waiting = hw.waiting.lock();
+        match served {
+            Served::Done => (),
+            Served::Try(rq) => waiting.tries.requests.push_back(rq),
+            Served::Write(rq) => waiting.writes.requests.push_back(rq),
         }
         if is_last {
-            Submitter::kick(hw, device);
+            Submitter::kick(hw, &mut waiting);
         }
     }
 
-    fn commit_rqs(device: &LoopDevice, hw: ArcBorrow<'_, Submitter>) {
-        Submitter::kick(hw, device);
+    fn commit_rqs(_device: &LoopDevice, hw: ArcBorrow<'_, Submitter>) {
+        Submitter::kick(hw, &mut hw.waiting.lock());
     }
 
     fn complete(rq: Request<Self>) {

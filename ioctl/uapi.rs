@@ -87,6 +87,12 @@ type OldDev = u64;
 #[cfg(not(CONFIG_X86_64))]
 type OldDev = u32;
 
+/// `compat_dev_t`
+#[cfg(CONFIG_X86_64)]
+type CompatDev = u16;
+#[cfg(not(CONFIG_X86_64))]
+type CompatDev = u32;
+
 const DEV_PADDING: usize = size_of::<OldDev>() - size_of::<u32>();
 
 /// `struct loop_info`, of a 64-bit program
@@ -124,9 +130,11 @@ const _: () = {
 #[derive(FromBytes, IntoBytes)]
 pub(crate) struct CompatLoopInfo {
     lo_number: i32,
-    lo_device: u32,
+    lo_device: CompatDev,
+    padding1: [u8; 4 - size_of::<CompatDev>()],
     lo_inode: u32,
-    lo_rdevice: u32,
+    lo_rdevice: CompatDev,
+    padding2: [u8; 4 - size_of::<CompatDev>()],
     lo_offset: i32,
     lo_encrypt_type: i32,
     lo_encrypt_key_size: i32,
