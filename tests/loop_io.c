@@ -24,6 +24,7 @@
  *	fallocate MODE OFFSET LENGTH	MODE as in linux/falloc.h
  *	discard, zeroout OFFSET LENGTH	the ioctls of block devices
  *	hold COMMAND			runs a shell command with the file open
+ *	map-hold OFFSET LENGTH COMMAND	and with its pages mapped
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -169,6 +170,21 @@ static int mapped(bool write, uint64_t seed, uint64_t offset, uint64_t len)
 	return err;
 }
 
+static int map_hold(size_t offset, size_t len, const char *command)
+{
+	volatile char *at = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, offset);
+	size_t i;
+	int err;
+
+	if (at == MAP_FAILED)
+		return errno;
+	for (i = 0; i < len; i += 4096)
+		at[i];
+	err = system(command) ? EREMOTEIO : 0;
+	munmap((void *)at, len);
+	return err;
+}
+
 static int once(const struct op *op, bool write)
 {
 	uint64_t offset = number(op_arg(op, 0));
@@ -238,6 +254,9 @@ static int run(const struct op *op)
 
 	if (!strcmp(name, "hold"))
 		return system(op_arg(op, 0)) ? EREMOTEIO : 0;
+	if (!strcmp(name, "map-hold"))
+		return map_hold(number(op_arg(op, 0)), number(op_arg(op, 1)),
+				op_arg(op, 2));
 	if (!strcmp(name, "cached"))
 		return cached(op_arg(op, 0));
 	for (i = 0; i < 4 && i < op->argc; i++)
@@ -315,6 +334,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < argc; i++) {
 		const char *const readers[] = {
 			"check", "zero", "map-check", "read", "hold", "cached",
+			"map-hold",
 		};
 		size_t j;
 

@@ -5,7 +5,7 @@
  *	loop_ioctl [-c] DEVICE operation argument... [=RESULT] [, operation...]
  *
  * -c issues the ioctls through the 32-bit system call entry, with the
- * structures that 32-bit programs use.
+ * structures that 32-bit programs use. loop_ioctl32 is such a program.
  *
  * The device is opened for reading and writing by the first operation that
  * needs it, unless "open" comes first. "fd:N" as DEVICE is one which is open
@@ -15,6 +15,7 @@
  *				r and w, x for O_EXCL, n for O_NONBLOCK
  *	use N, close N		uses or closes the N-th opened (from 0)
  *	drop-caps		gives up all capabilities
+ *	catch			SIGUSR1 is not fatal from here on
  *	set-fd FILE, change-fd FILE, clr-fd
  *	configure FILE [block_size=N] [FIELD=VALUE...]
  *	set-status, set-status64 [keep] [FIELD=VALUE...]
@@ -24,6 +25,8 @@
  *	set-capacity, set-dio N, set-block-size N
  *	add N, remove N, get-free	on loop-control; print what they return
  *	read OFFSET LENGTH, write OFFSET LENGTH, fsync
+ *	dio-align		prints how direct I/O on the file DEVICE has to be
+ *				aligned, in memory and in the file; 0 if unknown
  *	size BYTES		what BLKGETSIZE64 has to say
  *	ro N			what BLKROGET has to say
  *	add-part N OFFSET LENGTH, del-part N	BLKPG, in bytes
@@ -39,8 +42,6 @@
  * NULL, unmapped, half unmapped, not writable, not aligned.
  */
 #include <fcntl.h>
-#include <signal.h>
-#include <setjmp.h>
 #include <unistd.h>
 #include <linux/blkpg.h>
 #include <linux/capability.h>
@@ -50,30 +51,12 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include "loop_abi.h"
 #include "loop_test.h"
 
-#ifndef MAP_32BIT
-#define MAP_32BIT 0
-#endif
-
 #define MAX_OPEN 8
-
-/* The old status structure as a 32-bit x86 program sees it. */
-struct loop_info_compat {
-	int32_t lo_number;
-	uint16_t lo_device;
-	uint32_t lo_inode;
-	uint16_t lo_rdevice;
-	int32_t lo_offset;
-	int32_t lo_encrypt_type;
-	int32_t lo_encrypt_key_size;
-	int32_t lo_flags;
-	char lo_name[LO_NAME_SIZE];
-	unsigned char lo_encrypt_key[LO_KEY_SIZE];
-	uint32_t lo_init[2];
-	char reserved[4];
-};
 
 static const char *device;
 static bool compat;
@@ -81,52 +64,6 @@ static int fds[MAX_OPEN];
 static int nr_fds;
 static int cur;
 static bool failed;
-static long page;
-static char *area;		/* three pages, below 4 GiB: rw, r, none */
-
-#ifdef __x86_64__
-static sigjmp_buf no_entry;
-
-static void no_entry_handler(int sig)
-{
-	(void)sig;
-	siglongjmp(no_entry, 1);
-}
-
-static long syscall32(long nr, long a, long b, long c)
-{
-	long ret;
-
-	asm volatile("int $0x80"
-		     : "=a" (ret)
-		     : "0" (nr), "b" (a), "c" (b), "d" (c)
-		     : "memory", "r8", "r9", "r10", "r11");
-	return (int)ret;
-}
-
-static void need_syscall32(void)
-{
-	signal(SIGSEGV, no_entry_handler);
-	if (sigsetjmp(no_entry, 1) || syscall32(20, 0, 0, 0) != getpid()) {
-		printf("no 32-bit system calls\n");
-		exit(TEST_SKIP);
-	}
-	signal(SIGSEGV, SIG_DFL);
-}
-#else
-static long syscall32(long nr, long a, long b, long c)
-{
-	(void)nr, (void)a, (void)b, (void)c;
-	return -ENOSYS;
-}
-
-static void need_syscall32(void)
-{
-	printf("no 32-bit system calls\n");
-	exit(TEST_SKIP);
-}
-#endif
-
 static int open_device(int flags)
 {
 	int fd;
@@ -170,21 +107,11 @@ static int mode_flags(const char *mode)
 	return flags;
 }
 
-static bool prefixed(const char *s, const char *prefix, const char **rest)
-{
-	size_t len = strlen(prefix);
-
-	if (strncmp(s, prefix, len))
-		return false;
-	*rest = s + len;
-	return true;
-}
-
 /* The descriptor to pass as the backing file. */
 static int backing_fd(const char *spec)
 {
 	const char *path = spec;
-	int flags = O_RDWR;
+	int flags;
 	int pair[2];
 	int fd;
 
@@ -213,148 +140,12 @@ static int backing_fd(const char *spec)
 		return fd;
 	}
 
-	if (prefixed(spec, "rd:", &path))
-		flags = O_RDONLY | O_DIRECT;
-	else if (prefixed(spec, "r:", &path))
-		flags = O_RDONLY;
-	else if (prefixed(spec, "w:", &path))
-		flags = O_WRONLY;
-	else if (prefixed(spec, "d:", &path))
-		flags = O_RDWR | O_DIRECT;
-	else if (prefixed(spec, "p:", &path))
-		flags = O_PATH;
+	flags = file_flags(spec, &path);
 	fd = open(path, flags | O_CLOEXEC);
 	if (fd < 0)
 		usage("%s: %s", spec, strerror(errno));
 	return fd;
 }
-
-/* Where a structure of @size bytes lies for this operation. */
-static void *place(const struct op *op, size_t size)
-{
-	const char *ptr = op_value(op, "ptr");
-
-	if (!ptr)
-		return area;
-	if (!strcmp(ptr, "null"))
-		return NULL;
-	if (!strcmp(ptr, "bad"))
-		return area + 2 * page;
-	if (!strcmp(ptr, "edge"))
-		return area + 2 * page - size / 2 / 8 * 8;
-	if (!strcmp(ptr, "ro"))
-		return area + page;
-	if (!strcmp(ptr, "odd"))
-		return area + 1;
-	usage("ptr=%s", ptr);
-}
-
-/* Copies to or from where the kernel shall look, as far as that is mapped. */
-static void put(char *to, const void *from, size_t size)
-{
-	if (!to || to >= area + 2 * page)
-		return;
-	mprotect(area + page, page, PROT_READ | PROT_WRITE);
-	if (to + size > area + 2 * page)
-		size = area + 2 * page - to;
-	memcpy(to, from, size);
-	mprotect(area + page, page, PROT_READ);
-}
-
-static void set_text(void *to, size_t size, const char *text)
-{
-	size_t len = strlen(text);
-
-	/* No byte is kept for the NUL: the driver has to add it. */
-	memset(to, 0, size);
-	memcpy(to, text, len < size ? len : size);
-}
-
-static void fill_info(const struct op *op, struct loop_info64 *info)
-{
-	char *v;
-
-	if ((v = op_value(op, "offset")))
-		info->lo_offset = number(v);
-	if ((v = op_value(op, "sizelimit")))
-		info->lo_sizelimit = number(v);
-	if ((v = op_value(op, "flags")))
-		info->lo_flags = number(v);
-	if ((v = op_value(op, "number")))
-		info->lo_number = number(v);
-	if ((v = op_value(op, "device")))
-		info->lo_device = number(v);
-	if ((v = op_value(op, "inode")))
-		info->lo_inode = number(v);
-	if ((v = op_value(op, "rdevice")))
-		info->lo_rdevice = number(v);
-	if ((v = op_value(op, "encrypt_type")))
-		info->lo_encrypt_type = number(v);
-	if ((v = op_value(op, "key_size")))
-		info->lo_encrypt_key_size = number(v);
-	if ((v = op_value(op, "init")))
-		info->lo_init[0] = info->lo_init[1] = number(v);
-	if ((v = op_value(op, "file_name")))
-		set_text(info->lo_file_name, LO_NAME_SIZE, v);
-	if ((v = op_value(op, "crypt_name")))
-		set_text(info->lo_crypt_name, LO_NAME_SIZE, v);
-	if ((v = op_value(op, "key")))
-		set_text(info->lo_encrypt_key, LO_KEY_SIZE, v);
-}
-
-static void to_old(const struct loop_info64 *info, struct loop_info *old)
-{
-	memset(old, 0, sizeof(*old));
-	old->lo_number = info->lo_number;
-	old->lo_device = info->lo_device;
-	old->lo_inode = info->lo_inode;
-	old->lo_rdevice = info->lo_rdevice;
-	old->lo_offset = info->lo_offset;
-	old->lo_encrypt_type = info->lo_encrypt_type;
-	old->lo_encrypt_key_size = info->lo_encrypt_key_size;
-	old->lo_flags = info->lo_flags;
-	memcpy(old->lo_name, info->lo_file_name, LO_NAME_SIZE);
-	memcpy(old->lo_encrypt_key, info->lo_encrypt_key, LO_KEY_SIZE);
-	old->lo_init[0] = info->lo_init[0];
-	old->lo_init[1] = info->lo_init[1];
-}
-
-static void to_compat(const struct loop_info64 *info,
-		      struct loop_info_compat *old)
-{
-	memset(old, 0, sizeof(*old));
-	old->lo_number = info->lo_number;
-	old->lo_device = info->lo_device;
-	old->lo_inode = info->lo_inode;
-	old->lo_rdevice = info->lo_rdevice;
-	old->lo_offset = info->lo_offset;
-	old->lo_encrypt_type = info->lo_encrypt_type;
-	old->lo_encrypt_key_size = info->lo_encrypt_key_size;
-	old->lo_flags = info->lo_flags;
-	memcpy(old->lo_name, info->lo_file_name, LO_NAME_SIZE);
-	memcpy(old->lo_encrypt_key, info->lo_encrypt_key, LO_KEY_SIZE);
-	old->lo_init[0] = info->lo_init[0];
-	old->lo_init[1] = info->lo_init[1];
-}
-
-#define FROM_OLD(info, old)						\
-	do {								\
-		memset(info, 0, sizeof(*(info)));			\
-		(info)->lo_number = (old)->lo_number;			\
-		(info)->lo_device = (old)->lo_device;			\
-		(info)->lo_inode = (old)->lo_inode;			\
-		(info)->lo_rdevice = (old)->lo_rdevice;			\
-		(info)->lo_offset = (old)->lo_offset;			\
-		(info)->lo_encrypt_type = (old)->lo_encrypt_type;	\
-		(info)->lo_encrypt_key_size = (old)->lo_encrypt_key_size; \
-		(info)->lo_flags = (old)->lo_flags;			\
-		memcpy((info)->lo_file_name, (old)->lo_name,		\
-		       LO_NAME_SIZE);					\
-		memcpy((info)->lo_encrypt_key, (old)->lo_encrypt_key,	\
-		       LO_KEY_SIZE);					\
-		(info)->lo_init[0] = (old)->lo_init[0];			\
-		(info)->lo_init[1] = (old)->lo_init[1];			\
-	} while (0)
 
 static long get_status(const struct op *op, bool old, struct loop_info64 *info)
 {
@@ -514,6 +305,11 @@ static long drop_caps(void)
 	return syscall(SYS_capset, &header, none) ? -errno : 0;
 }
 
+static void caught(int sig)
+{
+	(void)sig;
+}
+
 static long transfer(const struct op *op, bool write)
 {
 	off_t offset = number(op_arg(op, 0));
@@ -563,6 +359,12 @@ static long run(const struct op *op)
 	}
 	if (!strcmp(name, "drop-caps"))
 		return drop_caps();
+	if (!strcmp(name, "catch")) {
+		/* No SA_RESTART: whatever is interrupted shows it. */
+		struct sigaction action = { .sa_handler = caught };
+
+		return sigaction(SIGUSR1, &action, NULL) ? -errno : 0;
+	}
 	if (!strcmp(name, "set-fd"))
 		return with_file(op, LOOP_SET_FD);
 	if (!strcmp(name, "change-fd"))
@@ -605,6 +407,15 @@ static long run(const struct op *op)
 		return transfer(op, !strcmp(name, "write"));
 	if (!strcmp(name, "fsync"))
 		return fsync(fds[cur]) ? -errno : 0;
+	if (!strcmp(name, "dio-align")) {
+		struct statx st;
+
+		if (statx(AT_FDCWD, device, 0, STATX_DIOALIGN, &st))
+			return -errno;
+		printf("%u %u\n", st.stx_dio_mem_align,
+		       st.stx_dio_offset_align);
+		return 0;
+	}
 	if (!strcmp(name, "size")) {
 		unsigned long long is = 0;
 
@@ -676,13 +487,7 @@ int main(int argc, char **argv)
 
 	if (!strncmp(device, "fd:", 3))
 		fds[nr_fds++] = number(device + 3);
-	page = sysconf(_SC_PAGESIZE);
-	area = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	if (area == MAP_FAILED)
-		usage("mmap: %s", strerror(errno));
-	mprotect(area + page, page, PROT_READ);
-	mprotect(area + 2 * page, page, PROT_NONE);
+	map_area();
 	if (compat)
 		need_syscall32();
 

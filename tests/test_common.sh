@@ -12,6 +12,8 @@
 #	LOOP_SCRATCH_DEV  a block device to make filesystems on (they overwrite
 #	                  it); a null_blk device takes its place if not set
 #	LOOP_KO           the module under test; "modprobe loop" if not set
+#	LOOP_PATIENCE     how many times longer than usual to wait for what has to
+#	                  happen, on a slow kernel or machine; 1 if not set
 
 KSFT_FAIL=1
 KSFT_SKIP=4
@@ -21,6 +23,7 @@ TID=${TID%.sh}
 HERE=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 PATH=$HERE:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 CONTROL=/dev/loop-control
+PATIENCE=${LOOP_PATIENCE:-1}
 
 # Flags of struct loop_info64, for the tests.
 # shellcheck disable=SC2034
@@ -32,10 +35,15 @@ CONTROL=/dev/loop-control
 }
 
 TMP=
+MARKS=0
+MARK_UUID=
+EVENTS=
 MOUNTS=()
 JOBS=()
 DMS=()
 NULLBS=()
+CGROUPS=()
+FUSE=
 declare -A LOOPS_BEFORE=() BOUND_BEFORE=()
 
 set -eEuo pipefail
@@ -110,7 +118,7 @@ need_module()
 # poll SECONDS COMMAND...: repeats the command until it succeeds.
 poll()
 {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * PATIENCE))
 
 	shift
 	until "$@" >/dev/null 2>&1; do
@@ -132,6 +140,13 @@ lo()
 	loop_ioctl "$@"
 }
 
+# lo32 ARGUMENTS...: the same as a 32-bit program.
+lo32()
+{
+	need loop_ioctl32
+	loop_ioctl32 "$@"
+}
+
 io()
 {
 	loop_io "$@"
@@ -141,6 +156,15 @@ io()
 new_dev()
 {
 	N=$(lo $CONTROL get-free)
+	DEV=/dev/loop$N
+	SYS=/sys/block/loop$N
+	[[ -b $DEV ]] || poll 5 test -b "$DEV" || fail "$DEV did not appear"
+}
+
+# fresh_dev: the same with a device that was not there before.
+fresh_dev()
+{
+	N=$(lo $CONTROL add -1)
 	DEV=/dev/loop$N
 	SYS=/sys/block/loop$N
 	[[ -b $DEV ]] || poll 5 test -b "$DEV" || fail "$DEV did not appear"
@@ -195,6 +219,11 @@ quiet()
 	flock 8
 }
 
+is_quiet()
+{
+	[[ -e /proc/$$/fd/8 ]]
+}
+
 loud()
 {
 	exec 8<&-
@@ -228,7 +257,166 @@ sys()
 # limit NAME VALUE: checks a queue limit.
 limit()
 {
-	same "queue/$1 of $DEV" "$(<"$SYS/queue/$1")" "$2"
+	local value
+
+	read -r value <"$SYS/queue/$1"
+	same "queue/$1 of $DEV" "$value" "$2"
+}
+
+# snapshot: all that there is to be seen of $DEV, and what else an operation that
+# is refused might leave behind.
+snapshot()
+{
+	# Reading, so that udev does not take it for a change when it is closed.
+	loop_ioctl "$DEV" open r , get-status64 "=ANY"
+	(
+		cd "$SYS"
+		grep -s . ./* queue/* loop/* | grep -v -e '^./stat:' -e '^./inflight:'
+		echo ./*
+	) || true
+	echo /sys/block/loop*
+	# udev comes again and again while it is kept off.
+	is_quiet || echo "module users: $(</sys/module/loop/refcnt)"
+}
+
+looks_like()
+{
+	[[ $(snapshot) == "$1" ]]
+}
+
+# unchanged COMMAND...: the command leaves $DEV, the number of devices and of
+# those who use the module as they were.
+unchanged()
+{
+	local before
+
+	is_quiet || settle
+	before=$(snapshot)
+	"$@"
+	# Others may be looking at the device.
+	poll 10 looks_like "$before" || {
+		diff <(echo "$before") <(snapshot) || true
+		fail "a change by: $*"
+	}
+}
+
+# queue_of FILE: the directory with the limits of the disk that FILE is or lies
+# on; fails if there is none, or it cannot be told.
+queue_of()
+{
+	local dev
+
+	if [[ -b $1 ]]; then
+		dev=$((0x$(stat -L -c %t "$1"))):$((0x$(stat -L -c %T "$1")))
+	else
+		dev=$(mountpoint -d "$(stat -c %m "$1")")
+	fi
+	[[ -d /sys/dev/block/$dev ]] || return
+	dev=$(readlink -f "/sys/dev/block/$dev")
+	[[ ! -e $dev/partition ]] || dev=${dev%/*}
+	echo "$dev/queue"
+}
+
+# follows FILE DIRECT [BLOCK_SIZE]: the limits of $DEV, on which LO_FLAGS_DIRECT_IO
+# is set or not (1 or 0), are those that the file leads to.
+follows()
+{
+	local file=$1 direct=$2 size=${3:-0} queue dio
+	local max=0 granularity=0 rotational=0 unit=512 memory=512
+
+	queue=$(queue_of "$file") || queue=
+	if [[ $queue ]]; then
+		rotational=$(<"$queue/rotational")
+		unit=$(<"$queue/logical_block_size")
+		memory=$(($(<"$queue/dma_alignment") + 1))
+	fi
+	read -ra dio <<<"$(lo "$file" dio-align)"
+	if ((dio[0])); then
+		memory=${dio[0]}
+		unit=${dio[1]}
+	fi
+	((direct)) || memory=512 unit=512
+	((size)) || size=$unit
+	if [[ -b $file ]]; then
+		# A discard becomes a write of zeroes, which can be trusted.
+		max=$(<"$queue/write_zeroes_max_bytes")
+		granularity=$(<"$queue/discard_granularity")
+	elif [[ ! ${NO_HOLES:-} ]]; then
+		max=$((0xffffffff / 512 * 512))
+		granularity=$(stat -f -c %s "$file")
+	fi
+	same "dio of $DEV on $file" "$(sys loop/dio)" "$direct"
+	limit logical_block_size "$size"
+	limit physical_block_size "$size"
+	limit minimum_io_size "$size"
+	limit hw_sector_size "$size"
+	limit optimal_io_size 0
+	limit discard_max_bytes "$max"
+	limit discard_max_hw_bytes "$max"
+	limit write_zeroes_max_bytes "$max"
+	limit discard_granularity $((max ? granularity : 0))
+	limit max_discard_segments 1
+	limit rotational "$rotational"
+	limit write_cache "write $( (($(sys ro))) && echo through || echo back)"
+	limit fua 0
+	[[ ${NO_DMA:-} ]] ||
+		limit dma_alignment $(((memory > 4096 ? 4096 : memory < 512 ? 512 : memory) - 1))
+	limit max_hw_sectors_kb 1280
+	limit max_sectors_kb 1280
+	limit max_segments 128
+	limit max_segment_size 65536
+	limit virt_boundary_mask 0
+	limit chunk_sectors 0
+	limit stable_writes 0
+	limit zoned none
+}
+
+# limits_follow FILE: the limits of a device are what follows from the file, in
+# each mode and after each change. Block sizes from 4096 on suit it.
+limits_follow()
+{
+	local file=$1 size
+
+	attach "$file"
+	follows "$file" 0
+	lo "$DEV" set-status64 file_name=name
+	follows "$file" 0
+	lo "$DEV" set-block-size 4096 , set-dio 1
+	follows "$file" 1 4096
+	lo "$DEV" set-block-size 4097 =EINVAL
+	follows "$file" 1 4096
+	lo "$DEV" set-block-size 0
+	follows "$file" 1
+	lo "$DEV" set-dio 0
+	size=$(sys queue/logical_block_size)
+	follows "$file" 0 "$size"
+	# An offset that does not suit direct I/O ends it, and no more than that.
+	lo "$DEV" set-block-size 4096 , set-dio 1 , set-status64 offset=1
+	NO_DMA=1 follows "$file" 0 4096
+	detach
+	# Of the file it keeps all but what a block size is.
+	limit logical_block_size 512
+	limit physical_block_size 512
+	limit minimum_io_size 512
+
+	attach "$file" flags="$DIRECT_IO"
+	follows "$file" 1
+	lo "$DEV" set-dio 0
+	detach
+	attach "r:$file" block_size=4096 flags="$DIRECT_IO"
+	follows "$file" 1 4096
+	lo "$DEV" set-dio 0
+	follows "$file" 0 4096
+	detach
+	attach "d:$file" block_size=4096
+	follows "$file" 1 4096
+	# Another file of the same size: its buffers' alignment is another test's.
+	detach
+	# Nothing of it is left with another file.
+	img 1M after
+	attach "$IMG"
+	follows "$IMG" 0
+	detach
 }
 
 # gpt_img SIZE [NAME]: IMG has two GPT partitions, of 256K at 1M and of 512K at
@@ -265,7 +453,72 @@ no_partitions()
 settle()
 {
 	need udevadm
-	udevadm settle -t 20
+	udevadm settle -t $((20 * PATIENCE))
+}
+
+# mark SECONDS: makes an event that marks a point in their sequence, and waits
+# for the monitor to hear it.
+mark()
+{
+	MARKS=$((MARKS + 1))
+	printf -v MARK_UUID '%08d-0000-0000-0000-000000000000' "$MARKS"
+	echo "change $MARK_UUID" >/sys/class/mem/null/uevent
+	poll "$1" grep -q "^SYNTH_UUID=$MARK_UUID" "$TMP/monitor"
+}
+
+# monitor: from now on the kernel's events are recorded, for "events".
+monitor()
+{
+	need udevadm
+	udevadm monitor --kernel --property >>"$TMP/monitor" &
+	JOBS+=($!)
+	# It may not listen yet.
+	poll 20 mark 0 || fail "no events are heard"
+}
+
+# events COMMAND...: EVENTS are those of $DEV that the command made, one a line:
+# the action, "disk" or the rest of the name, and properties which not all have.
+# Events that somebody asked for, as udev does for devices which were closed by
+# a writer, are left out.
+events()
+{
+	local from
+
+	mark 20
+	from=$MARK_UUID
+	"$@"
+	mark 20
+	# shellcheck disable=SC2034
+	EVENTS=$(awk -v disk="${DEV#/dev/}" -v from="$from" -v to="$MARK_UUID" '
+		BEGIN {
+			RS = ""
+			FS = "\n"
+			split("ACTION DEVPATH SUBSYSTEM SEQNUM MAJOR MINOR DEVNAME DEVTYPE DISKSEQ PARTUUID", names, " ")
+			for (i in names)
+				usual[names[i]]
+		}
+		{
+			delete has
+			more = ""
+			for (i = 2; i <= NF; i++) {
+				name = substr($i, 1, index($i, "=") - 1)
+				has[name] = substr($i, length(name) + 2)
+				if (!(name in usual))
+					more = more " " $i
+			}
+		}
+		has["SYNTH_UUID"] == to { exit }
+		has["SYNTH_UUID"] == from { on = 1 }
+		!on || has["SYNTH_UUID"] != "" { next }
+		index(has["DEVPATH"] "/", "/block/" disk "/") {
+			count = split(has["DEVPATH"], parts, "/")
+			name = parts[count]
+			if (name == disk)
+				name = "disk"
+			else if (index(name, disk) == 1)
+				name = substr(name, length(disk) + 1)
+			print has["ACTION"], name more
+		}' "$TMP/monitor")
 }
 
 # mounted ARGUMENTS... DIRECTORY: mounts for the time of the test.
@@ -349,6 +602,121 @@ fs()
 	mounted -t "$type" "$dev" "$FS"
 }
 
+# fuse_img SIZE: IMG is a file whose filesystem does as the test wants.
+fuse_img()
+{
+	[[ -c /dev/fuse ]] || need_module fuse
+	mkdir "$TMP/fuse"
+	# It must not keep a device open.
+	loop_fuse "$TMP/fuse" "$1" >"$TMP/fuse.log" 7>&- 8>&- &
+	FUSE=$!
+	poll 20 mountpoint -q "$TMP/fuse" || fail "loop_fuse does not mount"
+	IMG=$TMP/fuse/img
+}
+
+# fuse COMMAND...: has it do so; see loop_fuse.c.
+fuse()
+{
+	echo "$*" >"$TMP/fuse/control"
+}
+
+# fuse_saw REQUEST: waits for a request, see loop_fuse.c.
+fuse_saw()
+{
+	poll 20 grep -q "^$1" "$TMP/fuse.log" || fail "no \"$1\" arrived"
+}
+
+# cgroup NAME...: makes cgroups in which block I/O and memory are accounted.
+cgroup()
+{
+	local name c
+
+	CGROUP_ROOT=$(findmnt -n -f -t cgroup2 -o TARGET) || skip "no cgroup2"
+	for c in io memory; do
+		grep -qw $c "$CGROUP_ROOT/cgroup.controllers" ||
+			skip "no cgroup controller $c"
+		echo +$c >"$CGROUP_ROOT/cgroup.subtree_control"
+	done
+	for name; do
+		mkdir "$CGROUP_ROOT/loop-selftest-$name"
+		CGROUPS+=("$CGROUP_ROOT/loop-selftest-$name")
+	done
+}
+
+# in_cgroup NAME PROGRAM...: runs it in a cgroup.
+in_cgroup()
+(
+	echo "$BASHPID" >"$CGROUP_ROOT/loop-selftest-$1/cgroup.procs"
+	shift
+	exec "$@"
+)
+
+# io_bytes NAME DEVICE KEY: what io.stat says of a cgroup's I/O to a device.
+io_bytes()
+{
+	awk -v dev="$(($(stat -L -c %Hr "$2"))):$(($(stat -L -c %Lr "$2")))" -v key="$3" '
+		$1 == dev {
+			for (i = 2; i <= NF; i++)
+				if (index($i, key "=") == 1)
+					bytes = substr($i, length(key) + 2)
+		}
+		END { print bytes + 0 }' "$CGROUP_ROOT/loop-selftest-$1/io.stat"
+}
+
+# io_limit NAME DEVICE LIMIT...: sets io.max.
+io_limit()
+{
+	local dev
+
+	dev=$(($(stat -L -c %Hr "$2"))):$(($(stat -L -c %Lr "$2")))
+	echo "$dev ${*:3}" >"$CGROUP_ROOT/loop-selftest-$1/io.max" ||
+		skip "no io.max"
+}
+
+# cached_bytes NAME: how much page cache is charged to a cgroup.
+cached_bytes()
+{
+	awk '$1 == "file" { print $2 }' \
+		"$CGROUP_ROOT/loop-selftest-$1/memory.stat"
+}
+
+# between WHAT NUMBER LOW HIGH: it has to be in this range.
+between()
+{
+	(($2 >= $3 && $2 <= $4)) || fail "$1 is $2, expected $3 to $4"
+}
+
+# held: $DEV is a device whose mutex is held, by $HOLDER, until "dmsetup resume
+# loop-selftest". Descriptor 7 is open on it, for those who cannot open it now.
+held()
+{
+	nullb loopsig size=16
+	dm loop-selftest "0 32768 linear $NULLB 0"
+	attach /dev/mapper/loop-selftest flags=$DIRECT_IO
+	settle
+	exec 7<>"$DEV"
+	# Dirty pages, which nothing reads or writes until it is asked to.
+	io "$DEV" fill 1 0 64K
+	dmsetup suspend --nolockfs loop-selftest
+	# This waits for them to be written, with the mutex in its hands.
+	background loop_ioctl fd:7 set-status64 offset=4096
+	# shellcheck disable=SC2034 # The tests wait for it.
+	HOLDER=$!
+	poll 20 mutex_is_held || fail "nothing holds the mutex of $DEV"
+}
+
+mutex_is_held()
+{
+	! timeout -s KILL 1 loop_ioctl fd:7 get-status64
+}
+
+# ended PID: the process has ended, if only its parent has not yet noticed.
+ended()
+{
+	[[ ! -e /proc/$1 ]] ||
+		[[ $(awk '/^State/ { print $2 }' "/proc/$1/status") == [ZX] ]]
+}
+
 # fio_verify TARGET [OPTION...]: writes, then reads back and compares.
 fio_verify()
 {
@@ -378,11 +746,15 @@ load_loop()
 
 unload_loop()
 {
-	# Whoever has just been told of a device may still look at it.
+	# Whoever has just been told of a device may still look at it. Where it is
+	# gone by then, that would load the module.
+	is_quiet || settle
 	poll 20 rmmod loop || fail "rmmod loop"
 }
 
 # need_unload: the module can go, and comes back as it was after the test.
+# Nothing else loads it meanwhile: udev may come late to a node that is gone,
+# and opening that would.
 need_unload()
 {
 	local p
@@ -390,9 +762,20 @@ need_unload()
 	grep -q '^loop ' /proc/modules || skip "loop is not a module"
 	((${#BOUND_BEFORE[@]} == 0)) || skip "loop devices are in use"
 	RELOAD=()
-	for p in max_part hw_queue_depth; do
-		RELOAD+=("$p=$(<"/sys/module/loop/parameters/$p")")
+	for p in max_part hw_queue_depth nr_hw_queues; do
+		[[ ! -f /sys/module/loop/parameters/$p ]] ||
+			RELOAD+=("$p=$(<"/sys/module/loop/parameters/$p")")
 	done
+	MODPROBE=$(</proc/sys/kernel/modprobe)
+	cat >"$TMP/modprobe" <<-SCRIPT
+		#!/bin/sh
+		case "\$*" in
+		*block-major-7-* | *char-major-10-237*) exit 1 ;;
+		esac
+		exec $MODPROBE "\$@"
+	SCRIPT
+	chmod +x "$TMP/modprobe"
+	echo "$TMP/modprobe" >/proc/sys/kernel/modprobe
 }
 
 # Takes away loop devices which were not there before the test.
@@ -455,9 +838,21 @@ cleanup()
 	for i in "${DMS[@]}"; do
 		dmsetup resume "$i" 2>/dev/null
 	done
+	if [[ -n $FUSE ]]; then
+		kill "$FUSE" 2>/dev/null
+		wait "$FUSE" 2>/dev/null
+	fi
+	for i in "${CGROUPS[@]}"; do
+		awk '{ print $1, "rbps=max wbps=max" }' "$i/io.max" |
+			while read -r line; do echo "$line" >"$i/io.max"; done
+		echo 1 >"$i/cgroup.kill"
+	done
 	for i in "${JOBS[@]}"; do
 		kill "$i" 2>/dev/null
 		wait "$i" 2>/dev/null
+	done
+	for i in "${CGROUPS[@]}"; do
+		poll 10 rmdir "$i" || left=1
 	done
 	for ((i = ${#MOUNTS[@]} - 1; i >= 0; i--)); do
 		[[ -n ${MOUNTS[i]:-} && ${MOUNTS[i]} != "$TMP/fs" ]] || continue
@@ -469,6 +864,7 @@ cleanup()
 		detach_leftovers || left=1
 		[[ ! -d /sys/module/loop ]] || poll 20 rmmod loop || left=1
 		load_loop "${RELOAD[@]}" || left=1
+		echo "$MODPROBE" >/proc/sys/kernel/modprobe
 	else
 		detach_leftovers || left=1
 		remove_new_devices || left=1
@@ -480,6 +876,13 @@ cleanup()
 		}
 	done
 	# Not busy any more unless the driver has kept a backing file.
+	if [[ -n $FUSE ]] && grep -q " $TMP/fuse fuse" /proc/mounts; then
+		poll 10 umount "$TMP/fuse" || {
+			say "left behind: a file in $TMP/fuse is in use"
+			umount -l "$TMP/fuse"
+			left=1
+		}
+	fi
 	for ((i = 0; i < ${#MOUNTS[@]}; i++)); do
 		[[ ${MOUNTS[i]:-} == "$TMP/fs" ]] || continue
 		poll 10 umount "$TMP/fs" || {

@@ -1,0 +1,31 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A file with larger blocks serves smaller ones buffered, and not by direct I/O.
+
+. ./test_common.sh
+
+nullb loopbs size=16 blocksize=4096
+io "$NULLB" fill 1 0 16M
+for size in 512 1024 2048; do
+	new_dev
+	lo "$DEV" configure "$NULLB" block_size=$size flags=$DIRECT_IO , \
+		get-status64 flags=0
+	limit logical_block_size $size
+	limit physical_block_size $size
+	unchanged lo "$DEV" set-dio 1 =EINVAL
+	io -d -b $size "$DEV" check 1 0 16K
+	lo "$DEV" set-block-size 4096 , set-dio 1 , get-status64 flags=$DIRECT_IO
+	io -d "$DEV" check 1 0 64K
+	# Back to what only the page cache can do.
+	lo "$DEV" set-block-size $size , get-status64 flags=0
+	limit logical_block_size $size
+	# Opened for direct I/O it starts with the file's blocks.
+	detach
+	lo "$DEV" set-fd "d:$NULLB" , get-status64 flags=$DIRECT_IO
+	limit logical_block_size 4096
+	lo "$DEV" set-block-size $size , get-status64 flags=0 , \
+		set-block-size 0 , get-status64 flags=0
+	limit logical_block_size 512
+	detach
+done

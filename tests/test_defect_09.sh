@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A read that hangs in the backing file does not stop other reads, nor writes.
+
+. ./test_common.sh
+
+fuse_img 8M
+attach_quietly "$IMG"
+fuse hold read 1
+io -d "$DEV" read 0 4096 &
+reader=$!
+JOBS+=("$reader")
+fuse_saw "held read"
+io -d "$DEV" fill 1 4M 64K , check 1 4M 64K , zero 6M 64K , \
+	hold "touch $TMP/done" &
+other=$!
+JOBS+=("$other")
+poll 20 test -e "$TMP/done" || fail "the others wait for the read"
+kill -0 $reader || fail "the read did not hang"
+wait $other
+fuse release
+wait $reader || fail "the read failed"
+detach

@@ -1,0 +1,14 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a write to the backing file has left out is written too.
+
+. ./test_common.sh
+
+fuse_img 1M
+attach "$IMG"
+fuse short 1536
+io -d "$DEV" fill 1 0 256K , fsync
+fuse short 0
+detach
+io "$IMG" check 1 0 256K , zero 256K 768K

@@ -1,0 +1,10 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# On ext4 the limits follow the filesystem and its disk, before and after each change.
+
+. ./test_common.sh
+
+fs ext4
+img 4M "$FS/img"
+limits_follow "$IMG"

@@ -1,0 +1,15 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# On a partition of a loop device with direct I/O the limits follow the device.
+
+. ./test_common.sh
+
+img 8M below
+attach_quietly "$TMP/below" flags=$DIRECT_IO
+loud
+lo "$DEV" add-part 1 1M 4M
+lower=$DEV
+partition 1
+limits_follow "${lower}p1"
+detach_dev "$lower"
