@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Stands in for `abstractions/`, as far as the tested files use it: files and disks are what a test says.
+
+/// This one is what is tested.
+#[path = "../../abstractions/module_param.rs"]
+pub(crate) mod module_param;
+
+/// `abstractions::block`
+pub(crate) mod block {
+    use crate::{device::Loop, sync::aref::ARef};
+
+    #[derive(Default)]
+    pub(crate) struct BlockDevice {
+        pub(crate) disk: Option<ARef<disk::Disk<Loop>>>,
+        pub(crate) max_bytes: u32,
+        pub(crate) logical_block_size: u32,
+        pub(crate) write_zeroes_sectors: u32,
+        pub(crate) discard_granularity: u32,
+        pub(crate) dma_alignment: u32,
+        pub(crate) is_rotational: bool,
+    }
+
+    impl BlockDevice {
+        pub(crate) fn disk(&self) -> Option<&disk::Disk<Loop>> {
+            self.disk.as_deref()
+        }
+
+        pub(crate) fn max_bytes(&self) -> u32 {
+            self.max_bytes
+        }
+
+        pub(crate) fn logical_block_size(&self) -> u32 {
+            self.logical_block_size
+        }
+
+        pub(crate) fn write_zeroes_sectors(&self) -> u32 {
+            self.write_zeroes_sectors
+        }
+
+        pub(crate) fn discard_granularity(&self) -> u32 {
+            self.discard_granularity
+        }
+
+        pub(crate) fn dma_alignment(&self) -> u32 {
+            self.dma_alignment
+        }
+
+        pub(crate) fn is_rotational(&self) -> bool {
+            self.is_rotational
+        }
+    }
+
+    /// `abstractions::block::disk`
+    pub(crate) mod disk {
+        use crate::{
+            device::{Binding, LoopDevice},
+            prelude::*,
+        };
+        use std::marker::PhantomData;
+
+        pub(crate) struct Disk<T> {
+            pub(crate) data: LoopDevice,
+            pub(crate) config: Option<Binding>,
+            pub(crate) _p: PhantomData<T>,
+        }
+
+        impl<T> Disk<T> {
+            pub(crate) fn data(&self) -> &LoopDevice {
+                &self.data
+            }
+
+            /// The guard is of no interest here.
+            pub(crate) fn lock_killable(&self) -> Result<&Self> {
+                Ok(self)
+            }
+
+            pub(crate) fn config(&self) -> Option<&Binding> {
+                self.config.as_ref()
+            }
+        }
+    }
+
+    /// `abstractions::block::limits`
+    pub(crate) mod limits {
+        #[derive(Debug, Default, PartialEq, Eq)]
+        pub(crate) struct QueueLimits {
+            pub(crate) block_size: u32,
+            pub(crate) dma_alignment: u32,
+            /// In sectors.
+            pub(crate) discard: u32,
+            /// In sectors.
+            pub(crate) write_zeroes: u32,
+            /// Of discards, in bytes.
+            pub(crate) granularity: u32,
+            pub(crate) write_cache: bool,
+            pub(crate) rotational: bool,
+        }
+
+        impl QueueLimits {
+            pub(crate) fn set_block_size(&mut self, bytes: u32) -> &mut Self {
+                self.block_size = bytes;
+                self
+            }
+
+            pub(crate) fn set_dma_alignment(&mut self, mask: u32) -> &mut Self {
+                self.dma_alignment = mask;
+                self
+            }
+
+            pub(crate) fn set_discard(
+                &mut self,
+                discard: u32,
+                write_zeroes: u32,
+                granularity: u32,
+            ) -> &mut Self {
+                self.discard = discard;
+                self.write_zeroes = write_zeroes;
+                self.granularity = granularity;
+                self
+            }
+
+            pub(crate) fn set_write_cache(&mut self, on: bool) -> &mut Self {
+                self.write_cache = on;
+                self
+            }
+
+            pub(crate) fn set_rotational(&mut self, on: bool) -> &mut Self {
+                self.rotational = on;
+                self
+            }
+        }
+    }
+}
+
+/// `abstractions::fs`
+pub(crate) mod fs {
+    use super::block::BlockDevice;
+    use crate::prelude::*;
+
+    #[derive(Clone, Copy)]
+    pub(crate) enum FileKind<'a> {
+        Regular,
+        Block(&'a BlockDevice),
+        Other,
+    }
+
+    pub(crate) enum StatMask {
+        Size,
+        Inode,
+        DioAlign,
+    }
+
+    #[derive(Clone, Copy)]
+    pub(crate) struct Stat {
+        pub(crate) size: i64,
+        pub(crate) dio_align: Option<(u32, u32)>,
+    }
+
+    impl Stat {
+        pub(crate) fn size(&self) -> i64 {
+            self.size
+        }
+
+        pub(crate) fn dio_align(&self) -> Option<(u32, u32)> {
+            self.dio_align
+        }
+    }
+
+    /// Its methods are the file's own here.
+    pub(crate) trait FileExt {}
+
+    /// `kernel::fs::File`
+    pub(crate) struct File {
+        /// Set where the file is one.
+        pub(crate) block: Option<BlockDevice>,
+        pub(crate) is_other: bool,
+        pub(crate) flags: u32,
+        pub(crate) is_readable: bool,
+        pub(crate) is_writable: bool,
+        pub(crate) has_write_iter: bool,
+        pub(crate) has_fsync: bool,
+        pub(crate) has_fallocate: bool,
+        pub(crate) can_odirect: bool,
+        pub(crate) can_nowait: bool,
+        pub(crate) cached_size: i64,
+        pub(crate) stat: Result<Stat>,
+        pub(crate) sb_block_device: Option<BlockDevice>,
+        pub(crate) fs_block_size: Result<u32>,
+    }
+
+    /// A regular file, of a filesystem that knows all and has no device.
+    impl Default for File {
+        fn default() -> Self {
+            Self {
+                block: None,
+                is_other: false,
+                flags: 0,
+                is_readable: true,
+                is_writable: true,
+                has_write_iter: true,
+                has_fsync: true,
+                has_fallocate: true,
+                can_odirect: true,
+                can_nowait: true,
+                cached_size: 0,
+                stat: Ok(Stat {
+                    size: 0,
+                    dio_align: None,
+                }),
+                sb_block_device: None,
+                fs_block_size: Ok(4096),
+            }
+        }
+    }
+
+    impl File {
+        pub(crate) fn flags(&self) -> u32 {
+            self.flags
+        }
+
+        pub(crate) fn has_read_iter(&self) -> bool {
+            self.is_readable
+        }
+
+        pub(crate) fn is_writable(&self) -> bool {
+            self.is_writable
+        }
+
+        pub(crate) fn has_write_iter(&self) -> bool {
+            self.has_write_iter
+        }
+
+        pub(crate) fn has_fsync(&self) -> bool {
+            self.has_fsync
+        }
+
+        pub(crate) fn has_fallocate(&self) -> bool {
+            self.has_fallocate
+        }
+
+        pub(crate) fn can_odirect(&self) -> bool {
+            self.can_odirect
+        }
+
+        pub(crate) fn can_nowait(&self) -> bool {
+            self.can_nowait
+        }
+
+        pub(crate) fn reads_from_cache(&self) -> bool {
+            true
+        }
+
+        pub(crate) fn kind(&self) -> FileKind<'_> {
+            match &self.block {
+                Some(bdev) => FileKind::Block(bdev),
+                None if self.is_other => FileKind::Other,
+                None => FileKind::Regular,
+            }
+        }
+
+        pub(crate) fn sb_block_device(&self) -> Option<&BlockDevice> {
+            self.sb_block_device.as_ref()
+        }
+
+        pub(crate) fn cached_size(&self) -> i64 {
+            self.cached_size
+        }
+
+        pub(crate) fn stat(&self, _mask: StatMask) -> Result<Stat> {
+            self.stat
+        }
+
+        pub(crate) fn fs_block_size(&self) -> Result<u32> {
+            self.fs_block_size
+        }
+    }
+
+    pub(crate) struct NoFsRecursion;
+
+    impl NoFsRecursion {
+        pub(crate) fn new(_file: &File) -> Self {
+            Self
+        }
+    }
+}
+
+/// `abstractions::sync`
+pub(crate) mod sync {
+    use crate::{
+        prelude::*,
+        sync::{Mutex, MutexGuard},
+    };
+
+    pub(crate) trait LockKillable<T> {
+        fn lock_killable(&self) -> Result<MutexGuard<'_, T>>;
+    }
+
+    impl<T> LockKillable<T> for Mutex<T> {
+        fn lock_killable(&self) -> Result<MutexGuard<'_, T>> {
+            self.lock().map_err(|_| EINTR)
+        }
+    }
+}

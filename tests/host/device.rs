@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Stands in for `device.rs`, as far as the tested files use it.
+
+use crate::{backing::BackingFile, sync::Mutex};
+
+pub(crate) struct Loop;
+
+#[derive(Default)]
+pub(crate) struct Shared {
+    pub(crate) chain: Mutex<()>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Unbound,
+    Bound,
+}
+
+pub(crate) struct LoopDevice {
+    pub(crate) phase: Phase,
+}
+
+impl LoopDevice {
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+}
+
+pub(crate) struct Binding {
+    pub(crate) backing: BackingFile,
+}
