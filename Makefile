@@ -9,6 +9,12 @@ INSTALL_MOD_DIR ?= updates
 KERNEL ?= 7.2
 # Which of the tests: shell patterns.
 TESTS ?= *
+# Of which seeds the random sequences are made.
+SEEDS ?= 1-300
+
+# Which of the measurements, and how often (0: once by instructions, five times by the clock).
+CASE ?= *
+ROUNDS ?= 0
 
 lab := scripts/toolbox python3 -m lab
 metadata := $(KDIR)/rust/libkernel.rmeta
@@ -16,8 +22,13 @@ metadata := $(KDIR)/rust/libkernel.rmeta
 modules: $(metadata)
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
+# The key that signs modules is not among a distribution's headers.
+sig_key = $(shell sed -n 's/^CONFIG_MODULE_SIG_KEY=//p' $(KDIR)/include/config/auto.conf | tr -d '"')
+have_key = $(filter pkcs11:%,$(sig_key))$(wildcard $(sig_key) $(KDIR)/$(sig_key))
+unsigned = $(if $(have_key),,CONFIG_MODULE_SIG_ALL=)
+
 install: modules
-	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_DIR=$(INSTALL_MOD_DIR) modules_install
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_DIR=$(INSTALL_MOD_DIR) $(unsigned) modules_install
 	depmod $(INSTALL_MOD_PATH:%=-b %) $$(cat $(KDIR)/include/config/kernel.release)
 
 clean:
@@ -39,8 +50,25 @@ module:
 run:
 	@$(lab) run --kernel $(KERNEL)
 
+# All of what follows, or with TESTS only those of the kselftests.
 test:
 	@$(lab) test --kernel $(KERNEL) --tests '$(TESTS)'
+
+# The kselftests again, on ours and a kernel that is built to find defects.
+test-debug:
+	@$(lab) test --debug --kernel $(KERNEL) --tests '$(TESTS)'
+
+test-differential:
+	@$(lab) differential --kernel $(KERNEL) --seeds $(SEEDS)
+
+test-dropin:
+	@$(lab) dropin --kernel $(KERNEL) --tests '$(TESTS)'
+
+bench:
+	@$(lab) bench --kernel $(KERNEL) --cases '$(CASE)' --rounds $(ROUNDS)
+
+profile:
+	@$(lab) bench --profile --kernel $(KERNEL) --cases '$(CASE)'
 
 shell:
 	@scripts/guest --kernel $(KERNEL)
@@ -50,9 +78,14 @@ check:
 
 help:
 	@echo 'make run      boot the stock kernel with our loop.ko in QEMU, do the main job on a real image'
-	@echo 'make test     the kselftests in QEMU, on the C driver and on ours (TESTS=glob: only these)'
+	@echo 'make test     in QEMU, on the C driver and on ours: the kselftests (TESTS=glob: only these), and'
+	@echo '    make test-differential    the same random sequences on both, compared (SEEDS=1-300)'
+	@echo '    make test-dropin          systemd, udev, udisks, … on ours as installed (TESTS=glob)'
+	@echo 'make test-debug  the kselftests on ours and a debug kernel (KASAN, lockdep, …), built first (TESTS=glob)'
+	@echo 'make bench    measure it beside the C driver and others; takes long (CASE=glob: some; CASE=list)'
+	@echo 'make profile  in which functions the instructions of an I/O go, for CASE=name'
 	@echo 'make shell    a guest to play in, our loop.ko loaded'
-	@echo 'make check    formatting, lints, warnings, the audit of unsafe'
+	@echo 'make check    formatting, lints, warnings, the audit of unsafe, tests of what needs no kernel'
 	@echo 'make module   loop.ko for the stock kernel, as build/$(KERNEL)/loop.ko'
 	@echo 'make kdir     prepare a tree of the stock kernel to build modules against, print its path'
 	@echo '    KERNEL=7.2|7.3 says which stock kernel (default 7.2); MIRROR=URL where Debian is'
@@ -61,4 +94,4 @@ help:
 	@echo 'make install  install it into $(INSTALL_MOD_DIR)/ of the modules of KDIR (INSTALL_MOD_PATH=root)'
 	@echo 'make clean    remove what was built; make distclean the cache too (toolbox, kernels, guest)'
 
-.PHONY: modules install clean distclean kdir module run test shell check help
+.PHONY: modules install clean distclean kdir module run test test-debug test-differential test-dropin bench profile shell check help

@@ -5,19 +5,27 @@ import argparse
 import signal
 import sys
 
-from . import accelerator, check, demo, kernel, kselftest, module
+from . import accelerator, bench, check, demo, differential, dropin, kernel, kernel_debug, kselftest, module
 from .guest import Guest
 from .say import Failure, say
 
+# Random sequences that `make test` runs.
+SEEDS = "1-300"
+
+
+def choose_kernel(arguments):
+    wanted = kernel_debug.DebugKernel if arguments.debug else kernel.Kernel
+    return wanted(arguments.kernel).get()
+
 
 def run_guest(arguments):
-    stock = kernel.Kernel(arguments.kernel).get()
+    booted = choose_kernel(arguments)
     ko = arguments.ko
     if arguments.driver == "ours" and not ko:
-        ko = module.build(stock)
+        ko = module.build(booted)
     guest = Guest(
-        stock,
-        accelerator.choose(stock, arguments.accelerator),
+        booted,
+        accelerator.choose(kernel.Kernel(arguments.kernel).get(), arguments.accelerator),
         driver=arguments.driver,
         ko=ko,
         cpus=arguments.cpus,
@@ -30,41 +38,78 @@ def run_guest(arguments):
     return status
 
 
+def run_tests(arguments):
+    """The kselftests; where none is asked for by name, also all that compares the drivers."""
+    if arguments.debug:
+        return kselftest.run(arguments.kernel, arguments.tests, arguments.drivers or ["ours"], debug=True)
+    drivers = arguments.drivers or ["c", "ours"]
+    tally = kselftest.run(arguments.kernel, arguments.tests, drivers)
+    if arguments.tests == ["*"] and len(drivers) > 1:
+        tally += differential.run(arguments.kernel, SEEDS)
+        tally += dropin.run(arguments.kernel, ["*"], drivers)
+    return tally
+
+
 def main():
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     kdir = commands.add_parser("kdir", help="prepare a kernel's build tree, print its path")
     build = commands.add_parser("module", help="build loop.ko, print its path")
     job = commands.add_parser("run", help="boot the stock kernel with our loop.ko, do the main job")
-    checks = commands.add_parser("check", help="formatting, lints, warnings, the audit of unsafe")
-    test = commands.add_parser("test", help="run the kselftests on the C driver, then on ours")
-    test.add_argument("--tests", nargs="+", default=["*"], metavar="GLOB")
-    test.add_argument("--drivers", nargs="+", choices=("c", "ours"), default=["c", "ours"])
+    checks = commands.add_parser("check", help="formatting, lints, warnings, the audit of unsafe, host tests")
+    test = commands.add_parser("test", help="kselftests, random sequences and a system, on the C driver and on ours")
+    test.add_argument("--tests", nargs="+", default=["*"], metavar="GLOB", help="only these kselftests")
+    test.add_argument("--drivers", nargs="+", choices=("c", "ours"), help="default: both; with --debug ours")
+    diff = commands.add_parser("differential", help="run the same random sequences on both drivers, compare")
+    diff.add_argument("--seeds", default=SEEDS, metavar="FIRST-LAST")
+    diff.add_argument("--sequence", metavar="FILE", help="the lines of this file instead")
+    diff.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
+    measure = commands.add_parser("bench", help="measure the drivers and their neighbours")
+    measure.add_argument("--profile", action="store_true", help="which functions cost most, instead")
+    measure.add_argument("--cases", nargs="+", default=["*"], metavar="GLOB", help="`list` lists them")
+    measure.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
+    measure.add_argument("--rounds", type=int, default=0, metavar="N")
+    measure.add_argument("--neighbours", nargs="+", default=bench.ALL, choices=bench.ALL)
+    measure.add_argument("--output", metavar="PATH", help="write PATH.json, PATH.md and PATH.svg")
+    system = commands.add_parser("dropin", help="a system with systemd on the C driver, then on ours")
+    system.add_argument("--tests", nargs="+", default=["*"], metavar="GLOB")
+    system.add_argument("--drivers", nargs="+", choices=("c", "ours"), default=["c", "ours"])
+    system.add_argument("--ko", metavar="FILE", help="install this module (default: make install)")
     guest = commands.add_parser("guest", help="boot a guest, run a command in it (without: a shell)")
-    for command in (kdir, build, job, checks, test, guest):
+    for command in (kdir, build, job, checks, test, diff, measure, system, guest):
         command.add_argument("--kernel", default="7.2", metavar="SERIES", help="7.2 (the default) or 7.3")
     guest.add_argument("--driver", choices=("ours", "c", "none"), default="ours")
     guest.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
     guest.add_argument("--cpus", type=int, default=2)
-    guest.add_argument("--memory", type=int, default=2048, metavar="MIB")
+    guest.add_argument("--memory", type=int, metavar="MIB")
     guest.add_argument("--timeout", type=int, default=600, metavar="SECONDS")
     guest.add_argument("--payload", action="append", default=[], metavar="DIR")
-    guest.add_argument("--accelerator", choices=("kvm", "tcg"))
+    guest.add_argument("--accelerator", choices=("kvm", "tcg", "icount"))
     guest.add_argument("argv", nargs="*", metavar="COMMAND")
+    for command in (kdir, build, test, guest):
+        command.add_argument("--debug", action="store_true", help="the debug kernel of that series (see debug.config)")
     arguments = parser.parse_args()
     # So that a killed lab takes its guest along.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if arguments.command == "kdir":
-            print(kernel.Kernel(arguments.kernel).get().kdir)
+            print(choose_kernel(arguments).kdir)
         elif arguments.command == "module":
-            print(module.build(kernel.Kernel(arguments.kernel).get()))
+            print(module.build(choose_kernel(arguments)))
         elif arguments.command == "run":
             return not demo.run(arguments.kernel)
         elif arguments.command == "check":
             return not check.run(arguments.kernel)
         elif arguments.command == "test":
-            return not kselftest.run(arguments.kernel, arguments.tests, arguments.drivers)
+            return not run_tests(arguments).report()
+        elif arguments.command == "differential":
+            tally = differential.run(arguments.kernel, arguments.seeds, arguments.sequence, arguments.ko)
+            return not tally.report()
+        elif arguments.command == "bench":
+            return not bench.run(arguments)
+        elif arguments.command == "dropin":
+            tally = dropin.run(arguments.kernel, arguments.tests, arguments.drivers, arguments.ko)
+            return not tally.report()
         elif arguments.command == "guest":
             return run_guest(arguments)
     except Failure as failure:

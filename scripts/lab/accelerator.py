@@ -22,6 +22,10 @@ class Accelerator:
 
 KVM = Accelerator("kvm", ["-accel", "kvm", "-cpu", "host"])
 TCG = Accelerator("tcg", ["-accel", "tcg,thread=multi", "-cpu", "max"])
+# For measuring: the guest's clock advances a nanosecond an instruction. One CPU only.
+ICOUNT = Accelerator(
+    "icount", ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu", "max"]
+)
 
 
 def read(path):
@@ -47,9 +51,9 @@ def probe(kernel):
 
 
 def choose(kernel, wanted=None):
-    """The accelerator asked for (kvm, tcg), else the best that works."""
+    """The accelerator asked for (kvm, tcg, icount), else the best that works."""
     if wanted:
-        return {"kvm": KVM, "tcg": TCG}[wanted]
+        return {"kvm": KVM, "tcg": TCG, "icount": ICOUNT}[wanted]
     try:
         os.close(os.open("/dev/kvm", os.O_RDWR))
     except OSError:

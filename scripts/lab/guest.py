@@ -18,6 +18,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -67,22 +68,34 @@ def print_line(line):
 class Guest:
     """What to boot, and after run() what came of it: `output`, `dmesg` (paths), `verdict`."""
 
-    def __init__(self, kernel, accelerator, ko=None, driver="none", cpus=2, memory=2048, payload=()):
+    image = image.GuestImage
+    init = "guest-init"
+    boot_seconds = BOOT_SECONDS
+
+    def __init__(
+        self, kernel, accelerator, ko=None, driver="none", cpus=2, memory=None, payload=(), kernel_arguments="", asks=False
+    ):
         self.kernel, self.accelerator = kernel, accelerator
         self.ko, self.driver = ko, driver
-        self.cpus, self.memory, self.payload = cpus, memory, payload
+        self.cpus, self.memory, self.payload = cpus, memory or kernel.memory, payload
+        self.modules = kernel.modules
+        self.kernel_arguments = f"{kernel.arguments} {kernel_arguments}"
+        self.boot_seconds = type(self).boot_seconds * kernel.patience
         self.dir = run_directory()
         self.dmesg, self.output, self.status, self.qemu_log = (
             os.path.join(self.dir, name) for name in ("dmesg", "output", "status", "qemu.log")
         )
+        # What is sent here can be read in the guest from the port lab.input.
+        self.input, self.input_end = socket.socketpair() if asks else (None, None)
         self.verdict = ""
 
     def lab_disk(self, command, tty):
         """Put everything that is this run's own on one small disk."""
         disk = os.path.join(self.dir, "lab.img")
         with tempfile.TemporaryDirectory(dir=self.dir) as stage:
-            shutil.copy(os.path.join(HERE, "guest-init"), os.path.join(stage, "init"))
-            os.chmod(os.path.join(stage, "init"), 0o755)
+            for source, name in ((self.init, "init"), ("guest-run", "run")):
+                shutil.copy(os.path.join(HERE, source), os.path.join(stage, name))
+                os.chmod(os.path.join(stage, name), 0o755)
             if self.driver == "ours":
                 if not os.path.isfile(self.ko):
                     raise Failure(f"there is no module {self.ko}")
@@ -115,7 +128,7 @@ class Guest:
         return disk
 
     def qemu(self, command, tty):
-        root = image.GuestImage().get()
+        root = self.image().get()
         scratch = os.path.join(self.dir, "scratch.img")
         with open(scratch, "wb") as file:
             file.truncate(SCRATCH_BYTES)
@@ -123,11 +136,11 @@ class Guest:
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-machine", "q35", "-smp", str(self.cpus), "-m", str(self.memory), *self.accelerator.options,
             "-kernel", self.kernel.vmlinuz,
-            "-append", f'{KERNEL_ARGUMENTS} root=PARTUUID={root.partuuid} rw init=/bin/sh -- -c "{FIRST_COMMANDS}"',
+            "-append", f'{KERNEL_ARGUMENTS} {self.kernel_arguments} root=PARTUUID={root.partuuid} rw init=/bin/sh -- -c "{FIRST_COMMANDS}"',
             "-serial", f"file:{self.dmesg}",
             "-device", "virtio-rng-pci", "-device", "virtio-serial-pci", "-device", "nvme,serial=lab",
         ]  # fmt: skip
-        disks = [root.path, self.lab_disk(command, tty), self.kernel.modules, scratch]
+        disks = [root.path, self.lab_disk(command, tty), self.modules, scratch]
         for nsid, disk in enumerate(disks, 1):
             arguments += [
                 "-drive", f"if=none,id=disk{nsid},format=raw,file={disk},cache=unsafe,discard=unmap,snapshot=on",
@@ -137,6 +150,11 @@ class Guest:
             "-chardev", f"file,id=status,path={self.status}",
             "-device", "virtserialport,chardev=status,name=lab.status",
         ]  # fmt: skip
+        if self.input:
+            arguments += [
+                "-chardev", f"socket,id=input,fd={self.input_end.fileno()}",
+                "-device", "virtserialport,chardev=input,name=lab.input",
+            ]  # fmt: skip
         if tty:
             arguments += ["-chardev", "stdio,id=tty,signal=off", "-device", "virtconsole,chardev=tty"]
         else:
@@ -170,7 +188,10 @@ class Guest:
                 stdout=None if tty else subprocess.PIPE,
                 stderr=qemu_log,
                 preexec_fn=die_with_parent,
+                pass_fds=[self.input_end.fileno()] if self.input else [],
             )
+        if self.input:
+            self.input_end.close()
         relay = threading.Thread(target=self.relay, args=(qemu.stdout, take), daemon=True)
         try:
             if not tty:
@@ -202,8 +223,8 @@ class Guest:
             now = time.monotonic()
             if not booted and "booted" in self.read_status():
                 booted, self.heard, start = True, now, now
-            if not booted and now - start > BOOT_SECONDS:
-                self.verdict = f"the guest did not boot within {BOOT_SECONDS} s"
+            if not booted and now - start > self.boot_seconds:
+                self.verdict = f"the guest did not boot within {self.boot_seconds} s"
             elif booted and timeout and now - start > timeout:
                 self.verdict = f"the command did not end within {timeout} s"
             elif booted and silence and now - self.heard > silence:

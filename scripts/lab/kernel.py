@@ -54,6 +54,8 @@ class Kernel(cache.Entry):
     """A kernel series: `source`, `obj` (the KDIR), `vmlinuz`, `modules.ext4`, `release`."""
 
     gib = 4
+    # What a guest with it gets, and how much longer than usual is waited for it.
+    arguments, memory, patience = "", 2048, 1
 
     def __init__(self, series):
         if series not in SERIES:
@@ -77,6 +79,11 @@ class Kernel(cache.Entry):
     @property
     def modules(self):
         return os.path.join(self.dir, "modules.ext4")
+
+    @property
+    def make_arguments(self):
+        """What says which compiler, for everything that is built for this kernel."""
+        return [f"CC={CC}"]
 
     @property
     def release(self):
@@ -137,7 +144,7 @@ class Kernel(cache.Entry):
         os.mkdir(self.kdir)
         for file in (".config", "Module.symvers"):
             shutil.copy(os.path.join(headers, file), self.kdir)
-        make = ["make", "-C", self.source, f"O={self.kdir}", f"CC={CC}", f"-j{os.cpu_count()}"]
+        make = ["make", "-C", self.source, f"O={self.kdir}", *self.make_arguments, f"-j{os.cpu_count()}"]
         step.run(*make, "olddefconfig")
         step.run(*make, "modules_prepare")
         # For the kselftests: the kernel's own headers, and a place to mount ours.

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The kselftests in tests/, on the C driver (the oracle) and then on ours.
+"""The kselftests in tests/, on the C driver (the oracle) and on ours.
 
 They are built and installed as the kernel's own: with tests/ as
 tools/testing/selftests/loop of the source. That directory is a mount of this
 run's namespace, so the cached source stays as it is and runs don't meet.
 """
 
+import concurrent.futures
 import fnmatch
 import os
 import re
@@ -13,14 +14,17 @@ import shutil
 import subprocess
 import tempfile
 
-from . import accelerator, cache, dmesg, image, kernel, ktap, module
+from . import accelerator, cache, dmesg, image, kernel, kernel_debug, ktap, module
 from .guest import HERE, Guest
 from .say import Failure, Step, say
+from .tally import Tally
 
 TESTS = os.path.join(module.REPO, "tests")
 # For all tests of a driver, and for one that its own limit (tests/settings) cannot end.
 SECONDS = 2400
-SILENT_SECONDS = 240
+SILENT_SECONDS = 360
+# That run at the same time: one a driver, or two for the one that there is.
+GUESTS = 2
 
 
 def install(stock, where):
@@ -64,17 +68,27 @@ def known_defects(series):
     return defects
 
 
-class Run:
-    """All tests on one driver."""
+def seconds_of_a_test():
+    with open(os.path.join(TESTS, "settings")) as file:
+        return int(re.search(r"^timeout=(\d+)", file.read(), re.MULTILINE)[1])
 
-    def __init__(self, stock, accel, driver, ko, payload, tests, defects):
+
+class Run:
+    """Tests on one driver, in one guest; more of them can be added, with what they showed."""
+
+    def __init__(self, booted, accel, driver, ko, payload, tests, defects):
         self.driver, self.tests, self.defects = driver, tests, defects
         self.parser = ktap.Parser()
         self.problems = []
-        self.guest = Guest(stock, accel, driver=driver, ko=ko, payload=[payload])
-        command = ["./guest-kselftest"] + [word for test in tests for word in ("-t", f"loop:{test}")]
-        say(f"{len(tests)} tests on {driver if driver == 'ours' else 'the C driver'} ({accel.name})")
-        self.guest.run(command, SECONDS, self.take, SILENT_SECONDS)
+        patience = booted.patience
+        self.guest = Guest(booted, accel, driver=driver, ko=ko, payload=[payload])
+        self.guests = [self.guest]
+        command = ["env", f"LOOP_PATIENCE={patience}", "./guest-kselftest"]
+        if patience > 1:
+            command += ["-o", str(seconds_of_a_test() * patience)]
+        command += [word for test in tests for word in ("-t", f"loop:{test}")]
+        say(f"{len(tests)} tests on {driver if driver == 'ours' else 'the C driver'}, {booted.release} ({accel.name})")
+        self.guest.run(command, SECONDS * patience, self.take, SILENT_SECONDS * patience)
         if self.guest.verdict:
             where = f" during {self.parser.running}" if self.parser.running else ""
             self.problems.append(self.guest.verdict + where)
@@ -90,6 +104,11 @@ class Run:
             print(f"{self.driver:5} {self.cell(result.name):10} {result.name}  {result.detail}", flush=True)
             if self.cell(result.name) == "FAIL":
                 print("".join(f"        {text}\n" for text in result.log[-20:]), end="", flush=True)
+
+    def add(self, other):
+        self.parser.results.update(other.parser.results)
+        self.problems += other.problems
+        self.guests += other.guests
 
     def outcome(self, name):
         """pass, fail or skip; with the C driver a known defect has to fail."""
@@ -110,30 +129,47 @@ class Run:
 
 
 def report(runs, names, defects):
-    """Print the table and the closing line. Returns whether all is well."""
+    """Print the table. Returns the tally."""
     width = max(len(name) for name in names)
-    print(f"\n{'test':{width}}  {'C':10} ours")
+    columns = [run.driver.replace("c", "C") for run in runs]
+    print(f"\n{'test':{width}}  " + "".join(f"{column:11}" for column in columns).rstrip())
     for name in names:
         note = f"  # {defects[name]}" if name in defects else ""
         print(f"{name:{width}}  " + "".join(f"{run.cell(name):11}" for run in runs).rstrip() + note)
-    counts = {"pass": 0, "fail": 0, "skip": 0}
+    tally = Tally()
     for run in runs:
         for name in names:
-            counts[run.outcome(name)] += 1
+            outcome = run.outcome(name)
+            tally += Tally(outcome == "pass", outcome == "fail", outcome == "skip")
         # What went wrong besides the tests counts as one more that failed.
-        counts["fail"] += bool(run.problems)
+        tally.failed += bool(run.problems)
         for problem in run.problems:
             print(f"{run.driver}: {problem}")
-        print(f"{run.driver}: the logs are {run.guest.output} and {run.guest.dmesg}")
-    print(f"{counts['pass']} passed, {counts['fail']} failed, {counts['skip']} skipped", flush=True)
-    return counts["fail"] == 0
+        for guest in run.guests:
+            print(f"{run.driver}: the logs are {guest.output} and {guest.dmesg}")
+    return tally
 
 
-def run(series, globs, drivers):
-    """Run the tests that match on the drivers; returns whether all is well."""
+def run_parts(drivers, parts, start):
+    """Run each part of the tests on each driver, all at the same time; returns a run a driver."""
+    jobs = [(driver, part) for driver in drivers for part in parts]
+    with concurrent.futures.ThreadPoolExecutor(len(jobs)) as pool:
+        done = iter(list(pool.map(lambda job: start(*job), jobs)))
+    runs = []
+    for _ in drivers:
+        run, *others = [next(done) for _ in parts]
+        for other in others:
+            run.add(other)
+        runs.append(run)
+    return runs
+
+
+def run(series, globs, drivers, debug=False):
+    """Run the tests that match on the drivers, and perhaps a debug kernel; returns the tally."""
     stock = kernel.Kernel(series).get()
+    booted = kernel_debug.DebugKernel(series).get() if debug else stock
     image.GuestImage().get()
-    ko = module.build(stock) if "ours" in drivers else None
+    ko = module.build(booted) if "ours" in drivers else None
     accel = accelerator.choose(stock)
     defects = known_defects(series)
     with tempfile.TemporaryDirectory() as temporary:
@@ -141,5 +177,11 @@ def run(series, globs, drivers):
         install(stock, payload)
         tests = choose(payload, globs)
         names = [test.removesuffix(".sh") for test in tests]
-        runs = [Run(stock, accel, driver, ko, payload, tests, defects) for driver in drivers]
+        # At the same time: the tests wait more than they compute.
+        count = min(len(tests), max(1, GUESTS // len(drivers)))
+        runs = run_parts(
+            drivers,
+            [tests[first::count] for first in range(count)],
+            lambda driver, part: Run(booted, accel, driver, ko, payload, part, defects),
+        )
         return report(runs, names, defects)

@@ -8,7 +8,7 @@ its objects beside the sources, and those of two kernels must not meet.
 import os
 import shutil
 
-from . import cache, kernel
+from . import cache
 from .say import Failure, Step, say
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -54,7 +54,7 @@ def kbuild(stock, where, *arguments):
     os.makedirs(where, exist_ok=True)
     copy_sources(where)
     with Step(f"building loop.ko for {stock.release}", cache.log(f"{name}-{stock.series}")) as step:
-        command = ["make", "-C", stock.kdir, f"M={where}", f"CC={kernel.CC}", *arguments, "modules"]
+        command = ["make", "-C", stock.kdir, f"M={where}", *stock.make_arguments, *arguments, "modules"]
         try:
             step.run(*command)
         except Failure:

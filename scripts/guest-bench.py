@@ -1,0 +1,443 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Measures in the guest what `make bench` asks for.
+
+    guest-bench.py cases.json           (payload: loop.ko of ours, rublk if there is one)
+
+Each case names a backing, the neighbours that put a device on it (the backing
+itself is the neighbour `raw`), and the work. The neighbours take turns within
+a round. One line of standard output is one measurement: "result " and JSON.
+
+Nothing but the work should run: udevd is stopped, the kernel makes the nodes.
+"""
+
+import base64
+import contextlib
+import ctypes
+import fcntl
+import glob
+import json
+import mmap
+import os
+import re
+import struct
+import subprocess
+import sys
+import time
+import zlib
+
+MIB = 1 << 20
+NULL_BLK = "/sys/kernel/config/nullb"
+OUTER, INNER = "/run/outer", "/run/inner"
+HERE = os.getcwd()
+
+LOOP_CTL_GET_FREE = 0x4C82
+LOOP_CONFIGURE = 0x4C0A
+LOOP_CLR_FD = 0x4C01
+LOOP_CONFIG_BYTES = 304
+
+
+def sh(command):
+    """Run a shell command; returns what it printed, fails with it."""
+    done = subprocess.run(
+        command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL
+    )
+    if done.returncode:
+        raise RuntimeError(f"{command}: exit status {done.returncode}: {done.stdout.strip()[:300]}")
+    return done.stdout.strip()
+
+
+def write(path, value):
+    with open(path, "w") as file:
+        file.write(str(value))
+
+
+def read(path):
+    with open(path) as file:
+        return file.read().strip()
+
+
+def until(condition, seconds=10):
+    for _ in range(seconds * 20):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise RuntimeError("waited in vain")
+
+
+# Backings
+
+
+@contextlib.contextmanager
+def null_blk(attributes):
+    sh("modprobe null_blk nr_devices=0")
+    node = f"{NULL_BLK}/bench"
+    os.mkdir(node)
+    try:
+        for name, value in attributes.items():
+            write(f"{node}/{name}", value)
+        write(f"{node}/power", 1)
+        yield "/dev/bench"
+        write(f"{node}/power", 0)
+    finally:
+        os.rmdir(node)
+
+
+MKFS = {
+    # Nothing is left for a thread to do later.
+    "ext4": "mkfs.ext4 -q -F -b 4096 -E lazy_itable_init=0,lazy_journal_init=0",
+    "xfs": "mkfs.xfs -q -f",
+    "btrfs": "mkfs.btrfs -q -f",
+}
+
+
+@contextlib.contextmanager
+def filesystem(kind, device, directory):
+    sh(f"{MKFS[kind]} {device}")
+    sh(f"mount -t {kind} {device} {directory}")
+    try:
+        yield directory
+    finally:
+        sh(f"umount {directory}")
+
+
+def fill(path, content, mib):
+    """A file without holes (of zeroes, or a squashfs of what a live system reads), or all hole."""
+    if content == "squashfs":
+        tree = os.path.dirname(os.__file__)
+        sh(f"mksquashfs {tree} {path} -quiet -no-progress -comp zstd -Xcompression-level 1")
+    elif content == "sparse":
+        with open(path, "wb") as file:
+            file.truncate(mib * MIB)
+    else:
+        sh(f"dd if=/dev/zero of={path} bs=1M count={mib} oflag=direct status=none")
+    sh("sync")
+
+
+@contextlib.contextmanager
+def backing(spec):
+    """Yields the path of a block device or of a file."""
+    if not spec["null_blk"]:
+        path = "/run/image"
+        fill(path, "sparse", spec["mib"])
+        yield path
+        os.unlink(path)
+        return
+    with null_blk(spec["null_blk"]) as device:
+        if not spec["filesystem"]:
+            yield device
+            return
+        with filesystem(spec["filesystem"], device, OUTER) as directory:
+            path = f"{directory}/image"
+            fill(path, spec["content"], spec["mib"])
+            yield path
+
+
+# Neighbours
+
+
+@contextlib.contextmanager
+def module(neighbour):
+    sh("modprobe loop" if neighbour == "c" else f"insmod {HERE}/loop.ko")
+    try:
+        yield
+    finally:
+        sh("rmmod loop")
+
+
+@contextlib.contextmanager
+def attached(neighbour, path, direct):
+    """Yields the device that a neighbour makes of the backing."""
+    if neighbour == "raw":
+        yield path
+    elif neighbour == "dm":
+        size = sh(f"blockdev --getsz {path}")
+        sh(f"dmsetup create --noudevsync --noudevrules bench --table '0 {size} linear {path} 0'")
+        try:
+            yield "/dev/dm-0"
+        finally:
+            sh("dmsetup remove --noudevsync --noudevrules bench")
+    elif neighbour == "rublk":
+        sh("modprobe ublk_drv")
+        sh(f"{HERE}/rublk add loop -n 0 -f {path} {'' if direct else '--buffered-io'}")
+        try:
+            until(lambda: os.path.exists("/dev/ublkb0"))
+            yield "/dev/ublkb0"
+        finally:
+            sh(f"{HERE}/rublk del -n 0")
+            until(lambda: not os.path.exists("/dev/ublkb0"))
+    else:
+        with module(neighbour):
+            device = sh(f"losetup --find --show --direct-io={'on' if direct else 'off'} {path}")
+            try:
+                dio = read(f"/sys/block/{os.path.basename(device)}/loop/dio")
+                if dio != str(int(direct)):
+                    raise RuntimeError(f"dio is {dio}")
+                yield device
+            finally:
+                sh(f"losetup --detach {device}")
+                until(lambda: not os.path.exists(f"/sys/block/{os.path.basename(device)}/loop"))
+
+
+@contextlib.contextmanager
+def target(neighbour, path, work):
+    """What the work is done on: the device, or a file of a filesystem on it."""
+    kind = work.get("filesystem")
+    if not kind or neighbour == "raw":
+        yield path
+        return
+    with filesystem(kind, path, INNER) as directory:
+        fill(f"{directory}/file", "zeroes", work["mib"])
+        yield f"{directory}/file"
+
+
+# Work
+
+
+def fio(path, options):
+    report = sh(f"fio --filename={path} --output-format=json --invalidate=0 {options}")
+    jobs = json.loads(report[report.index("{") :])["jobs"]
+    for job in jobs:
+        if job["error"]:
+            raise RuntimeError(f"fio: {os.strerror(job['error'])}")
+    return jobs
+
+
+def iops(jobs):
+    return sum(job[way]["iops"] for job in jobs for way in ("read", "write"))
+
+
+def do_fio(path, neighbour, work):
+    options = work["raw_options"] if neighbour == "raw" and "raw_options" in work else work["options"]
+    jobs = fio(path, options)
+    return {"iops": iops(jobs), "context_switches": sum(job["ctx"] for job in jobs)}
+
+
+def do_fsync(path, neighbour, work):
+    """The job called reader beside the one called writer."""
+    jobs = {job["jobname"]: job for job in fio(path, work["options"])}
+    latency = jobs["reader"]["read"]["clat_ns"]
+    return {
+        "p99_us": latency["percentile"]["99.000000"] / 1000,
+        "read_iops": jobs["reader"]["read"]["iops"],
+        "write_iops": jobs["writer"]["write"]["iops"],
+    }
+
+
+def do_tree(path, neighbour, work):
+    """Read all files of a mounted squashfs, as a live system does when it boots."""
+    sh(f"mount -t squashfs -o ro {path} {INNER}")
+    start = time.monotonic()
+    size = 0
+    for base, dirs, names in os.walk(INNER):
+        dirs.sort()
+        for name in sorted(names):
+            with open(os.path.join(base, name), "rb", buffering=0) as file:
+                while part := file.read(65536):
+                    size += len(part)
+    seconds = time.monotonic() - start
+    sh(f"umount {INNER}")
+    return {"seconds": seconds, "bytes": size}
+
+
+class LoopControl:
+    """Devices attached to one file, without losetup's time."""
+
+    def __init__(self, path):
+        self.control = os.open("/dev/loop-control", os.O_RDWR)
+        self.file = os.open(path, os.O_RDWR)
+
+    def attach(self):
+        """Returns the device, open."""
+        number = fcntl.ioctl(self.control, LOOP_CTL_GET_FREE)
+        device = os.open(f"/dev/loop{number}", os.O_RDWR)
+        fcntl.ioctl(device, LOOP_CONFIGURE, struct.pack("=I", self.file).ljust(LOOP_CONFIG_BYTES, b"\0"))
+        return device
+
+    def detach(self, device):
+        fcntl.ioctl(device, LOOP_CLR_FD)
+        os.close(device)
+
+    def close(self):
+        os.close(self.file)
+        os.close(self.control)
+
+
+@contextlib.contextmanager
+def many_attached(path, count):
+    control = LoopControl(path)
+    devices = [control.attach() for _ in range(count)]
+    for device in devices:
+        os.close(device)
+    try:
+        yield control
+    finally:
+        control.close()
+        # losetup -D would wait for each in turn.
+        for name in os.listdir("/sys/block"):
+            if os.path.exists(f"/sys/block/{name}/loop"):
+                device = os.open(f"/dev/{name}", os.O_RDONLY)
+                fcntl.ioctl(device, LOOP_CLR_FD)
+                os.close(device)
+
+
+def do_attach(path, neighbour, work):
+    """Attach and detach one device while others are attached."""
+    times = 20
+    with many_attached(path, work["devices"] - 1) as control:
+        control.detach(control.attach())
+        start = time.monotonic()
+        for _ in range(times):
+            control.detach(control.attach())
+        seconds = (time.monotonic() - start) / times
+    return {"seconds": seconds}
+
+
+def memory():
+    """Bytes in use once caches are dropped, and those of them in slabs. What is free on the CPUs' own lists is free."""
+    for _ in range(3):
+        sh("sync")
+        write("/proc/sys/vm/drop_caches", 3)
+        for cache in glob.glob("/sys/kernel/slab/*/shrink"):
+            write(cache, 1)
+        time.sleep(0.3)
+    fields = {name: int(value.split()[0]) << 10 for name, value in (line.split(":") for line in open("/proc/meminfo"))}
+    lists = re.findall(r"^ +count: +(\d+)$", read("/proc/zoneinfo"), re.MULTILINE)
+    free = fields["MemFree"] + sum(map(int, lists)) * mmap.PAGESIZE
+    return fields["MemTotal"] - free, fields["Slab"], fields["Percpu"], fields["KernelStack"]
+
+
+def do_memory(path, neighbour, work):
+    with many_attached(path, 8):
+        pass
+    before = memory()
+    with many_attached(path, work["devices"]):
+        after = memory()
+    total, slab, percpu, stacks = ((new - old) / work["devices"] for old, new in zip(before, after))
+    return {"bytes": total, "slab": slab, "percpu": percpu, "stacks": stacks}
+
+
+WORK = {"fio": do_fio, "fsync": do_fsync, "tree": do_tree}
+# These attach for themselves.
+MODULE_WORK = {"attach": do_attach, "memory": do_memory}
+
+
+def prepare(path, work):
+    """The caches as the work wants them, and quiet."""
+    sh("sync")
+    write("/proc/sys/vm/drop_caches", 3)
+    # So that fio does not wait for the host's disk, which the guest's clock would count.
+    sh("cat /usr/bin/fio >/dev/null")
+    if work.get("hot"):
+        sh(f"cat {path} >/dev/null")
+    # For what the kernel puts off (freeing the last module, for one).
+    time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def ready(case, neighbour, path):
+    """Yields what the work is done on."""
+    spec, work = case["backing"], case["work"]
+    if work.get("fresh"):
+        fill(path, spec["content"], spec["mib"])
+    if work["kind"] in MODULE_WORK:
+        with module(neighbour):
+            yield path
+        return
+    with attached(neighbour, path, case["direct"]) as device, target(neighbour, device, work) as place:
+        prepare(path, work)
+        yield place
+
+
+def measure(case, neighbour, path):
+    work = case["work"]
+    with ready(case, neighbour, path) as place:
+        return (WORK | MODULE_WORK)[work["kind"]](place, neighbour, work)
+
+
+# Profiles
+
+
+class Mark:
+    """Tells QEMU's plugin (see qemu-profile.c) that what is to be counted begins or ends."""
+
+    CODE = bytes.fromhex("0f1f8400d34d6270 c3")  # nopl 0x70624dd3(%rax,%rax); ret
+
+    def __init__(self):
+        self.page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+        self.page.write(self.CODE)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(self.page))
+        self.call = ctypes.CFUNCTYPE(None)(address)
+        self.windows = 0
+
+    def begin(self):
+        self.call()
+
+    def end(self):
+        """Returns the number of what was counted, as the plugin numbers its files."""
+        self.call()
+        self.windows += 1
+        return self.windows - 1
+
+
+def profile(case, neighbour, path, mark):
+    work = case["work"]
+    with ready(case, neighbour, path) as place:
+        options = work["raw_options"] if neighbour == "raw" and "raw_options" in work else work["options"]
+        command = f"fio --filename={place} --output-format=json --invalidate=0 {options}".split()
+        # The guest's clock runs on while the host's disk is slow to bring fio, so its start is waited for.
+        started = "/run/started"
+        with subprocess.Popen([*command, f"--exec_prerun=touch {started}"], stdout=subprocess.PIPE, text=True) as job:
+            until(lambda: os.path.exists(started), 600)
+            os.unlink(started)
+            time.sleep(work["settle"])
+            mark.begin()
+            start = time.monotonic()
+            time.sleep(work["window"])
+            seconds = time.monotonic() - start
+            window = mark.end()
+            report = job.communicate()[0]
+        names = symbols(of_modules=True)
+    return {"iops": iops(json.loads(report[report.index("{") :])["jobs"]), "seconds": seconds, "symbols": names, "window": window}
+
+
+def symbols(of_modules):
+    """The functions, packed: those of modules, which move when one is loaded again, or the others."""
+    functions = (line for line in read("/proc/kallsyms").split("\n") if line.split(None, 2)[1] in "tTwW")
+    text = "\n".join(line for line in functions if line.endswith("]") == of_modules)
+    return base64.b64encode(zlib.compress(text.encode())).decode()
+
+
+def say(case, neighbour, turn, result):
+    print("result " + json.dumps({"case": case["name"], "neighbour": neighbour, "round": turn} | result), flush=True)
+
+
+def run(case, path, mark):
+    for turn in range(case["rounds"]):
+        for neighbour in case["neighbours"]:
+            try:
+                if mark:
+                    result = profile(case, neighbour, path, mark)
+                else:
+                    result = measure(case, neighbour, path)
+            except (RuntimeError, OSError, ValueError, KeyError) as failure:
+                result = {"error": str(failure)}
+            say(case, neighbour, turn, result)
+
+
+def main():
+    with open(sys.argv[1]) as file:
+        request = json.load(file)
+    sh("udevadm control --exit")
+    sh("mount -t configfs configfs /sys/kernel/config")
+    for directory in (OUTER, INNER):
+        os.mkdir(directory)
+    mark = Mark() if request.get("profile") else None
+    if mark:
+        print("symbols " + symbols(of_modules=False), flush=True)
+    with backing(request["backing"]) as path:
+        for case in request["cases"]:
+            run(case | {"backing": request["backing"]}, path, mark)
+
+
+main()

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What `make bench` measures: the cases, and what each is to reach.
+
+A case is measured with one of two instruments:
+
+    instructions  one CPU, whose clock advances a nanosecond an instruction. Sees
+                  work, not waiting; repeats within 1 or 2 % whatever the host does
+    wall          four CPUs and the host's clock. Sees waiting, wake-ups and locks;
+                  only ratios of measurements made in turn mean something
+"""
+
+import dataclasses
+
+INSTRUCTIONS, WALL = "instructions", "wall"
+CPUS = {INSTRUCTIONS: 1, WALL: 4}
+ROUNDS = {INSTRUCTIONS: 1, WALL: 5}
+
+ALL = ("raw", "dm", "c", "rublk", "ours")
+ON_FILE = ("raw", "c", "rublk", "ours")
+LOOPS = ("c", "ours")
+
+FILE_MIB = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Backing:
+    """What lies under the devices. Cases that have the same one share a boot."""
+
+    title: str
+    null_blk: tuple = ()
+    filesystem: str = ""
+    content: str = "zeroes"
+    mib: int = FILE_MIB
+
+    def spec(self):
+        return dataclasses.asdict(self) | {"null_blk": dict(self.null_blk)}
+
+
+def null_blk(cpus, **attributes):
+    """The options are those of null_blk's configfs. irqmode 0: completes at once, in place."""
+    return tuple(({"queue_mode": 2, "irqmode": 0, "size": 1024, "submit_queues": cpus} | attributes).items())
+
+
+def on_filesystem(kind, cpus=1, content="zeroes", **attributes):
+    title = f"{content if content != 'zeroes' else 'file'} on {kind}"
+    return Backing(title, null_blk(cpus, memory_backed=1, **attributes), kind, content)
+
+
+MILLISECOND = {"irqmode": 2, "completion_nsec": 1_000_000}
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """`ours` against a neighbour of the same run.
+
+    ratio       median of the rounds' ratios, ours / neighbour, of the case's metric
+    difference  ours - neighbour
+    """
+
+    neighbour: str
+    limit: float
+    kind: str = "ratio"
+    # Of another case, for what has to be independent of something.
+    case: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    name: str
+    unit: str
+    lower_is_better: bool
+    field: str
+    # A measurement's field as the metric.
+    convert: object = staticmethod(lambda value: value)
+
+
+PER_IO = Metric("instructions per I/O", "instructions", True, "iops", lambda iops: 1e9 / iops)
+IOPS = Metric("I/Os per second", "IOPS", False, "iops")
+WORK = Metric("instructions in all", "million instructions", True, "seconds", lambda seconds: seconds * 1e3)
+TIME = Metric("time", "µs", True, "seconds", lambda seconds: seconds * 1e6)
+MEMORY = Metric("memory per device", "KiB", True, "bytes", lambda size: size / 1024)
+P99 = Metric("99th percentile of a read", "µs", True, "p99_us")
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    name: str
+    title: str
+    instrument: str
+    backing: Backing
+    work: dict
+    metric: Metric
+    neighbours: tuple
+    direct: bool = True
+    # Never worse than the C driver is a target of every case.
+    targets: tuple = ()
+
+    def request(self, neighbours, rounds=0):
+        return {
+            "name": self.name,
+            "work": self.work,
+            "direct": self.direct,
+            "neighbours": neighbours,
+            "rounds": rounds or ROUNDS[self.instrument],
+        }
+
+
+def job(instrument, rw, depth=1, block="4k", engine="libaio", direct=1, more=""):
+    """The options of a fio job; under icount half a second is plenty, the ramp warms up."""
+    times = "--ramp_time=100ms --runtime=500ms" if instrument == INSTRUCTIONS else "--ramp_time=300ms --runtime=2s"
+    return (
+        f"--name=bench --rw={rw} --bs={block} --iodepth={depth} --ioengine={engine} --direct={direct}"
+        f" --time_based {times} {more}"
+    ).strip()
+
+
+def fio(*arguments, raw_direct=1, **keywords):
+    """Work for fio. Through a buffered loop device it is direct I/O too: the file's cache is meant."""
+    extra = {name: keywords.pop(name) for name in ("hot", "fresh", "filesystem", "mib") if name in keywords}
+    work = {"kind": "fio", "options": job(*arguments, **keywords)}
+    if not raw_direct:
+        work["raw_options"] = job(*arguments, direct=0, **keywords)
+    return work | extra
+
+
+WORDS = {
+    "randread": "random read",
+    "randwrite": "random write",
+    "read": "sequential read",
+    "write": "sequential write",
+}
+
+
+def device_cases():
+    """Direct I/O on a block device: the driver alone."""
+    backing = Backing("block device", null_blk(1))
+    for depth in (64, 16, 1):
+        for engine in ("libaio", "io_uring") if depth == 64 else ("libaio",):
+            for rw in ("randread", "randwrite"):
+                yield Case(
+                    f"device-{rw}-{depth}" + ("-uring" if engine == "io_uring" else ""),
+                    f"block device, 4 KiB {WORDS[rw]}, depth {depth}, {engine}",
+                    INSTRUCTIONS, backing, fio(INSTRUCTIONS, rw, depth, engine=engine), PER_IO, ALL,
+                    targets=(Target("raw", 2500, "difference"),) if depth == 64 else (),
+                )  # fmt: skip
+    for rw in ("read", "write"):
+        yield Case(
+            f"device-seq{rw}", f"block device, 128 KiB {WORDS[rw]}, depth 16",
+            INSTRUCTIONS, backing, fio(INSTRUCTIONS, rw, 16, "128k"), PER_IO, ALL,
+        )  # fmt: skip
+
+
+def file_cases():
+    """Direct I/O on a file, against O_DIRECT on the file itself."""
+    for kind in ("ext4", "xfs", "btrfs"):
+        backing = on_filesystem(kind)
+        for depth in (64, 16, 1) if kind == "ext4" else (64,):
+            for rw in ("randread", "randwrite"):
+                # As many IOPS as the file itself: no more instructions.
+                targets = (Target("raw", 1.0),) if kind == "ext4" and depth == 64 else ()
+                yield Case(
+                    f"{kind}-{rw}-{depth}", f"{kind} file, direct, 4 KiB {WORDS[rw]}, depth {depth}",
+                    INSTRUCTIONS, backing, fio(INSTRUCTIONS, rw, depth), PER_IO, ON_FILE, targets=targets,
+                )  # fmt: skip
+        for rw in ("read", "write") if kind == "ext4" else ():
+            yield Case(
+                f"ext4-seq{rw}", f"ext4 file, direct, 128 KiB {WORDS[rw]}, depth 16",
+                INSTRUCTIONS, backing, fio(INSTRUCTIONS, rw, 16, "128k"), PER_IO, ON_FILE,
+            )  # fmt: skip
+
+
+def buffered_cases():
+    """Through the file's page cache, which is hot."""
+    backing = on_filesystem("ext4")
+    for rw in ("randread", "randwrite"):
+        yield Case(
+            f"buffered-{rw}", f"buffered, hot cache, 4 KiB {WORDS[rw]}, depth 64",
+            INSTRUCTIONS, backing, fio(INSTRUCTIONS, rw, 64, hot=True, raw_direct=0), PER_IO, ON_FILE, direct=False,
+            targets=(Target("c", 0.8),) if rw == "randread" else (),
+        )  # fmt: skip
+    for rw in ("read", "write"):
+        yield Case(
+            f"buffered-seq{rw}", f"buffered, 128 KiB {WORDS[rw]}, depth 16",
+            INSTRUCTIONS, backing, fio(INSTRUCTIONS, rw, 16, "128k", raw_direct=0), PER_IO, ON_FILE, direct=False,
+        )  # fmt: skip
+    yield Case(
+        "livecd", "squashfs on a buffered device, all files read once, cold",
+        INSTRUCTIONS, on_filesystem("ext4", content="squashfs"), {"kind": "tree"}, WORK, ("c", "rublk", "ours"),
+        direct=False,
+    )  # fmt: skip
+
+
+def sparse_cases():
+    for direct in (True, False):
+        yield Case(
+            f"sparse-{'direct' if direct else 'buffered'}",
+            f"sparse ext4 file, {'direct' if direct else 'buffered'}, 4 KiB random write, depth 64",
+            INSTRUCTIONS, on_filesystem("ext4", content="sparse"),
+            fio(INSTRUCTIONS, "randwrite", 64, fresh=True, raw_direct=int(direct)), PER_IO, ON_FILE, direct=direct,
+        )  # fmt: skip
+
+
+def wall_cases():
+    device = Backing("block device", null_blk(4))
+    for rw in ("randread", "randwrite"):
+        yield Case(
+            f"wall-device-{rw}", f"block device, 4 jobs, 4 KiB {WORDS[rw]}, depth 64", WALL, device,
+            fio(WALL, rw, 64, more="--numjobs=4 --group_reporting"), IOPS, ALL,
+        )  # fmt: skip
+    yield Case(
+        "wall-device-latency", "block device, 4 KiB random read, depth 1", WALL, device,
+        fio(WALL, "randread", 1), IOPS, ALL,
+    )  # fmt: skip
+    ext4 = on_filesystem("ext4", 4)
+    yield Case(
+        "wall-fs-on-fs", "ext4 on loop (direct) on ext4, 12 jobs of mixed 4 KiB, depth 16", WALL, ext4,
+        fio(
+            WALL, "rw", 16, filesystem="ext4", mib=192,
+            more="--numjobs=12 --size=16m --offset_increment=16m --group_reporting",
+        ),
+        IOPS, ON_FILE, targets=(Target("raw", 0.9),),
+    )  # fmt: skip
+    for rw in ("read", "write"):
+        yield Case(
+            f"wall-buffered-seq{rw}", f"buffered, 128 KiB {WORDS[rw]}, depth 16", WALL, ext4,
+            fio(WALL, rw, 16, "128k", raw_direct=0), IOPS, ON_FILE, direct=False,
+        )  # fmt: skip
+    yield Case(
+        "wall-livecd", "squashfs on a buffered device, all files read once, cold", WALL,
+        on_filesystem("ext4", 4, "squashfs"), {"kind": "tree"}, TIME, ("c", "rublk", "ours"), direct=False,
+    )  # fmt: skip
+    slow = on_filesystem("ext4", 4, **MILLISECOND)
+    yield Case(
+        "wall-cold", "buffered, cold cache, 1 ms of latency, 4 KiB random read, depth 64", WALL, slow,
+        fio(WALL, "randread", 64), IOPS, ON_FILE, direct=False, targets=(Target("c", 7.0),),
+    )  # fmt: skip
+    for direct in (False, True):
+        yield Case(
+            f"wall-fsync-{'direct' if direct else 'buffered'}",
+            f"reader beside a writer that syncs each write, {'direct' if direct else 'buffered'}, 1 ms of latency",
+            WALL, slow,
+            {
+                "kind": "fsync",
+                "hot": not direct,
+                "options": "--ioengine=libaio --direct=1 --bs=4k --time_based --runtime=4s --size=64m"
+                " --name=writer --rw=randwrite --fsync=1 --name=reader --rw=randread --offset=64m",
+            },
+            P99, ("raw",) + LOOPS, direct=direct, targets=(Target("c", 0.25),),
+        )  # fmt: skip
+
+
+def management_cases():
+    # A file in tmpfs; the devices do no I/O.
+    empty = Backing("file on tmpfs", mib=1)
+    for instrument, prefix in ((INSTRUCTIONS, ""), (WALL, "wall-")):
+        for devices in (1, 1000):
+            yield Case(
+                f"{prefix}attach-{devices}",
+                f"attach and detach, {devices} device{'s' if devices > 1 else ''} attached",
+                instrument, empty, {"kind": "attach", "devices": devices}, TIME, LOOPS,
+                # Flat in the number of devices, give or take what the kernel's own lists take.
+                targets=(Target("ours", 1.25, case=f"{prefix}attach-1"),) if devices > 1 else (),
+            )  # fmt: skip
+    yield Case(
+        "wall-memory", "memory of an attached idle device", WALL, empty,
+        {"kind": "memory", "devices": 200}, MEMORY, LOOPS,
+    )  # fmt: skip
+
+
+CASES = tuple(
+    case
+    for group in (device_cases, file_cases, buffered_cases, sparse_cases, wall_cases, management_cases)
+    for case in group()
+)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0
+"""`make test-dropin`: a system with systemd and udev, on the C driver and on ours.
+
+Ours is put there by `make install`, into a copy of the kernel's modules. The
+checks (scripts/guest-dropin.py) and what they see have to be the same.
+"""
+
+import concurrent.futures
+import difflib
+import fnmatch
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from . import accelerator, cache, dmesg, kernel, kselftest, module
+from .guest import HERE
+from .say import Failure, Step, say
+from .system import SystemGuest, SystemImage
+
+CHECKS = os.path.join(HERE, "guest-dropin.py")
+# Both drivers took ten minutes on a busy machine with two cores.
+SECONDS = 2400
+SILENT_SECONDS = 600
+RESULT = re.compile(r"(ok|skip|FAIL) (\w+)(?:: (.*))?$")
+# What the kernel logs when data could not be read or written.
+DAMAGE = re.compile(r"I/O error|(EXT4-fs|SQUASHFS) error")
+SEEN = re.compile(r"see (\w+): (.*)$")
+
+
+def install(stock, where, ko=None):
+    """A disk of the kernel's modules with ours installed among them, or with another ours."""
+    module.build(stock)
+    place = os.path.join(module.REPO, "build", stock.series)
+    source = os.path.join(place, "module")
+    tree = os.path.join(where, "lib/modules")
+    disk = os.path.join(where, "modules.ext4")
+    os.makedirs(tree)
+    with cache.locked(os.path.join(place, ".lock"), "building the module"), Step(
+        "make install", cache.log(f"dropin-install-{stock.series}")
+    ) as step:
+        step.run("debugfs", "-R", f"rdump {stock.release} {tree}", stock.modules)
+        shutil.copy(os.path.join(module.REPO, "Makefile"), source)
+        step.run(
+            "make", "-C", source, f"KDIR={stock.kdir}", f"CC={kernel.CC}", f"INSTALL_MOD_PATH={where}", "install"
+        )
+        updates = os.path.join(tree, stock.release, "updates")
+        if not glob.glob(f"{updates}/loop.ko*"):
+            raise Failure(f"`make install` has put no loop.ko into updates/; the log is {step.log}")
+        if ko:
+            shutil.rmtree(updates)
+            os.mkdir(updates)
+            shutil.copy(ko, os.path.join(updates, "loop.ko"))
+            step.run("depmod", "-b", where, stock.release)
+        step.run("mke2fs", "-q", "-t", "ext4", "-L", "modules", "-d", tree, disk, "200M")
+    return disk
+
+
+class Run:
+    """All checks on one driver: outcomes, and what was seen, each by check."""
+
+    def __init__(self, stock, accel, driver, names, modules):
+        self.driver = driver
+        self.names = names
+        self.outcomes, self.seen = {}, {name: [] for name in names}
+        self.problems = []
+        with tempfile.TemporaryDirectory() as temporary:
+            payload = os.path.join(temporary, "dropin")
+            os.mkdir(payload)
+            shutil.copy(CHECKS, payload)
+            self.guest = SystemGuest(stock, accel, payload=[payload])
+            if modules:
+                self.guest.modules = modules
+            self.guests = [self.guest]
+            say(f"booting a system with {driver if driver == 'ours' else 'the C driver'} ({accel.name})")
+            command = ["python3", os.path.basename(CHECKS), driver, *names]
+            status = self.guest.run(command, SECONDS, self.take, SILENT_SECONDS)
+        if status:
+            self.problems.append(self.guest.verdict or f"the checks ended with status {status}")
+        self.problems += dmesg.complaints(self.guest.dmesg)
+        self.problems += [line for line in dmesg.lines(self.guest.dmesg) if DAMAGE.search(line)]
+        for problem in self.problems:
+            say(f"{driver}: {problem}")
+
+    def take(self, line):
+        if found := SEEN.match(line):
+            self.seen[found[1]].append(found[2])
+        elif found := RESULT.match(line):
+            outcome, name, why = found[1], found[2], found[3] or ""
+            self.outcomes[name] = outcome
+            print(f"{self.driver:5} {outcome:10} {name}  {why}".rstrip(), flush=True)
+        elif not line.startswith("took "):
+            print(f"        {line}", flush=True)
+
+    def compare(self, oracle):
+        """Mark what was seen to be different from the C driver's."""
+        for name, outcome in self.outcomes.items():
+            if outcome == oracle.outcomes.get(name) == "ok" and self.seen[name] != oracle.seen[name]:
+                self.outcomes[name] = "differs"
+                print(f"{name} differs:")
+                diff = difflib.unified_diff(oracle.seen[name], self.seen[name], "C", "ours", n=0, lineterm="")
+                print("".join(f"        {line}\n" for line in diff if not line.startswith("@@")), end="", flush=True)
+
+    def cell(self, name):
+        return self.outcomes.get(name, "no result")
+
+    def outcome(self, name):
+        return {"ok": "pass", "skip": "skip"}.get(self.cell(name), "fail")
+
+
+def choose(globs):
+    """Names of the checks that match any of some globs."""
+    listed = subprocess.run([sys.executable, CHECKS, "--list"], check=True, capture_output=True, text=True)
+    globs = " ".join(globs).split()
+    chosen = [name for name in listed.stdout.split() if any(fnmatch.fnmatch(name, glob) for glob in globs)]
+    if not chosen:
+        raise Failure(f"no check matches TESTS={' '.join(globs)}")
+    return chosen
+
+
+def run(series, globs, drivers, ko=None):
+    """Run the checks that match on the drivers; returns the tally."""
+    names = choose(globs)
+    stock = kernel.Kernel(series).get()
+    SystemImage().get()
+    accel = accelerator.choose(stock)
+    with tempfile.TemporaryDirectory() as temporary:
+        modules = install(stock, temporary, ko) if "ours" in drivers else None
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            runs = list(
+                pool.map(
+                    lambda driver: Run(stock, accel, driver, names, modules if driver == "ours" else None), drivers
+                )
+            )
+    if len(runs) == 2:
+        oracle, ours = runs
+        ours.compare(oracle)
+    return kselftest.report(runs, names, {})
