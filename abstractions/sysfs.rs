@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Groups of read-only sysfs attributes of a device.
+//! Groups of sysfs attributes of a device.
 //!
-//! An attribute is a function that writes text to a buffer of one page. [`attribute_group!`]
+//! An attribute is a function that writes text to a buffer of one page, and perhaps another one that is given
+//! what somebody wrote to the file. [`attribute_group!`]
 //! collects some in a directory, which [`create_group`] adds to that of a device and
 //! [`remove_group`] takes away again.
 //!
@@ -96,17 +97,18 @@ impl fmt::Write for ShowBuffer<'_> {
     }
 }
 
-/// An attribute that can be read by everybody (mode 0444).
+/// An attribute that can be read by everybody (mode 0444), and perhaps written by its owner (0644).
 ///
 /// # Invariants
 ///
-/// `attribute` is an initialised `struct device_attribute` whose only operation is the
-/// `show_callback()` of the same `T`. It is embedded in an `Attribute<T>`.
+/// `attribute` is an initialised `struct device_attribute` whose operations are the `show_callback()` of
+/// the same `T`, and its `store_callback()` or none. It is embedded in an `Attribute<T>`.
 #[repr(C)]
 pub struct Attribute<T> {
     // The C side takes attributes by mutable pointers.
     attribute: Opaque<bindings::device_attribute>,
     show: fn(&T, &mut ShowBuffer<'_>) -> Result,
+    store: Option<fn(&T, &[u8]) -> Result>,
 }
 
 // SAFETY: An attribute consists of constants, which may be used by any thread.
@@ -120,16 +122,52 @@ impl<T: DeviceOwner> Attribute<T> {
     /// `show` is called in process context, may sleep, and may run several times at once. It runs
     /// while the file exists; so it must not take a lock that is held around [`remove_group`], or
     /// while the device is deleted.
-    pub const fn new(name: &'static CStr, show: fn(&T, &mut ShowBuffer<'_>) -> Result) -> Self {
+    ///
+    /// `store`, if there is one, is called in the same way, with what is written to the file in one piece.
+    /// What it fails with is the writer's error.
+    pub const fn new(
+        name: &'static CStr,
+        show: fn(&T, &mut ShowBuffer<'_>) -> Result,
+        store: Option<fn(&T, &[u8]) -> Result>,
+    ) -> Self {
         let mut attribute: bindings::device_attribute = pin_init::zeroed();
         attribute.attr.name = as_char_ptr_in_const_context(name);
         attribute.attr.mode = 0o444;
         attribute.__bindgen_anon_1.show = Some(Self::show_callback);
+        if store.is_some() {
+            attribute.attr.mode = 0o644;
+            attribute.__bindgen_anon_2.store = Some(Self::store_callback);
+        }
 
         // INVARIANT: `attribute` has been initialised as required.
         Self {
             attribute: Opaque::new(attribute),
             show,
+            store,
+        }
+    }
+
+    /// Stores to the attribute. Returns the number of bytes, or a negative errno.
+    ///
+    /// # Safety
+    ///
+    /// As for `show_callback`, where `text` points to `len` bytes.
+    unsafe extern "C" fn store_callback(
+        dev: *mut bindings::device,
+        attribute: *mut bindings::device_attribute,
+        text: *const c_char,
+        len: usize,
+    ) -> isize {
+        // SAFETY: As in `show_callback`.
+        let this =
+            unsafe { &*container_of!(Opaque::cast_from(attribute).cast_mut(), Self, attribute) };
+        // SAFETY: As in `show_callback`.
+        let owner = unsafe { T::from_device(dev) };
+        // SAFETY: By the safety requirements.
+        let text = unsafe { core::slice::from_raw_parts(text.cast::<u8>(), len) };
+        match this.store.map_or(Err(EACCES), |store| store(owner, text)) {
+            Ok(()) => len as isize,
+            Err(e) => e.to_errno() as isize,
         }
     }
 
@@ -240,7 +278,7 @@ impl<T: DeviceOwner> AttributeGroup<T> {
 }
 
 /// Declares an [`AttributeGroup`]: the type of the objects it describes, the name of the directory,
-/// and the files with the functions that show them.
+/// and the files with the functions that show them, and perhaps store to them.
 ///
 /// # Examples
 ///
@@ -258,7 +296,7 @@ impl<T: DeviceOwner> AttributeGroup<T> {
 ///     /// What user space sees in `/sys/block/demo*/demo`.
 ///     pub(crate) static GROUP: AttributeGroup<DemoDisk> = c"demo" {
 ///         c"size": show_size,
-///         c"label": show_label,
+///         c"label": show_label => store_label,
 ///     }
 /// }
 /// ```
@@ -266,7 +304,7 @@ macro_rules! attribute_group {
     (
         $(#[$attribute:meta])*
         $vis:vis static $ident:ident: AttributeGroup<$owner:ty> = $name:literal {
-            $($file:literal: $show:expr),* $(,)?
+            $($file:literal: $show:expr $(=> $store:expr)?),* $(,)?
         }
     ) => {
         $(#[$attribute])*
@@ -275,13 +313,19 @@ macro_rules! attribute_group {
 
             const COUNT: usize = [$($file),*].len();
             static ATTRIBUTES: [Attribute<$owner>; COUNT] = [
-                $(Attribute::new($file, $show)),*
+                $(Attribute::new(
+                    $file,
+                    $show,
+                    $crate::abstractions::sysfs::attribute_group!(@store $($store)?),
+                )),*
             ];
             static LIST: AttributeList<$owner, COUNT> = AttributeList::new(&ATTRIBUTES);
 
             AttributeGroup::new($name, &LIST)
         };
     };
+    (@store) => { None };
+    (@store $store:expr) => { Some($store) };
 }
 pub(crate) use attribute_group;
 
