@@ -22,4 +22,5 @@ pub mod module_param;
 pub mod sync;
 pub mod sysfs;
 pub mod task;
+pub mod time;
 pub mod workqueue;

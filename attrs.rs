@@ -7,8 +7,10 @@ use crate::{
         block::disk::{Disk, DiskGuard},
         fs::FileExt,
         sysfs::{attribute_group, ShowBuffer},
+        task::capable_sys_admin,
     },
     device::Loop,
+    pinned::{self, Reason, Sparse},
 };
 use kernel::{
     fs::File,
@@ -26,6 +28,8 @@ pub(crate) struct Shown {
     autoclear: bool,
     partscan: bool,
     direct: bool,
+    pinned: bool,
+    not_pinned: Reason,
 }
 
 /// Shows a device as it is now. Returns what was shown before; where that was another file, it is to be
@@ -38,6 +42,8 @@ pub(crate) fn update(guard: &DiskGuard<'_, Loop>) -> Option<Shown> {
         autoclear: guard.autoclear,
         partscan: guard.partscan,
         direct: binding.direct,
+        pinned: binding.pinned().is_some(),
+        not_pinned: guard.not_pinned,
     });
     core::mem::replace(&mut *guard.disk().data().shown.lock(), shown)
 }
@@ -51,6 +57,8 @@ attribute_group! {
         c"autoclear": |disk, buf| show(disk, |shown| show_bool(buf, shown.autoclear)),
         c"partscan": |disk, buf| show(disk, |shown| show_bool(buf, shown.partscan)),
         c"dio": |disk, buf| show(disk, |shown| show_bool(buf, shown.direct)),
+        c"pinned": |disk, buf| show(disk, |shown| show_bool(buf, shown.pinned)) => store_pinned,
+        c"pinned_reason": |disk, buf| show(disk, |shown| writeln!(buf, "{}", shown.not_pinned.text())),
     }
 }
 
@@ -70,4 +78,25 @@ fn show_backing_file(disk: &Disk<Loop>, buf: &mut ShowBuffer<'_>) -> Result {
         buf.push_bytes(shown.file.path(&mut path)?)?;
         buf.push_bytes(b"\n")
     })
+}
+
+fn store_pinned(disk: &Disk<Loop>, text: &[u8]) -> Result {
+    // As for swapon(2).
+    if !capable_sys_admin() {
+        return Err(EPERM);
+    }
+    let sparse = match text.trim_ascii() {
+        b"0" => None,
+        b"1" => Some(Sparse::Refuse),
+        b"fill" => Some(Sparse::Fill),
+        _ => return Err(EINVAL),
+    };
+    let mut guard = Loop::lock_bound(disk)?;
+    match sparse {
+        Some(sparse) => pinned::pin(&mut guard, sparse),
+        None => {
+            pinned::unpin(&mut guard, Reason::None);
+            Ok(())
+        }
+    }
 }

@@ -24,7 +24,9 @@
 //! 5. freezing the queue ([`DiskGuard::freeze`])
 //!
 //! `LoopDevice::shown` comes after the disk's mutex, and nothing is waited for under it: attributes can
-//! be read while an ioctl waits for the backing file.
+//! be read while an ioctl waits for the backing file. `LoopDevice::gate` comes after it too; while it is
+//! held the file system of the backing file is called, and the queue frozen for a moment. The lock of the
+//! backing file's inode comes after these, and is not taken while the queue is frozen (see [`pinned`]).
 //!
 //! The attribute group is created under the disk's mutex, and takes the lock of the `struct device`.
 //! The mutex of `Index::slots` comes after the block layer's `major_names_lock`, and before none.
@@ -36,6 +38,7 @@
 //! userspace.
 //!
 //! [`Index`]: crate::control::Index
+//! [`pinned`]: crate::pinned
 //! [`DiskGuard::freeze`]: crate::abstractions::block::disk::DiskGuard::freeze
 
 use crate::{
@@ -46,8 +49,8 @@ use crate::{
                 OwnedDisk,
             },
             limits::{LimitsUpdate, QueueLimits},
-            mq::{TagSetFlags, TagSetParams},
-            BioSet,
+            mq::{ForwardTo, TagSetFlags, TagSetParams},
+            BioSet, Place,
         },
         fs::{FallocateMode, FileExt, StatMask},
         module::{ModuleRef, THIS_MODULE},
@@ -63,6 +66,7 @@ use crate::{
             LO_FLAGS_DIRECT_IO, LO_FLAGS_PARTSCAN, LO_FLAGS_READ_ONLY, LO_NAME_SIZE,
         },
     },
+    pinned::{self, Pinned, Reason, Sparse},
     LOOP_MAJOR,
 };
 use core::ops::Deref;
@@ -73,7 +77,7 @@ use kernel::{
     static_lock_class,
     str::CString,
     sync::{
-        atomic::{Atomic, AtomicFlag, Relaxed},
+        atomic::{Acquire, Atomic, AtomicFlag, Relaxed, Release},
         Arc, Mutex, SetOnce,
     },
 };
@@ -96,6 +100,8 @@ pub(crate) struct DeviceParams {
     pub(crate) queue_depth: u32,
     /// Hardware queues of each device.
     pub(crate) nr_hw_queues: u32,
+    /// Pin files that are attached with direct I/O, if they can be.
+    pub(crate) pinned: bool,
 }
 
 /// What all devices share.
@@ -104,6 +110,7 @@ pub(crate) struct Shared {
     /// See [`ChainLock`].
     #[pin]
     pub(crate) chain: Mutex<()>,
+    /// For bios without a reserve.
     #[pin]
     bios: BioSet,
     pub(crate) params: DeviceParams,
@@ -114,7 +121,7 @@ impl Shared {
         Arc::pin_init(
             try_pin_init!(Self {
                 chain <- new_mutex!((), "loop_chain"),
-                bios <- BioSet::new(),
+                bios <- BioSet::new(1),
                 params,
             }? Error),
             GFP_KERNEL,
@@ -148,12 +155,9 @@ pub(crate) struct LoopDevice {
     /// What the attributes show.
     #[pin]
     pub(crate) shown: Mutex<Option<Shown>>,
-}
-
-impl AsRef<BioSet> for LoopDevice {
-    fn as_ref(&self) -> &BioSet {
-        &self.shared.bios
-    }
+    /// Held while writes have to wait, see [`Binding::wait_at_gate`].
+    #[pin]
+    pub(crate) gate: Mutex<()>,
 }
 
 impl LoopDevice {
@@ -196,6 +200,8 @@ pub(crate) struct State {
     pub(crate) autoclear: bool,
     /// Look for partitions.
     pub(crate) partscan: bool,
+    /// Why the backing file is not pinned.
+    pub(crate) not_pinned: Reason,
     file_name: [u8; LO_NAME_SIZE],
     has_attributes: bool,
     /// A bound device keeps the module loaded.
@@ -208,6 +214,7 @@ impl State {
             size_limit: 0,
             autoclear: false,
             partscan: false,
+            not_pinned: Reason::None,
             file_name: [0; LO_NAME_SIZE],
             has_attributes: false,
             module: None,
@@ -229,6 +236,32 @@ pub(crate) struct Binding {
     untried_writes: Atomic<u32>,
     /// Writes on their way that were allowed to wait.
     waiting_writes: Atomic<i32>,
+    /// There is one in pinned mode. Set while there may be requests, taken away while there are none.
+    pinned: SetOnce<Pin<KBox<Pinned>>>,
+    /// Writes have to wait.
+    gated: Atomic<bool>,
+    shared: Arc<Shared>,
+}
+
+impl ForwardTo for Binding {
+    fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>> {
+        let pos = pos.checked_add(self.offset)?;
+        if let Some(pinned) = self.pinned() {
+            return pinned.place(pos, bytes);
+        }
+        Some(Place {
+            bdev: self.backing.block_device()?,
+            sector: u64::try_from(pos).ok()? / u64::from(SECTOR_SIZE),
+            bytes,
+        })
+    }
+
+    fn bios(&self) -> &BioSet {
+        match self.pinned() {
+            Some(pinned) => pinned.bios(),
+            None => &self.shared.bios,
+        }
+    }
 }
 
 impl AsRef<File> for Binding {
@@ -238,7 +271,13 @@ impl AsRef<File> for Binding {
 }
 
 impl Binding {
-    fn new(backing: BackingFile, offset: i64, direct: bool, read_only: bool) -> Self {
+    fn new(
+        shared: Arc<Shared>,
+        backing: BackingFile,
+        offset: i64,
+        direct: bool,
+        read_only: bool,
+    ) -> Self {
         Self {
             backing,
             offset,
@@ -248,6 +287,46 @@ impl Binding {
             no_zero_range: AtomicFlag::new(false),
             untried_writes: Atomic::new(0),
             waiting_writes: Atomic::new(0),
+            pinned: SetOnce::new(),
+            gated: Atomic::new(false),
+            shared,
+        }
+    }
+
+    /// The backing file's fixed blocks, in pinned mode.
+    pub(crate) fn pinned(&self) -> Option<&Pinned> {
+        self.pinned.as_ref().map(|pinned| &**pinned)
+    }
+
+    /// Begins pinned mode, with the gate closed. There must be none yet.
+    pub(crate) fn set_pinned(&self, pinned: Pin<KBox<Pinned>>) {
+        self.pinned.populate(pinned);
+    }
+
+    /// Ends it.
+    pub(crate) fn take_pinned(&mut self) -> SetOnce<Pin<KBox<Pinned>>> {
+        core::mem::take(&mut self.pinned)
+    }
+
+    /// Has writes wait, with the queue frozen and [`LoopDevice::gate`] held.
+    pub(crate) fn close_gate(&mut self) {
+        self.gated.store(true, Relaxed);
+    }
+
+    /// Writes may go on. They see what was set before.
+    pub(crate) fn open_gate(&self) {
+        self.gated.store(false, Release);
+    }
+
+    /// Whether writes have to wait.
+    pub(crate) fn is_gated(&self) -> bool {
+        self.gated.load(Acquire)
+    }
+
+    /// Waits as long as writes have to.
+    pub(crate) fn wait_at_gate(&self, device: &LoopDevice) {
+        if self.is_gated() {
+            drop(device.gate.lock());
         }
     }
 
@@ -370,6 +449,7 @@ impl Loop {
             part_bits,
             queue_depth,
             nr_hw_queues,
+            ..
         } = &shared.params;
         let mut limits = QueueLimits::new();
         limits.set_max_hw_sectors(MAX_HW_SECTORS);
@@ -399,6 +479,7 @@ impl Loop {
                 queue: SetOnce::new(),
                 shared,
                 shown <- new_mutex!(None, "loop_shown"),
+                gate <- new_mutex!((), "loop_gate"),
             }? Error),
             new_mutex!(State::new(), "loop_device"),
         )?;
@@ -472,7 +553,13 @@ impl Loop {
         backing.bind();
         let mut binding = KBox::write(
             binding,
-            Binding::new(backing, settings.offset, direct, read_only),
+            Binding::new(
+                disk.data().shared.clone(),
+                backing,
+                settings.offset,
+                direct,
+                read_only,
+            ),
         );
         binding.check_direct(disk);
         let sectors = binding
@@ -495,6 +582,11 @@ impl Loop {
         guard.has_attributes = sysfs::create_group(disk, &attrs::GROUP).is_ok();
         set_capacity(disk, sectors);
         set_phase(&guard, Phase::Bound);
+        if disk.data().shared.params.pinned && guard.config().is_some_and(|binding| binding.direct)
+        {
+            // It goes on without.
+            let _ = pinned::pin(&mut guard, Sparse::Refuse);
+        }
         let partscan = guard.partscan;
         if partscan {
             disk.set_partition_scan(true);
@@ -550,6 +642,7 @@ impl Loop {
 
             let direct = (binding.direct || backing.opened_direct())
                 && backing.can_dio(offset, disk.logical_block_size());
+            pinned::unpin(&mut guard, Reason::Changed);
             // Not under the limits' lock: it tells the file system on the disk, which may do I/O.
             disk.force_media_change();
             let mut limits = LimitsUpdate::start(disk);
@@ -653,6 +746,9 @@ impl Loop {
             disk.part0().invalidate();
         }
         let settings = Settings::new(info)?;
+        if !pinned::is_aligned(settings.offset) {
+            pinned::unpin(&mut guard, Reason::Changed);
+        }
 
         let mut frozen = guard.freeze();
         let (Some(binding), state) = frozen.parts() else {
@@ -745,7 +841,10 @@ impl Loop {
             }
             // As when a device is bound.
             let _ = binding.backing.file().fsync();
+        } else {
+            pinned::unpin(&mut guard, Reason::Changed);
         }
+        let binding = guard.config().ok_or(ENXIO)?;
         let mut limits = LimitsUpdate::start(disk);
         binding.backing.set_dma_alignment(&mut limits, direct);
         let mut frozen = guard.freeze();
@@ -772,6 +871,7 @@ impl Loop {
         let _ = disk.part0().sync();
         disk.part0().invalidate();
 
+        pinned::unpin(&mut guard, Reason::Changed);
         let binding = guard.config().ok_or(ENXIO)?;
         // Only the lower half was ever looked at.
         let block_size = match size as u32 {

@@ -29,6 +29,7 @@ use crate::{
     },
     backing::SECTOR_SIZE,
     device::{Binding, Loop},
+    pinned::Pinned,
     submit::{attributed, Submitter},
     withdraw::Withdraw,
 };
@@ -53,6 +54,8 @@ pub(crate) struct LoopCmd {
     written: bool,
     /// The work is to complete the request.
     done: bool,
+    /// A write holds off a freeze of the file system, in pinned mode.
+    holds_freeze: bool,
     /// From `io_done` to `complete`: how many bytes were done.
     result: Result<u32>,
 }
@@ -101,21 +104,24 @@ fn mode_to_try(rq: &Request<Loop>, binding: &Binding) -> Option<IoMode> {
     })
 }
 
-/// Where a request begins on the block device that the backing file is; `None` if it is none, or if
-/// bios would not do what direct I/O on the file does.
-fn forward_pos(rq: &Request<Loop>) -> Option<i64> {
-    let binding = rq.config().filter(|binding| binding.direct)?;
-    let bdev = binding.backing.block_device()?;
+/// Whether bios to the block device that the backing file is would do what direct I/O on the file does.
+fn may_bypass_file(rq: &Request<Loop>, binding: &Binding) -> bool {
+    let Some(bdev) = binding.backing.block_device() else {
+        return false;
+    };
     match rq.op() {
         Op::Read => (),
-        Op::Write if !binding.read_only && bdev.takes_writes() => (),
-        _ => return None,
+        Op::Write if bdev.takes_writes() => (),
+        _ => return false,
     }
-    let pos = file_pos(rq, binding).ok()?;
     // What is beyond the end of a device that has shrunk is for the file to refuse.
-    let end = pos.checked_add(i64::from(rq.bytes()))?;
-    let inside = end <= binding.backing.file().cached_size();
-    (inside && bdev.is_uncached(pos, rq.bytes())).then_some(pos)
+    let Some((pos, end)) = file_pos(rq, binding)
+        .ok()
+        .and_then(|pos| Some((pos, pos.checked_add(i64::from(rq.bytes()))?)))
+    else {
+        return false;
+    };
+    end <= binding.backing.file().cached_size() && bdev.is_uncached(pos, rq.bytes())
 }
 
 /// Whether the block device that the backing file is has a part of a request in its page cache.
@@ -126,6 +132,11 @@ fn is_cached(rq: &Request<Loop>) -> bool {
             _ => false,
         }
     })
+}
+
+/// The fixed blocks of the backing file, in pinned mode.
+fn pinned(rq: &Request<Loop>) -> Option<&Pinned> {
+    rq.config().and_then(Binding::pinned)
 }
 
 /// Where in the backing file a request begins, in bytes.
@@ -141,6 +152,7 @@ impl LoopCmd {
             blocking: false,
             written: false,
             done: false,
+            holds_freeze: false,
             result: Ok(0),
         })
     }
@@ -154,6 +166,7 @@ impl LoopCmd {
         *cmd.blocking = false;
         *cmd.written = false;
         *cmd.done = false;
+        *cmd.holds_freeze = false;
 
         let op = rq.op();
         let Some(binding) = rq.config() else {
@@ -165,9 +178,22 @@ impl LoopCmd {
             rq.end(Err(EIO));
             return Served::Done;
         }
+        if op.is_write() && binding.is_gated() {
+            return Served::Try(rq);
+        }
+        // Where others wait behind it, what is passed on may have to wait for one of them.
+        let may_forward = is_last && may_forward();
+        if binding.pinned().is_some() {
+            return match may_forward {
+                true => Self::forward_pinned(rq),
+                false => Served::Try(rq),
+            };
+        }
         match op {
-            Op::Read | Op::Write if is_last && binding.direct && binding.backing.is_block() => {
-                match Self::forward(rq) {
+            Op::Read | Op::Write
+                if may_forward && binding.direct && may_bypass_file(&rq, binding) =>
+            {
+                match rq.forward() {
                     Ok(()) => Served::Done,
                     Err(rq) => Served::Try(rq),
                 }
@@ -189,12 +215,29 @@ impl LoopCmd {
         }
     }
 
-    /// Passes a read or write of a block device on, as a bio, if a task is here that submits one. Gives
-    /// the request back where that is not possible, or not the same as direct I/O on the device's file.
-    fn forward(rq: Request<Loop>) -> Result<(), Request<Loop>> {
-        match forward_pos(&rq) {
-            Some(pos) if may_forward() => rq.forward(pos),
-            _ => Err(rq),
+    /// Passes a read or write on to the blocks of the backing file, as a bio, in pinned mode.
+    fn forward_pinned(mut rq: Request<Loop>) -> Served {
+        if rq.op() == Op::Write {
+            if !pinned(&rq).is_some_and(Pinned::try_begin_write) {
+                return Served::Try(rq);
+            }
+            *rq.data().project().holds_freeze = true;
+        }
+        match rq.forward() {
+            Ok(()) => Served::Done,
+            Err(mut rq) => {
+                Self::let_freeze(&mut rq);
+                Served::Try(rq)
+            }
+        }
+    }
+
+    /// The file system may be frozen again, as far as this request is concerned.
+    fn let_freeze(rq: &mut Request<Loop>) {
+        if core::mem::take(rq.data().project().holds_freeze) {
+            if let Some(pinned) = pinned(rq) {
+                pinned.end_write();
+            }
         }
     }
 
@@ -205,6 +248,12 @@ impl LoopCmd {
         let Some(binding) = rq.config() else {
             return rq.end(Err(EIO));
         };
+        if rq.op().is_write() && binding.is_gated() {
+            return Self::defer(rq);
+        }
+        if binding.pinned().is_some() {
+            return Self::start_pinned(rq, false);
+        }
         match mode_to_try(&rq, binding) {
             Some(mode) => attributed(rq, |rq| Self::transfer(rq, mode)),
             None if rq.op() == Op::Write && may_share_task(&rq, binding) => {
@@ -242,6 +291,12 @@ impl LoopCmd {
         let Some(binding) = rq.config() else {
             return Self::finish(rq, Err(EIO));
         };
+        if op.is_write() {
+            binding.wait_at_gate(rq.disk());
+        }
+        if binding.pinned().is_some() {
+            return Self::start_pinned(rq, true);
+        }
         let mode = match binding.direct {
             true => IoMode::Direct { nowait: false },
             false => IoMode::Buffered { nowait: false },
@@ -266,6 +321,35 @@ impl LoopCmd {
             }
             Op::Other => Self::finish_whole(rq, Err(EIO)),
         }
+    }
+
+    /// Carries a request out in pinned mode. What has to wait for more than memory, or a tag of the device
+    /// below, does so only if it may `wait`.
+    fn start_pinned(mut rq: Request<Loop>, wait: bool) {
+        let op = rq.op();
+        let (Some(binding), Some(pinned)) = (rq.config(), pinned(&rq)) else {
+            return Self::finish(rq, Err(EIO));
+        };
+        let result = match op {
+            Op::Read => return rq.forward_all(),
+            Op::Write => match pinned.begin_write(wait) {
+                Ok(()) => {
+                    *rq.data().project().holds_freeze = true;
+                    return rq.forward_all();
+                }
+                Err(e) if e == EAGAIN && !wait => return Self::defer(rq),
+                Err(e) => Err(e),
+            },
+            _ if !wait => return Self::defer(rq),
+            Op::Flush => pinned.bdev().flush(),
+            Op::Discard | Op::WriteZeroes => pinned.begin_write(true).and_then(|()| {
+                let result = file_pos(&rq, binding).and_then(|pos| pinned.zero(pos, rq.bytes()));
+                pinned.end_write();
+                result
+            }),
+            Op::Other => Err(EIO),
+        };
+        Self::finish_whole(rq, result.map_err(|_| EIO));
     }
 
     /// The rest of a write that was passed on while somebody read what was there before into the page cache.
@@ -366,12 +450,17 @@ impl RequestIoDone<Loop> for LoopCmd {
 
 impl RequestForwarded<Loop> for LoopCmd {
     fn forwarded(mut rq: Request<Loop>, result: Result) {
+        Self::let_freeze(&mut rq);
         match result {
             Ok(()) if rq.op() == Op::Write && is_cached(&rq) => {
                 *rq.data().project().written = true;
                 Self::defer(rq);
             }
             Err(e) if e == EAGAIN => Self::defer(rq),
+            // On devices that lie on each other this is called out of another one's.
+            result if pinned(&rq).is_some_and(|pinned| !pinned.bdev().is_bottom()) => {
+                Self::finish_whole(rq, result);
+            }
             // Where the device below completed it, by its own settings of the CPU.
             result => rq.end(result),
         }

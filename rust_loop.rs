@@ -28,6 +28,7 @@ mod control;
 mod device;
 mod ioctl;
 mod loop_cmd;
+mod pinned;
 mod submit;
 mod withdraw;
 
@@ -74,6 +75,14 @@ module_params! {
     static NR_HW_QUEUES: IntParam = IntParam::new(8).at_least(1) => (
         name: "nr_hw_queues",
         description: "Maximum number of hardware queues per loop device. Default: 8",
+        parmtype: "int",
+    );
+
+    /// Whether backing files that are attached with direct I/O are pinned where they can be. It forbids much
+    /// to do with the file meanwhile, so who does not know of it should not meet it.
+    static PINNED: IntParam = IntParam::new(0) => (
+        name: "pinned",
+        description: "Pin the blocks of backing files attached with direct I/O. Default: 0",
         parmtype: "int",
     );
 }
@@ -131,6 +140,7 @@ impl kernel::InPlaceModule for LoopModule {
                 part_bits,
                 queue_depth: u32::try_from(HW_QUEUE_DEPTH.get())?,
                 nr_hw_queues: u32::try_from(NR_HW_QUEUES.get())?,
+                pinned: PINNED.get() != 0,
             };
             let index = Index::new(params, limit)?;
 

@@ -12,5 +12,5 @@ mod device;
 mod plug;
 
 pub use bio_set::BioSet;
-pub use device::{BlockDevice, Claim};
+pub use device::{BlockDevice, Claim, Place};
 pub use plug::with_plug;

@@ -15,3 +15,8 @@ pub fn enosys() -> Error {
 pub fn eopnotsupp() -> Error {
     Error::from_errno(-(bindings::EOPNOTSUPP as c_int))
 }
+
+/// `ENODATA`: no data available.
+pub fn enodata() -> Error {
+    Error::from_errno(-(bindings::ENODATA as c_int))
+}

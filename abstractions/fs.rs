@@ -3,11 +3,16 @@
 //! Files as a driver that stores its data in one sees them.
 
 mod file;
+mod holes;
 mod kiocb;
 mod mapping;
 mod page_cache;
+mod swap_file;
+pub mod write_access;
 
 pub use file::{FallocateMode, FileExt, FileKind, Stat, StatMask};
+pub use holes::Holes;
 pub use kiocb::{IoMode, Kiocb, KiocbOwner, KiocbParams};
 pub use mapping::NoFsRecursion;
 pub use page_cache::copy_cached;
+pub use swap_file::{InodeLock, SwapFile};

@@ -20,6 +20,9 @@ unsafe extern "C" {
 
     #[link_name = "rust_helper_in_task"]
     safe fn c_in_task() -> bool;
+
+    #[link_name = "rust_helper_fatal_signal_pending"]
+    safe fn c_fatal_signal_pending() -> bool;
 }
 
 /// Returns whether the current task has `CAP_SYS_ADMIN` in the initial user namespace.
@@ -46,6 +49,13 @@ pub fn cond_resched() {
 #[inline]
 pub fn in_task() -> bool {
     c_in_task()
+}
+
+/// Whether the current task is about to be killed, so that it had better not go on for long. Process context.
+///
+/// C: `fatal_signal_pending()`
+pub fn fatal_signal_pending() -> bool {
+    c_fatal_signal_pending()
 }
 
 /// Marks the current task as one that other I/O depends on.

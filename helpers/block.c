@@ -9,6 +9,7 @@
 static_assert((__force unsigned int)BLK_OPEN_WRITE == 0x2);
 static_assert((__force unsigned int)BLK_OPEN_EXCL == 0x4);
 static_assert((__force unsigned int)BLK_FEAT_WRITE_CACHE == 0x1);
+static_assert((__force unsigned int)BLK_FEAT_FUA == 0x2);
 static_assert((__force unsigned int)BLK_FEAT_ROTATIONAL == 0x4);
 
 unsigned int rust_helper_bdev_logical_block_size(struct block_device *bdev)
@@ -41,6 +42,21 @@ unsigned int rust_helper_bdev_max_bytes(struct block_device *bdev)
 	return queue_max_bytes(bdev_get_queue(bdev));
 }
 
+bool rust_helper_bdev_fua(struct block_device *bdev)
+{
+	return bdev_fua(bdev);
+}
+
+bool rust_helper_bdev_write_cache(struct block_device *bdev)
+{
+	return bdev_write_cache(bdev);
+}
+
+bool rust_helper_bdev_is_zoned(struct block_device *bdev)
+{
+	return bdev_is_zoned(bdev);
+}
+
 bool rust_helper_bdev_is_uncached(struct block_device *bdev, loff_t pos,
 				  unsigned int len)
 {
@@ -61,6 +77,18 @@ struct bio *rust_helper_bio_clone_nowait(struct block_device *bdev,
 	return bio_alloc_clone(bdev, bio, GFP_NOWAIT | __GFP_NOWARN, bs);
 }
 
+/* Waits for memory, of which the reserve of @bs is enough. */
+struct bio *rust_helper_bio_clone_part(struct block_device *bdev,
+				       struct bio *bio, struct bio_set *bs,
+				       sector_t offset, sector_t sectors)
+{
+	struct bio *clone = bio_alloc_clone(bdev, bio, GFP_NOIO, bs);
+
+	if (clone)
+		bio_trim(clone, offset, sectors);
+	return clone;
+}
+
 bool rust_helper_may_nest_bio(void)
 {
 	return current->bio_list && !current->plug;
@@ -77,6 +105,13 @@ void rust_helper_submit_bio_nested(struct bio *bio)
 	current->bio_list = NULL;
 	submit_bio_noacct(bio);
 	current->bio_list = outer;
+}
+
+int rust_helper_blkdev_zero_out(struct block_device *bdev, sector_t sector,
+				sector_t sectors)
+{
+	return blkdev_issue_zeroout(bdev, sector, sectors, GFP_NOIO,
+				    BLKDEV_ZERO_NOUNMAP);
 }
 
 /* Has requests of its own, and does not pass them on to another device. */

@@ -8,12 +8,14 @@
 #include <linux/statfs.h>
 #include <linux/swap.h>
 #include <linux/uio.h>
+#include <linux/version.h>
 
 /* Constants that bindgen cannot see, as abstractions/fs/ spells them. */
 static_assert((__force int)RWF_NOWAIT == 0x8);
 static_assert((__force unsigned int)FOP_BUFFER_RASYNC == 0x1);
 static_assert((__force unsigned int)FMODE_WRITE == 0x2);
 static_assert((__force unsigned int)FMODE_NOWAIT == 1 << 27);
+static_assert(SB_RDONLY == 0x1);
 static_assert(FALLOC_FL_KEEP_SIZE == 0x1);
 static_assert(FALLOC_FL_PUNCH_HOLE == 0x2);
 static_assert(FALLOC_FL_ZERO_RANGE == 0x10);
@@ -37,6 +39,62 @@ bool rust_helper_kiocb_start_write_trylock(struct kiocb *iocb)
 void rust_helper_kiocb_end_write(struct kiocb *iocb)
 {
 	kiocb_end_write(iocb);
+}
+
+/* As kiocb_start_write(), the three that follow leave lockdep out: another task may end it. */
+void rust_helper_file_start_write(struct file *file)
+{
+	struct super_block *sb = file_inode(file)->i_sb;
+
+	sb_start_write(sb);
+	__sb_writers_release(sb, SB_FREEZE_WRITE);
+}
+
+bool rust_helper_file_start_write_trylock(struct file *file)
+{
+	struct super_block *sb = file_inode(file)->i_sb;
+
+	if (!sb_start_write_trylock(sb))
+		return false;
+	__sb_writers_release(sb, SB_FREEZE_WRITE);
+	return true;
+}
+
+void rust_helper_file_end_write(struct file *file)
+{
+	struct super_block *sb = file_inode(file)->i_sb;
+
+	__sb_writers_acquired(sb, SB_FREEZE_WRITE);
+	sb_end_write(sb);
+}
+
+void rust_helper_inode_lock(struct inode *inode)
+{
+	inode_lock(inode);
+}
+
+void rust_helper_inode_unlock(struct inode *inode)
+{
+	inode_unlock(inode);
+}
+
+int rust_helper_inode_writers(const struct inode *inode)
+{
+	return atomic_read(&inode->i_writecount);
+}
+
+bool rust_helper_swap_has_own_io(const struct swap_info_struct *sis)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+	return sis->ops;
+#else
+	return sis->flags & SWP_FS_OPS;
+#endif
+}
+
+unsigned int rust_helper_inode_blkbits(const struct inode *inode)
+{
+	return inode->i_blkbits;
 }
 
 bool rust_helper_file_can_odirect(struct file *file)

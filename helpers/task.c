@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/capability.h>
+#include <linux/jiffies.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 bool rust_helper_capable(int cap)
 {
@@ -16,4 +18,14 @@ void rust_helper_cond_resched(void)
 bool rust_helper_in_task(void)
 {
 	return in_task();
+}
+
+bool rust_helper_fatal_signal_pending(void)
+{
+	return fatal_signal_pending(current);
+}
+
+unsigned long rust_helper_jiffies(void)
+{
+	return jiffies;
 }

@@ -23,19 +23,18 @@ unsafe impl Send for BioSet {}
 unsafe impl Sync for BioSet {}
 
 impl BioSet {
-    /// Makes a set. May sleep; fails with `ENOMEM`.
-    pub fn new() -> impl PinInit<Self, Error> {
+    /// Makes a set with a reserve of so many bios, at least one, for those who can wait until one comes back.
+    /// May sleep; fails with `ENOMEM`.
+    pub fn new(reserve: u32) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             // INVARIANT: Set up by `bioset_init()`.
-            inner <- Opaque::try_ffi_init(|slot: *mut bindings::bio_set| {
+            inner <- Opaque::try_ffi_init(move |slot: *mut bindings::bio_set| {
                 // SAFETY: `slot` is memory for a set, for which all zeroes are what
                 // `bioset_init()` asks for.
                 unsafe { slot.write_bytes(0, 1) };
-                // The reserve, at least one, is for those who can wait, which nobody does here.
-                //
                 // SAFETY: As above.
                 to_result(unsafe {
-                    bindings::bioset_init(slot, 1, 0, bindings::BIOSET_PERCPU_CACHE as c_int)
+                    bindings::bioset_init(slot, reserve.max(1), 0, bindings::BIOSET_PERCPU_CACHE as c_int)
                 })
             }),
         })

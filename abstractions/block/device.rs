@@ -22,6 +22,24 @@ extern "C" {
     fn rust_helper_bdev_is_bottom(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_takes_writes(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_max_bytes(bdev: *mut bindings::block_device) -> c_uint;
+    fn rust_helper_bdev_fua(bdev: *mut bindings::block_device) -> bool;
+    fn rust_helper_bdev_write_cache(bdev: *mut bindings::block_device) -> bool;
+    fn rust_helper_bdev_is_zoned(bdev: *mut bindings::block_device) -> bool;
+    fn rust_helper_blkdev_zero_out(
+        bdev: *mut bindings::block_device,
+        sector: bindings::sector_t,
+        sectors: bindings::sector_t,
+    ) -> c_int;
+}
+
+/// A range of a block device.
+pub struct Place<'a> {
+    /// The device.
+    pub bdev: &'a BlockDevice,
+    /// Its first sector, of 512 bytes.
+    pub sector: u64,
+    /// Its length in bytes.
+    pub bytes: u32,
 }
 
 /// A `struct block_device`.
@@ -114,6 +132,38 @@ impl BlockDevice {
     pub fn dma_alignment(&self) -> u32 {
         // SAFETY: By the type invariants.
         unsafe { rust_helper_bdev_dma_alignment(self.0.get()) as u32 }
+    }
+
+    /// Whether a write can be asked to be on the medium when it is done (`bdev_fua()`).
+    pub fn has_fua(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_bdev_fua(self.0.get()) }
+    }
+
+    /// Whether there is a volatile cache that a flush empties (`bdev_write_cache()`).
+    pub fn has_write_cache(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_bdev_write_cache(self.0.get()) }
+    }
+
+    /// Whether it has zones which are written from their beginning to their end (`bdev_is_zoned()`).
+    pub fn is_zoned(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_bdev_is_zoned(self.0.get()) }
+    }
+
+    /// Has all that was written put on the medium, and waits (`blkdev_issue_flush()`). May sleep.
+    pub fn flush(&self) -> Result {
+        // SAFETY: By the type invariants.
+        to_result(unsafe { bindings::blkdev_issue_flush(self.0.get()) })
+    }
+
+    /// Makes a place read as zeroes, with its blocks still allocated, and waits
+    /// (`blkdev_issue_zeroout()` with `BLKDEV_ZERO_NOUNMAP`). May sleep, and allocates with `GFP_NOIO`.
+    pub fn zero_out(place: &Place<'_>) -> Result {
+        let sectors = u64::from(place.bytes >> bindings::SECTOR_SHIFT);
+        // SAFETY: By the type invariants of the device; what lies beyond its end is refused.
+        to_result(unsafe { rust_helper_blkdev_zero_out(place.bdev.0.get(), place.sector, sectors) })
     }
 
     /// Whether seeks are expensive.

@@ -25,6 +25,7 @@ extern "C" {
 
 // Checked against the header in `helpers/block.c`.
 const BLK_FEAT_WRITE_CACHE: u32 = 1 << 0;
+const BLK_FEAT_FUA: u32 = 1 << 1;
 const BLK_FEAT_ROTATIONAL: u32 = 1 << 2;
 
 /// A `struct queue_limits`. The values are checked when they are committed.
@@ -93,6 +94,11 @@ impl QueueLimits {
     /// Whether there is a volatile write cache, so that flushes are needed.
     pub fn set_write_cache(&mut self, on: bool) -> &mut Self {
         self.set_feature(BLK_FEAT_WRITE_CACHE, on)
+    }
+
+    /// Whether a single write can be asked to go past that cache. Only where there is one.
+    pub fn set_fua(&mut self, on: bool) -> &mut Self {
+        self.set_feature(BLK_FEAT_FUA, on)
     }
 
     /// Whether seeks are expensive.

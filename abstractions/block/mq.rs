@@ -15,7 +15,7 @@ mod request_io;
 mod request_list;
 mod tag_set;
 
-pub use forward::{may_forward, RequestForwarded};
+pub use forward::{may_forward, ForwardTo, RequestForwarded};
 pub use operations::Operations;
 pub use request::{Op, Request};
 pub(crate) use request_io::impl_has_request_io;

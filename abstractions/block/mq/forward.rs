@@ -2,15 +2,17 @@
 
 //! Passing a request's data on to another block device.
 
-use super::{super::BioSet, Op, Operations, Request};
-use crate::abstractions::fs::{FileExt, FileKind};
+use super::{
+    super::{BioSet, Place},
+    Op, Operations, Request,
+};
+use crate::abstractions::error::eopnotsupp;
 use core::ptr::NonNull;
 use kernel::{
     bindings,
     error::to_result,
-    fs::File,
     prelude::*,
-    sync::atomic::{Atomic, Full},
+    sync::atomic::{Atomic, Full, Relaxed},
 };
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
@@ -19,6 +21,13 @@ unsafe extern "C" {
         bdev: *mut bindings::block_device,
         bio: *mut bindings::bio,
         bios: *mut bindings::bio_set,
+    ) -> *mut bindings::bio;
+    fn rust_helper_bio_clone_part(
+        bdev: *mut bindings::block_device,
+        bio: *mut bindings::bio,
+        bios: *mut bindings::bio_set,
+        offset: bindings::sector_t,
+        sectors: bindings::sector_t,
     ) -> *mut bindings::bio;
     fn rust_helper_submit_bio_nested(bio: *mut bindings::bio);
 
@@ -37,21 +46,37 @@ const WRITE: bindings::blk_opf_t = bindings::req_op_REQ_OP_WRITE
 const READ: bindings::blk_opf_t = bindings::req_op_REQ_OP_READ;
 const NOWAIT: bindings::blk_opf_t = flag(bindings::req_flag_bits___REQ_NOWAIT);
 /// Who submits these must not be held back for the sake of others.
+///
+/// And what has to be on the medium when it is done, which is so only on a disk that says it can
+/// (`BLK_FEAT_FUA`).
 const KEPT: bindings::blk_opf_t = flag(bindings::req_flag_bits___REQ_META)
     | flag(bindings::req_flag_bits___REQ_PRIO)
-    | flag(bindings::req_flag_bits___REQ_SWAP);
+    | flag(bindings::req_flag_bits___REQ_SWAP)
+    | flag(bindings::req_flag_bits___REQ_FUA);
 const ALLOC_CACHE: bindings::blk_opf_t = flag(bindings::req_flag_bits___REQ_ALLOC_CACHE);
 
-/// The two who are at work on a request that is passed on: the task that submits the bio, which may still be
-/// in the driver below, and the end of the bio. Until both are done the device below has to stay.
+/// Those who are at work on a request that is passed on: the task that submits the bios, which may still be
+/// in the driver below, and the end of each bio. Until all are done the device below has to stay.
 ///
 /// It is written anew for each use.
 pub(super) struct Forwarding {
     parties: Atomic<i32>,
-    status: bindings::blk_status_t,
+    /// The first status of a bio that was not `BLK_STS_OK`.
+    status: Atomic<i32>,
 }
 
-/// Gets the result of [`Request::forward`]; implemented by the request's private data.
+/// What knows where a request's data goes; implemented by the configuration of its disk.
+pub trait ForwardTo {
+    /// Where `bytes` bytes of the disk lie that begin at byte `pos`, both multiples of 512: as many of
+    /// them as lie next to each other, at least 512. `None` if they cannot be passed on.
+    fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>>;
+
+    /// Where bios for that are allocated. For [`Request::forward_all`] it has to have a reserve, which
+    /// no other device uses that this one may lie upon.
+    fn bios(&self) -> &BioSet;
+}
+
+/// Gets the result of [`Request::forward`] and [`Request::forward_all`]; implemented by the request's private data.
 pub trait RequestForwarded<T: Operations> {
     /// All of the request's data was read or written; or it failed, with `EAGAIN` where the request was not
     /// to wait.
@@ -70,20 +95,27 @@ pub fn may_forward() -> bool {
     c_may_nest_bio()
 }
 
+/// The operation of the bios that a request is passed on as, if it is read or write.
+fn operation(op: Op) -> Option<bindings::blk_opf_t> {
+    match op {
+        Op::Read => Some(READ),
+        Op::Write => Some(WRITE),
+        _ => None,
+    }
+}
+
 impl<T> Request<T>
 where
     T: Operations,
-    T::DiskData: AsRef<BioSet>,
-    T::Config: AsRef<File>,
+    T::Config: ForwardTo,
     T::RequestData: RequestForwarded<T>,
 {
-    /// Reads the request's data from the block device that the file of its configuration is, or writes
-    /// it there, from byte `pos` on, a multiple of 512, and past the page cache.
+    /// Reads the request's data from where its configuration says, or writes it there, past any page cache.
     /// [`RequestForwarded::forwarded`] is called once, perhaps before this returns.
     ///
-    /// Gives the request back if it is neither read nor write, consists of several bios, must not wait
-    /// although it is larger than the device takes, if the file is no block device with requests of its own
-    /// ([`BlockDevice::is_bottom`]), or if there is no memory.
+    /// Gives the request back if it is neither read nor write, consists of several bios, does not lie
+    /// in one place, must not wait although it is larger than the device takes, if the device has no
+    /// requests of its own ([`BlockDevice::is_bottom`]), or if there is no memory.
     ///
     /// What was being submitted by the task waits meanwhile, so that the request waits for nothing but that
     /// device. To be called only if [`may_forward`] says so. May sleep: may be called by
@@ -91,22 +123,24 @@ where
     /// [`TagSetFlags::BLOCKING`](super::TagSetFlags::BLOCKING).
     ///
     /// [`BlockDevice::is_bottom`]: super::super::BlockDevice::is_bottom
-    pub fn forward(self, pos: i64) -> Result<(), Self> {
-        let op = match self.op() {
-            Op::Read => READ,
-            Op::Write => WRITE,
-            _ => return Err(self),
-        };
-        let Some(FileKind::Block(bdev)) = self.config().map(|config| config.as_ref().kind()) else {
+    pub fn forward(self) -> Result<(), Self> {
+        let Some(op) = operation(self.op()) else {
             return Err(self);
         };
-        if !bdev.is_bottom() {
+        let Some(config) = self.config() else {
+            return Err(self);
+        };
+        let bytes = self.bytes();
+        let Some(place) = config.place(self.pos(), bytes) else {
+            return Err(self);
+        };
+        if place.bytes < bytes || !place.bdev.is_bottom() {
             return Err(self);
         }
         let flags = self.flags();
         let nowait = flags & NOWAIT;
         // What has to be split is refused.
-        if nowait != 0 && self.bytes() > bdev.max_bytes() {
+        if nowait != 0 && bytes > place.bdev.max_bytes() {
             return Err(self);
         }
         let rq = self.as_ptr();
@@ -115,40 +149,185 @@ where
         if bio.is_null() || bio != biotail {
             return Err(self);
         }
-        let bios: &BioSet = self.disk().as_ref();
+        let bios = config.bios().as_ptr();
         // Its priority, hints and cgroup come with the clone, its flags are replaced below.
         //
-        // SAFETY: The device and the set are parts of the configuration and of the private data of the
-        // disk, which the request keeps until it ends. The bio is the request's, and so are its
-        // segments, which the clone shares. It is put in `forwarded`, before the request ends.
-        let clone = unsafe { rust_helper_bio_clone_nowait(bdev.as_ptr(), bio, bios.as_ptr()) };
+        // SAFETY: The device and the set are kept by the configuration, which the request keeps until it
+        // ends. The bio is the request's, and so are its segments, which the clone shares. It is put in
+        // `forwarded`, before the request ends.
+        let clone = unsafe { rust_helper_bio_clone_nowait(place.bdev.as_ptr(), bio, bios) };
         let Some(clone) = NonNull::new(clone) else {
             return Err(self);
         };
+        let sector = place.sector;
         let rq = self.into_raw();
+        // One for this function, one for the bio.
+        begin::<T>(rq, 2);
         // SAFETY: The clone is ours until it is submitted. `forwarded` gets the ownership of the request,
         // which was given up above.
         unsafe {
-            let clone = clone.as_ptr();
-            // That says where it was allocated.
-            let cached = (*clone).bi_opf & ALLOC_CACHE;
-            (*clone).bi_opf = op | nowait | cached | (flags & KEPT);
-            (*clone).bi_iter.bi_sector = (pos >> bindings::SECTOR_SHIFT) as bindings::sector_t;
-            (*clone).bi_private = rq.as_ptr().cast();
-            (*clone).bi_end_io = Some(forwarded::<T>);
-            (&raw mut (*Self::pdu_ptr(rq.as_ptr())).forwarding).write(Forwarding {
-                parties: Atomic::new(2),
-                status: bindings::BLK_STS_OK as bindings::blk_status_t,
-            });
-            rust_helper_submit_bio_nested(clone);
+            prepare::<T>(clone, rq, op | nowait | (flags & KEPT), sector);
+            rust_helper_submit_bio_nested(clone.as_ptr());
         }
         // SAFETY: This is the party of the submitter.
         unsafe { leave::<T>(rq) };
         Ok(())
     }
+
+    /// The same for whatever reads and writes: several bios, several places, any device. Fails, by
+    /// [`RequestForwarded::forwarded`], only as the devices do, with `EIO` where there is no place, and with
+    /// `EOPNOTSUPP` for what is neither read nor write.
+    ///
+    /// May sleep, also for memory, of which the reserve is enough. The task must not be submitting a bio.
+    pub fn forward_all(self) {
+        let op = operation(self.op());
+        let kept = self.flags() & KEPT;
+        let mut pos = self.pos();
+        let rq = self.into_raw();
+        // One for this function. Until it leaves, the request, its bios and its configuration stay.
+        begin::<T>(rq, 1);
+        // SAFETY: As just said; what is borrowed is not used after that.
+        let (this, mut bio) = unsafe {
+            (
+                core::mem::ManuallyDrop::new(Self::from_raw(rq)),
+                (*rq.as_ptr()).bio,
+            )
+        };
+        let result = match (op, this.config()) {
+            (Some(op), Some(config)) => {
+                let mut result = Ok(());
+                while !bio.is_null() && result.is_ok() {
+                    // SAFETY: The bio is one of the request's, which stay as they are until it ends.
+                    let bytes = unsafe { (*bio).bi_iter.bi_size };
+                    // SAFETY: As above; the configuration says where.
+                    result = unsafe { Self::forward_bio(rq, config, bio, pos, op | kept) };
+                    pos = pos.saturating_add(i64::from(bytes));
+                    // SAFETY: As above.
+                    bio = unsafe { (*bio).bi_next };
+                }
+                result
+            }
+            _ => Err(eopnotsupp()),
+        };
+        // SAFETY: The party of the submitter has not left yet, and leaves here.
+        unsafe {
+            if let Err(e) = result {
+                set_status::<T>(rq, bindings::errno_to_blk_status(e.to_errno()));
+            }
+            leave::<T>(rq);
+        }
+    }
+
+    /// Submits one bio of a request, of which byte `pos` of the disk is the first. `EIO` if there is no place
+    /// for all of it.
+    ///
+    /// # Safety
+    ///
+    /// `rq` stays, with `config` and `bio`, until a party leaves that is not one of this function's.
+    unsafe fn forward_bio(
+        rq: NonNull<bindings::request>,
+        config: &T::Config,
+        bio: *mut bindings::bio,
+        pos: i64,
+        flags: bindings::blk_opf_t,
+    ) -> Result {
+        let bios = config.bios().as_ptr();
+        // SAFETY: By the safety requirements.
+        let bytes = unsafe { (*bio).bi_iter.bi_size };
+        let mut done = 0;
+        while done < bytes {
+            let place = pos
+                .checked_add(i64::from(done))
+                .and_then(|pos| config.place(pos, bytes - done))
+                .ok_or(EIO)?;
+            let part = place.bytes & !(bindings::SECTOR_SIZE - 1);
+            if part == 0 {
+                return Err(EIO);
+            }
+            // SAFETY: As in `forward`; the part lies within the bio. Where it has to wait for memory it
+            // gets some: bios that this set was used for end by themselves.
+            let clone = unsafe {
+                rust_helper_bio_clone_part(
+                    place.bdev.as_ptr(),
+                    bio,
+                    bios,
+                    u64::from(done >> bindings::SECTOR_SHIFT),
+                    u64::from(part >> bindings::SECTOR_SHIFT),
+                )
+            };
+            let clone = NonNull::new(clone).ok_or(ENOMEM)?;
+            // SAFETY: The request has not ended. The bio is a party of its own.
+            unsafe {
+                (*Self::pdu_ptr(rq.as_ptr()))
+                    .forwarding
+                    .parties
+                    .fetch_add(1, Relaxed);
+                prepare::<T>(clone, rq, flags, place.sector);
+                bindings::submit_bio_noacct(clone.as_ptr());
+            }
+            done += part;
+        }
+        Ok(())
+    }
 }
 
-/// One of the two parties is done. The last one gives the request back to its owner.
+/// Begins the forwarding of a request with so many parties.
+fn begin<T: Operations>(rq: NonNull<bindings::request>, parties: i32) {
+    // SAFETY: Whoever calls this has just had the ownership of the request, and so of what is behind it.
+    unsafe {
+        (&raw mut (*Request::<T>::pdu_ptr(rq.as_ptr())).forwarding).write(Forwarding {
+            parties: Atomic::new(parties),
+            status: Atomic::new(bindings::BLK_STS_OK as i32),
+        })
+    };
+}
+
+/// Makes a clone ready to be submitted.
+///
+/// # Safety
+///
+/// The clone is the caller's, and a party of the request's forwarding.
+unsafe fn prepare<T>(
+    clone: NonNull<bindings::bio>,
+    rq: NonNull<bindings::request>,
+    flags: bindings::blk_opf_t,
+    sector: u64,
+) where
+    T: Operations,
+    T::RequestData: RequestForwarded<T>,
+{
+    let clone = clone.as_ptr();
+    // SAFETY: By the safety requirements.
+    unsafe {
+        // That says where it was allocated.
+        let cached = (*clone).bi_opf & ALLOC_CACHE;
+        (*clone).bi_opf = flags | cached;
+        (*clone).bi_iter.bi_sector = sector;
+        (*clone).bi_private = rq.as_ptr().cast();
+        (*clone).bi_end_io = Some(forwarded::<T>);
+    }
+}
+
+/// Notes how one party fared.
+///
+/// # Safety
+///
+/// Called by a party that has not left yet.
+unsafe fn set_status<T: Operations>(
+    rq: NonNull<bindings::request>,
+    status: bindings::blk_status_t,
+) {
+    if status != bindings::BLK_STS_OK as bindings::blk_status_t {
+        // SAFETY: The request does not end before all parties have left.
+        let forwarding = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).forwarding };
+        // The first one counts.
+        let _ = forwarding
+            .status
+            .cmpxchg(bindings::BLK_STS_OK as i32, i32::from(status), Relaxed);
+    }
+}
+
+/// One of the parties is done. The last one gives the request back to its owner.
 ///
 /// # Safety
 ///
@@ -158,33 +337,35 @@ where
     T: Operations,
     T::RequestData: RequestForwarded<T>,
 {
-    // SAFETY: The request does not end before both parties have left, and this was set up in `forward`.
+    // SAFETY: The request does not end before all parties have left, and this was set up by `begin`.
     let forwarding = unsafe { &raw const (*Request::<T>::pdu_ptr(rq.as_ptr())).forwarding };
-    // Orders what the first party did before what the second does next.
+    // Orders what the others did before what the last one does next.
     //
     // SAFETY: As above.
     if unsafe { (*forwarding).parties.fetch_sub(1, Full) } != 1 {
         return;
     }
-    // SAFETY: As above; the other party, which may have set the status, has left.
-    let result = to_result(unsafe { bindings::blk_status_to_errno((*forwarding).status) });
-    // SAFETY: `forward` gave the ownership of the request up for this.
-    T::RequestData::forwarded(unsafe { Request::from_raw(rq) }, result);
+    // SAFETY: As above; the others, which may have set the status, have left.
+    let status = unsafe { (*forwarding).status.load(Relaxed) };
+    // SAFETY: No requirements.
+    let errno = unsafe { bindings::blk_status_to_errno(status as bindings::blk_status_t) };
+    // SAFETY: The ownership of the request was given up for this.
+    T::RequestData::forwarded(unsafe { Request::from_raw(rq) }, to_result(errno));
 }
 
 /// # Safety
 ///
-/// Called by the block layer only, once, for a bio made by [`Request::forward`].
+/// Called by the block layer only, once, for a bio made by [`Request::forward`] or
+/// [`Request::forward_all`].
 unsafe extern "C" fn forwarded<T>(bio: *mut bindings::bio)
 where
     T: Operations,
     T::RequestData: RequestForwarded<T>,
 {
-    // SAFETY: `forward` stored the request there.
+    // SAFETY: `prepare` stored the request there.
     let rq = unsafe { NonNull::new_unchecked((*bio).bi_private.cast::<bindings::request>()) };
-    // SAFETY: The request has not ended, since this party has not left; the other one does not look at the
-    // status before that.
-    unsafe { (*Request::<T>::pdu_ptr(rq.as_ptr())).forwarding.status = (*bio).bi_status };
+    // SAFETY: The request has not ended, since this party has not left.
+    unsafe { set_status::<T>(rq, (*bio).bi_status) };
     // SAFETY: This puts the only reference, and nobody uses the bio afterwards.
     unsafe { bindings::bio_put(bio) };
     // SAFETY: This is the party of the bio.

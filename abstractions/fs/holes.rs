@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The holes of a file.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use super::FileExt;
+use core::ops::Range;
+use kernel::{
+    bindings,
+    error::{from_err_ptr, to_result},
+    fs::{file::flags::O_LARGEFILE, File},
+    prelude::*,
+    sync::aref::ARef,
+};
+
+#[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
+extern "C" {
+    fn rust_helper_file_path(file: *mut bindings::file) -> *const bindings::path;
+}
+
+/// How much is zeroed at a time, in bytes.
+const CHUNK: usize = 64 << 10;
+
+/// Finds holes, and fills them. Whether ranges that are allocated, but were not written, count as holes is for
+/// the file system to say; most count them, unless there are pages of them in the page cache.
+pub struct Holes {
+    /// Seeking moves the position, so this is not the caller's.
+    file: ARef<File>,
+}
+
+impl Holes {
+    /// Opens a file once more, for reading. May sleep.
+    pub fn of(file: &File) -> Result<Self> {
+        // SAFETY: The file is valid, and keeps its path. The credentials of the current task are not changed
+        // by others.
+        let file = from_err_ptr(unsafe {
+            bindings::dentry_open(
+                rust_helper_file_path(file.as_ptr()),
+                (bindings::O_RDONLY | O_LARGEFILE) as c_int,
+                (*bindings::get_current()).cred,
+            )
+        })?;
+        let file = core::ptr::NonNull::new(file).ok_or(ENOENT)?;
+        Ok(Self {
+            // SAFETY: This reference was just made, and nobody else knows the file.
+            file: unsafe { ARef::from_raw(file.cast::<File>()) },
+        })
+    }
+
+    fn seek(&self, pos: i64, whence: u32) -> Result<Option<i64>> {
+        // SAFETY: The file is valid.
+        let pos = unsafe { bindings::vfs_llseek(self.file.as_ptr(), pos, whence as c_int) };
+        if pos >= 0 {
+            return Ok(Some(pos));
+        }
+        match to_result(c_int::try_from(pos)?) {
+            // There is no more of it.
+            Err(e) if e == ENXIO => Ok(None),
+            Err(e) => Err(e),
+            Ok(()) => Err(EIO),
+        }
+    }
+
+    /// The first hole at or behind byte `pos`, but not the one behind the end. May sleep.
+    pub fn next(&self, pos: i64) -> Result<Option<Range<i64>>> {
+        let size = self.file.cached_size();
+        match self.seek(pos, bindings::SEEK_HOLE)? {
+            Some(start) if start < size => {
+                let end = self.seek(start, bindings::SEEK_DATA)?.unwrap_or(size);
+                Ok(Some(start..core::cmp::min(end, size)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Writes zeroes to all of them, by way of `to`, the same file open for writing. What somebody else
+    /// writes to a hole meanwhile may be lost. May sleep; fails as a write does, and with `EINTR` if the task
+    /// is killed.
+    pub fn fill(&self, to: &File) -> Result {
+        let zeroes = KVVec::from_elem(0u8, CHUNK, GFP_KERNEL)?;
+        let mut pos = 0;
+        while let Some(hole) = self.next(pos)? {
+            pos = hole.start;
+            while pos < hole.end {
+                let len = usize::try_from(hole.end - pos)?.min(zeroes.len());
+                // SAFETY: The file is valid; it is written from `len` bytes of the buffer.
+                let done = unsafe {
+                    bindings::kernel_write(to.as_ptr(), zeroes.as_ptr().cast(), len, &raw mut pos)
+                };
+                if done <= 0 {
+                    to_result(c_int::try_from(done)?)?;
+                    return Err(EIO);
+                }
+                if crate::abstractions::task::fatal_signal_pending() {
+                    return Err(EINTR);
+                }
+            }
+        }
+        Ok(())
+    }
+}

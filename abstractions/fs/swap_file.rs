@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Files whose blocks stay where they are.
+//!
+//! A swap file has fixed blocks of its own: its file system was asked for them (`swap_activate()`), refused
+//! holes, shared, inline and uncommitted extents, and moves none of them. While `S_SWAPFILE` is set, the VFS
+//! and the file system refuse to write to the file, to change its size or blocks, to share it, to unlink it,
+//! and to map it for writing. Whoever has this contract may read and write the blocks by himself.
+//!
+//! C header: [`include/linux/swap.h`](srctree/include/linux/swap.h)
+
+use super::{FileExt, FileKind, Holes};
+use crate::abstractions::{
+    block::{BlockDevice, Place},
+    error::{enodata, eopnotsupp},
+    task::{cond_resched, fatal_signal_pending},
+};
+use core::ptr::NonNull;
+use kernel::{
+    bindings, container_of,
+    error::to_result,
+    fs::File,
+    page::{PAGE_SHIFT, PAGE_SIZE},
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{Atomic, Relaxed},
+    },
+    types::NotThreadSafe,
+};
+
+#[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
+extern "C" {
+    fn rust_helper_inode_lock(inode: *mut bindings::inode);
+    fn rust_helper_inode_unlock(inode: *mut bindings::inode);
+    fn rust_helper_inode_writers(inode: *const bindings::inode) -> c_int;
+    fn rust_helper_swap_has_own_io(info: *const bindings::swap_info_struct) -> bool;
+    fn rust_helper_inode_blkbits(inode: *const bindings::inode) -> c_uint;
+}
+
+/// Sectors of a page, as a power of two.
+const PAGE_SECTORS_SHIFT: usize = PAGE_SHIFT - bindings::SECTOR_SHIFT as usize;
+
+/// Calls between which others may run, and a signal may end a long loop.
+const BATCH: u64 = 1024;
+
+/// Pages of a file that lie next to each other on the device. They end where the next extent begins.
+#[derive(Clone, Copy)]
+struct Extent {
+    /// The first page in the file.
+    page: u64,
+    /// The sector on the device where it begins.
+    sector: u64,
+}
+
+/// The lock of a file's inode (`inode_lock()`), held.
+///
+/// # Invariants
+///
+/// It was taken by this task, and is held as long as this exists.
+pub struct InodeLock<'a> {
+    file: &'a File,
+    _not_send: NotThreadSafe,
+}
+
+impl<'a> InodeLock<'a> {
+    /// Takes the lock. May sleep.
+    pub fn new(file: &'a File) -> Self {
+        // SAFETY: The file is valid, and so is its inode.
+        unsafe { rust_helper_inode_lock(inode(file)) };
+        // INVARIANT: Taken above.
+        Self {
+            file,
+            _not_send: NotThreadSafe,
+        }
+    }
+}
+
+impl Drop for InodeLock<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_inode_unlock(inode(self.file)) };
+    }
+}
+
+/// A file that is kept as a swap file is, without being swapped to. It is an ordinary file again when
+/// this is dropped, or [released](Self::release).
+///
+/// # Invariants
+///
+/// - Until it is `released`, `S_SWAPFILE` is set for this, and the file system keeps the blocks of `extents`,
+///   all of which lie on `bdev`, for this file and where they are.
+/// - `extents` is sorted by page, and begins with page 0. The last one ends with page `pages`.
+pub struct SwapFile {
+    file: ARef<File>,
+    bdev: NonNull<bindings::block_device>,
+    extents: KVVec<Extent>,
+    pages: u64,
+    released: Atomic<bool>,
+}
+
+// SAFETY: The device is kept by the file system, and that by the file; neither has ties to a task.
+unsafe impl Send for SwapFile {}
+// SAFETY: What is shared is only read.
+unsafe impl Sync for SwapFile {}
+
+fn mapping(file: &File) -> *mut bindings::address_space {
+    // SAFETY: `f_mapping` is set when the file is opened, and lives as long as it does.
+    unsafe { (*file.as_ptr()).f_mapping }
+}
+
+fn inode(file: &File) -> *mut bindings::inode {
+    // SAFETY: As above; and so does the host of the mapping.
+    unsafe { (*mapping(file)).host }
+}
+
+fn a_ops(file: &File) -> &bindings::address_space_operations {
+    // SAFETY: The operations of a regular file's mapping are static, and stay the same while the file is
+    // open, but for those of ext4, which depend on how data is journalled and are static as well.
+    unsafe { &*(*mapping(file)).a_ops }
+}
+
+impl SwapFile {
+    /// Makes a swap file of a regular file. May sleep, for as long as the file system takes. Writes of
+    /// others fail from some point in this call on, also where it fails in the end.
+    ///
+    /// What the file consists of has to be written: blocks that are allocated only would show what the
+    /// device had there before. The dirty pages of the file are written; its page cache is dropped.
+    ///
+    /// Fails with
+    /// - `EINVAL` if the file is not regular, was not opened for writing, does not consist of whole pages,
+    ///   or is encrypted, verified, or read past the page cache (DAX); or if the file system refuses it, as
+    ///   most do with a line in the log;
+    /// - `EOPNOTSUPP` if the file system has no swap files, or does not say on which device;
+    /// - `EFBIG` if there are too many pages;
+    /// - `EBUSY` if it is a swap file already, or somebody else may write to it;
+    /// - `ENODATA` if not all of it was written;
+    /// - `EINTR` if the task is killed, `ENOMEM`, or what writing dirty pages fails with.
+    pub fn new(file: &File) -> Result<Self> {
+        let FileKind::Regular = file.kind() else {
+            return Err(EINVAL);
+        };
+        // SAFETY: The inode is valid.
+        let flags = unsafe { (*inode(file)).i_flags };
+        if flags & (bindings::S_ENCRYPTED | bindings::S_VERITY | bindings::S_DAX) != 0 {
+            return Err(EINVAL);
+        }
+        if !file.is_writable() {
+            return Err(EINVAL);
+        }
+        let activate = a_ops(file).swap_activate.ok_or_else(eopnotsupp)?;
+        let size = u64::try_from(file.cached_size())?;
+        if size == 0 || size % PAGE_SIZE as u64 != 0 {
+            return Err(EINVAL);
+        }
+        let pages = u32::try_from(size >> PAGE_SHIFT).map_err(|_| EFBIG)?;
+
+        let this = {
+            let lock = InodeLock::new(file);
+            Self::claim(&lock, file)?;
+            let mut this = Self {
+                file: file.into(),
+                bdev: NonNull::dangling(),
+                extents: KVVec::new(),
+                pages: u64::from(pages),
+                released: Atomic::new(false),
+            };
+            if let Err(e) = this.activate(activate, pages) {
+                this.unclaim();
+                return Err(e);
+            }
+            this
+        };
+        // Only now: some file systems take the lock for this. Where it fails the drop undoes all.
+        this.check_written()?;
+        Ok(this)
+    }
+
+    /// Sets `S_SWAPFILE`, if nobody but the owner of the file can write to it.
+    fn claim(_lock: &InodeLock<'_>, file: &File) -> Result {
+        let inode = inode(file);
+        // SAFETY: The inode is valid. Its flags are changed only with its lock held, as it is.
+        unsafe {
+            if (*inode).i_flags & bindings::S_SWAPFILE != 0 {
+                return Err(EBUSY);
+            }
+            (*inode).i_flags |= bindings::S_SWAPFILE;
+        }
+        // In this order: who opens the file from now on cannot write. (Nor can who has it mapped: pages
+        // cannot be made writable any more, and those which are belong to an open file, too.)
+        //
+        // SAFETY: The inode is valid.
+        if unsafe { rust_helper_inode_writers(inode) } != 1 {
+            // SAFETY: As above.
+            unsafe { (*inode).i_flags &= !bindings::S_SWAPFILE };
+            return Err(EBUSY);
+        }
+        Ok(())
+    }
+
+    /// Makes it an ordinary file again, which was not activated, or was deactivated. Under the lock.
+    fn unclaim(&self) {
+        self.released.store(true, Relaxed);
+        // SAFETY: The inode is valid, and its lock is held by the caller.
+        unsafe { (*inode(&self.file)).i_flags &= !bindings::S_SWAPFILE };
+    }
+
+    /// Asks the file system for the blocks. Under the lock, with the file claimed. Where this fails the file
+    /// is not activated.
+    fn activate(
+        &mut self,
+        activate: unsafe extern "C" fn(
+            *mut bindings::swap_info_struct,
+            *mut bindings::file,
+            *mut bindings::sector_t,
+        ) -> c_int,
+        pages: u32,
+    ) -> Result {
+        let mapping = mapping(&self.file);
+        // What writes began before the file was claimed.
+        //
+        // SAFETY: The inode and its mapping are valid.
+        unsafe {
+            bindings::inode_dio_wait(inode(&self.file));
+            to_result(bindings::filemap_write_and_wait_range(mapping, 0, i64::MAX))?;
+        }
+        // What is still there is dropped at the end; it is not served to whoever has this.
+        //
+        // SAFETY: As above.
+        unsafe { bindings::invalidate_inode_pages2(mapping) };
+
+        // The file system looks at these fields, and adds extents. All zeroes are valid for the rest, which
+        // is of concern only to those who swap.
+        let mut info = KBox::new(
+            // SAFETY: Pointers, numbers, and locks that nobody takes.
+            unsafe { core::mem::zeroed::<bindings::swap_info_struct>() },
+            GFP_KERNEL,
+        )?;
+        info.max = pages;
+        info.pages = pages - 1;
+        // SAFETY: The file keeps its file system mounted.
+        info.bdev = unsafe { (*(*inode(&self.file)).i_sb).s_bdev };
+        let mut span = 0;
+        // SAFETY: The operation belongs to the file, whose inode is locked, as `swapon()` has it.
+        let ret = unsafe { activate(&raw mut *info, self.file.as_ptr(), &raw mut span) };
+        // In any case, since those are to be released.
+        let extents = take_extents(&mut info);
+        if ret < 0 {
+            return to_result(ret);
+        }
+        let result = extents.and_then(|(extents, found)| {
+            let Some(bdev) = NonNull::new(info.bdev) else {
+                return Err(eopnotsupp());
+            };
+            // Such I/O goes by way of the file system (as that of NFS).
+            //
+            // SAFETY: It was filled in by the file system.
+            if unsafe { rust_helper_swap_has_own_io(&raw const *info) } {
+                return Err(eopnotsupp());
+            }
+            // Parts of pages are left out, and those behind them come forward.
+            if found != u64::from(pages) {
+                return Err(EINVAL);
+            }
+            Ok((bdev, extents))
+        });
+        match result {
+            Ok((bdev, extents)) => {
+                // INVARIANT: These are the extents that the file system has just promised to keep.
+                self.bdev = bdev;
+                self.extents = extents;
+                Ok(())
+            }
+            Err(e) => {
+                self.deactivate();
+                Err(e)
+            }
+        }
+    }
+
+    fn deactivate(&self) {
+        if let Some(deactivate) = a_ops(&self.file).swap_deactivate {
+            // SAFETY: The operation belongs to the file, which was activated once for `self`.
+            unsafe { deactivate(self.file.as_ptr()) };
+        }
+    }
+
+    /// `ENODATA` unless all of the file was written. The inode's lock must not be held.
+    fn check_written(&self) -> Result {
+        if a_ops(&self.file).bmap.is_none() {
+            // Such a file system (btrfs) looks at extents for this; others at the page cache as well, in
+            // which blocks that were not written may lie.
+            return match Holes::of(&self.file)?.next(0)? {
+                Some(_) => Err(enodata()),
+                None => Ok(()),
+            };
+        }
+        // SAFETY: The inode is valid.
+        let bits = unsafe { rust_helper_inode_blkbits(inode(&self.file)) };
+        let size = self.pages << PAGE_SHIFT;
+        for block in 0..size.div_ceil(1 << bits) {
+            let mut place = block;
+            // It maps only blocks that were written.
+            //
+            // SAFETY: The inode is valid.
+            to_result(unsafe { bindings::bmap(inode(&self.file), &raw mut place) })?;
+            if place == 0 {
+                return Err(enodata());
+            }
+            if block % BATCH == 0 {
+                cond_resched();
+                if fatal_signal_pending() {
+                    return Err(EINTR);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The device that the blocks lie on.
+    pub fn bdev(&self) -> &BlockDevice {
+        // SAFETY: By the type invariants the file system keeps the device, and the file keeps that.
+        unsafe { BlockDevice::from_raw(self.bdev.as_ptr()) }
+    }
+
+    /// Where `bytes` bytes of the file lie that begin at byte `pos`, both multiples of 512: as many of them
+    /// as lie next to each other. `None` beyond the end of the file, and where it was released.
+    pub fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>> {
+        if self.released.load(Relaxed) {
+            return None;
+        }
+        let sector = u64::try_from(pos).ok()? >> bindings::SECTOR_SHIFT;
+        let page = sector >> PAGE_SECTORS_SHIFT;
+        let next = self.extents.partition_point(|extent| extent.page <= page);
+        let extent = self.extents.get(next.checked_sub(1)?)?;
+        let end = self.extents.get(next).map_or(self.pages, |next| next.page);
+        let end = end << PAGE_SECTORS_SHIFT;
+        let left = end.checked_sub(sector).filter(|&left| left > 0)?;
+        let left = u32::try_from(left << bindings::SECTOR_SHIFT).unwrap_or(u32::MAX);
+        Some(Place {
+            bdev: self.bdev(),
+            sector: extent.sector + (sector - (extent.page << PAGE_SECTORS_SHIFT)),
+            bytes: core::cmp::min(bytes, left),
+        })
+    }
+
+    /// How many extents the file has.
+    pub fn extents(&self) -> usize {
+        self.extents.len()
+    }
+
+    /// Makes it an ordinary file again, and drops what its page cache has from before. For one who holds the
+    /// inode's lock already, so that he can stop his own use of the blocks under it. May sleep.
+    pub fn release(&self, lock: &InodeLock<'_>) {
+        if core::ptr::eq(inode(lock.file), inode(&self.file)) && !self.released.load(Relaxed) {
+            self.release_locked();
+        }
+    }
+
+    /// The lock is held.
+    fn release_locked(&self) {
+        // Before anybody can write to it: a page with old data would be written as a whole.
+        //
+        // SAFETY: The mapping is valid.
+        if unsafe { bindings::invalidate_inode_pages2(mapping(&self.file)) } != 0 {
+            pr_warn!("old data of a file that was pinned is still in the page cache\n");
+        }
+        self.deactivate();
+        self.unclaim();
+    }
+}
+
+impl Drop for SwapFile {
+    fn drop(&mut self) {
+        // Who released it may hold the lock still.
+        if !self.released.load(Relaxed) {
+            let _lock = InodeLock::new(&self.file);
+            self.release_locked();
+        }
+    }
+}
+
+/// The leftmost node of a tree.
+fn first(root: &bindings::rb_root) -> *mut bindings::rb_node {
+    let mut node = root.rb_node;
+    if node.is_null() {
+        return node;
+    }
+    // SAFETY: The nodes of a tree are valid.
+    while let Some(left) = NonNull::new(unsafe { (*node).rb_left }) {
+        node = left.as_ptr();
+    }
+    node
+}
+
+/// Takes the extents that a file system added out, in their order, with the number of their pages.
+fn take_extents(info: &mut bindings::swap_info_struct) -> Result<(KVVec<Extent>, u64)> {
+    let mut extents = KVVec::new();
+    let mut pages = 0;
+    let mut result = Ok(());
+    let mut node = first(&info.swap_extent_root);
+    while !node.is_null() {
+        // SAFETY: Each node of the tree is a part of an extent, and nobody else knows the tree.
+        let extent = unsafe { &*container_of!(node, bindings::swap_extent, rb_node) };
+        result = extents
+            .push(
+                Extent {
+                    page: extent.start_page as u64,
+                    sector: extent.start_block << PAGE_SECTORS_SHIFT,
+                },
+                GFP_KERNEL,
+            )
+            .map_err(Error::from);
+        if result.is_err() {
+            break;
+        }
+        pages += extent.nr_pages as u64;
+        // SAFETY: As above.
+        node = unsafe { bindings::rb_next(node) };
+    }
+    while let Some(node) = NonNull::new(info.swap_extent_root.rb_node) {
+        // SAFETY: As above; `add_swap_extent()` allocated it with `kmalloc()`, and after `rb_erase()`
+        // nobody knows it any more.
+        unsafe {
+            bindings::rb_erase(node.as_ptr(), &raw mut info.swap_extent_root);
+            bindings::kfree(
+                container_of!(node.as_ptr(), bindings::swap_extent, rb_node)
+                    .cast_const()
+                    .cast(),
+            );
+        }
+    }
+    result.map(|()| (extents, pages))
+}

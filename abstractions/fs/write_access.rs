@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether a file system lets anything be written, for those who write past it.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use crate::abstractions::error::eopnotsupp;
+use core::mem::MaybeUninit;
+use kernel::{bindings, error::to_result, fs::File, prelude::*};
+
+#[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
+extern "C" {
+    fn rust_helper_file_start_write(file: *mut bindings::file);
+    fn rust_helper_file_start_write_trylock(file: *mut bindings::file) -> bool;
+    fn rust_helper_file_end_write(file: *mut bindings::file);
+}
+
+// Checked against the headers in `helpers/fs.c`.
+const IOCB_NOWAIT: u32 = 0x8;
+const SB_RDONLY: c_ulong = 0x1;
+
+/// Enters the freeze protection of a file's file system, which [`end_write`] leaves: a freeze waits for that.
+/// Returns false where the file system is frozen.
+///
+/// Any task may leave it, also in an interrupt.
+pub fn try_start_write(file: &File) -> bool {
+    // SAFETY: The file is valid.
+    unsafe { rust_helper_file_start_write_trylock(file.as_ptr()) }
+}
+
+/// The same, but waits while the file system is frozen. May sleep.
+pub fn start_write(file: &File) {
+    // SAFETY: The file is valid.
+    unsafe { rust_helper_file_start_write(file.as_ptr()) };
+}
+
+/// Leaves the freeze protection that [`start_write`] or [`try_start_write`] entered. Any context.
+///
+/// To be called once for each of these.
+pub fn end_write(file: &File) {
+    // SAFETY: The file is valid.
+    unsafe { rust_helper_file_end_write(file.as_ptr()) };
+}
+
+/// Asks the file system whether it lets anything be written: not if it was shut down, or was made read-only,
+/// by somebody or because of an error. Of these states only some can be seen from outside, so this is a write
+/// without waiting that cannot succeed, behind all that a file may have; file systems look at their state first.
+///
+/// Fails with what the file system says. May sleep for a short lock. In the freeze protection of the file
+/// system.
+pub fn check_writable(file: &File) -> Result {
+    static NOTHING: [u8; 512] = [0; 512];
+
+    let file = file.as_ptr();
+    // SAFETY: The file is valid, and keeps its file system mounted. What is read here may change at any time.
+    let (read_only, limit) = unsafe {
+        let sb = (*(*(*file).f_mapping).host).i_sb;
+        (
+            (&raw const (*sb).s_flags).read_volatile() & SB_RDONLY != 0,
+            (*sb).s_maxbytes,
+        )
+    };
+    if read_only {
+        return Err(EROFS);
+    }
+    // SAFETY: A file's operations are set when it is opened and live as long as it does.
+    let write_iter = unsafe { (*(*file).f_op).write_iter }.ok_or(EINVAL)?;
+    // SAFETY: All zeroes are valid for a kiocb.
+    let mut iocb: bindings::kiocb = unsafe { core::mem::zeroed() };
+    iocb.ki_filp = file;
+    iocb.ki_pos = limit;
+    iocb.ki_flags = IOCB_NOWAIT as c_int;
+    let kvec = bindings::kvec {
+        iov_base: (&raw const NOTHING).cast_mut().cast(),
+        iov_len: NOTHING.len(),
+    };
+    let mut iter = MaybeUninit::<bindings::iov_iter>::uninit();
+    // SAFETY: `iter` is memory for an iterator, over a vector that lives as long. The memory is read only.
+    // The operation belongs to the file; the I/O is over when it returns, as there is no callback.
+    let ret = unsafe {
+        bindings::iov_iter_kvec(
+            iter.as_mut_ptr(),
+            bindings::ITER_SOURCE,
+            &raw const kvec,
+            1,
+            NOTHING.len(),
+        );
+        write_iter(&raw mut iocb, iter.as_mut_ptr())
+    };
+    let Ok(errno) = c_int::try_from(ret) else {
+        return Ok(());
+    };
+    match to_result(errno) {
+        // It would have to wait, or does not know how not to; it is a swap file; there is no such place.
+        Err(e) if e == EAGAIN || e == eopnotsupp() || e == ETXTBSY || e == EFBIG || e == EINVAL => {
+            Ok(())
+        }
+        Err(e) => Err(e),
+        Ok(()) => Ok(()),
+    }
+}

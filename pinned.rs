@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pinned mode: requests go straight to the blocks of the backing file.
+//!
+//! The backing file is kept as a swap file is ([`SwapFile`]), so that its blocks are known and stay where
+//! they are, and nobody else writes to it. A request becomes bios to the device below; the file system is not
+//! in the way. It still rules: nothing is written while it is frozen, nor after it was shut down or made
+//! read-only.
+//!
+//! # On and off
+//!
+//! Switching it on asks the file system for long, during which writes must not fail but need not go on
+//! either. They wait at the [gate](Binding::wait_at_gate) in work of their own, reads go on. The queue is
+//! frozen only for moments: while it is, nothing of the file system may be waited for, since who has what is
+//! waited for may wait for a request.
+//!
+//! Switching it off takes the inode's lock first, then freezes the queue, and lets the file go under both.
+//! That cannot end in a circle: in pinned mode no request takes that lock.
+
+use crate::{
+    abstractions::{
+        block::{
+            disk::{Disk, DiskGuard},
+            limits::{LimitsUpdate, QueueLimits},
+            BioSet, BlockDevice, Place,
+        },
+        error::{enodata, eopnotsupp},
+        fs::{
+            write_access::{check_writable, end_write, start_write, try_start_write},
+            FileExt, FileKind, Holes, InodeLock, SwapFile,
+        },
+        task::IoWorkerScope,
+        time::jiffies,
+    },
+    attrs,
+    device::{Binding, Loop},
+};
+use kernel::{
+    fs::File,
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{Atomic, Relaxed},
+    },
+};
+
+/// Bios of each device for when there is no memory. One would do, at the speed of one at a time.
+const RESERVE: u32 = 16;
+
+/// Whether holes are a reason to refuse.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sparse {
+    /// They are.
+    Refuse,
+    /// They are filled with zeroes.
+    Fill,
+}
+
+/// Why a device is not pinned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// It was not asked for.
+    None,
+    NotDirect,
+    NotRegular,
+    NotWritable,
+    Offset,
+    Size,
+    BlockSize,
+    Zoned,
+    Sparse,
+    Busy,
+    Unsupported,
+    FileSystem,
+    Error(Error),
+    /// It was, until the device was changed.
+    Changed,
+}
+
+impl Reason {
+    /// For people.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::NotDirect => "direct I/O is off",
+            Self::NotRegular => "the backing file is not a regular file",
+            Self::NotWritable => "the backing file was opened read-only",
+            Self::Offset => "the offset is not a multiple of the page size",
+            Self::Size => {
+                "the size of the backing file is not a multiple of the page size, or too large"
+            }
+            Self::BlockSize => "the block size is smaller than that of the device below",
+            Self::Zoned => "the device below is zoned",
+            Self::Sparse => "the backing file has ranges that were never written",
+            Self::Busy => {
+                "the backing file is in use as a swap file, or open for writing elsewhere"
+            }
+            Self::Unsupported => "the file system of the backing file has no swap files",
+            Self::FileSystem => {
+                "the file system refuses the backing file (compressed, shared, copy-on-write, …)"
+            }
+            Self::Error(_) => "there was an error",
+            Self::Changed => "the device was changed",
+        }
+    }
+
+    /// For the one who asked.
+    fn error(self) -> Error {
+        match self {
+            Self::Busy => EBUSY,
+            Self::Sparse => enodata(),
+            Self::Unsupported | Self::NotRegular => eopnotsupp(),
+            Self::Error(e) => e,
+            _ => EINVAL,
+        }
+    }
+
+    fn from_swap_file(e: Error) -> Self {
+        match e {
+            EINVAL => Self::FileSystem,
+            EBUSY => Self::Busy,
+            EFBIG => Self::Size,
+            e if e == enodata() => Self::Sparse,
+            e if e == eopnotsupp() => Self::Unsupported,
+            e => Self::Error(e),
+        }
+    }
+}
+
+/// A backing file with fixed blocks.
+#[pin_data]
+pub(crate) struct Pinned {
+    file: SwapFile,
+    backing: ARef<File>,
+    #[pin]
+    bios: BioSet,
+    /// When the file system was last found to let something be written, in jiffies.
+    writable_at: Atomic<usize>,
+}
+
+impl Pinned {
+    fn new(backing: ARef<File>, file: SwapFile) -> Result<Pin<KBox<Self>>> {
+        KBox::try_pin_init(
+            try_pin_init!(Self {
+                file,
+                backing,
+                bios <- BioSet::new(RESERVE),
+                writable_at: Atomic::new(jiffies().wrapping_sub(1)),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    pub(crate) fn bios(&self) -> &BioSet {
+        &self.bios
+    }
+
+    pub(crate) fn bdev(&self) -> &BlockDevice {
+        self.file.bdev()
+    }
+
+    /// Where bytes of the backing file lie, see [`SwapFile::place`].
+    pub(crate) fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>> {
+        self.file.place(pos, bytes)
+    }
+
+    /// Begins a write, if the file system was asked in this very tick whether it lets anything be written, and
+    /// is not frozen. Neither waits nor calls the file system. True is to be followed by
+    /// [`end_write`](Self::end_write).
+    pub(crate) fn try_begin_write(&self) -> bool {
+        self.writable_at.load(Relaxed) == jiffies() && try_start_write(&self.backing)
+    }
+
+    /// Begins a write. Waits while the file system is frozen, if `wait` is set, else fails with `EAGAIN`. Fails
+    /// with what the file system says where it lets nothing be written. Success is to be followed by
+    /// [`end_write`](Self::end_write). May sleep.
+    pub(crate) fn begin_write(&self, wait: bool) -> Result {
+        if wait {
+            start_write(&self.backing);
+        } else if !try_start_write(&self.backing) {
+            return Err(EAGAIN);
+        }
+        let now = jiffies();
+        if self.writable_at.load(Relaxed) == now {
+            return Ok(());
+        }
+        match check_writable(&self.backing) {
+            Ok(()) => {
+                self.writable_at.store(now, Relaxed);
+                Ok(())
+            }
+            Err(e) => {
+                self.end_write();
+                Err(e)
+            }
+        }
+    }
+
+    /// Any context.
+    pub(crate) fn end_write(&self) {
+        end_write(&self.backing);
+    }
+
+    /// Makes a range of the backing file read as zeroes, block for block: the file system counts on all of
+    /// them. May sleep.
+    pub(crate) fn zero(&self, pos: i64, bytes: u32) -> Result {
+        let mut done = 0;
+        while done < bytes {
+            let pos = pos.checked_add(i64::from(done)).ok_or(EIO)?;
+            let place = self.place(pos, bytes - done).ok_or(EIO)?;
+            BlockDevice::zero_out(&place)?;
+            done = done.checked_add(place.bytes).ok_or(EIO)?;
+        }
+        Ok(())
+    }
+
+    /// Sets the limits that are the device's.
+    fn set_limits(&self, limits: &mut QueueLimits, read_only: bool) {
+        let bdev = self.bdev();
+        let zeroes = bdev.write_zeroes_sectors();
+        let granularity = if zeroes > 0 {
+            bdev.discard_granularity()
+        } else {
+            0
+        };
+        // Where it has no cache there is none, for nothing else is in between.
+        let cache = bdev.has_write_cache() && !read_only;
+        limits
+            .set_write_cache(cache)
+            .set_fua(cache && bdev.has_fua())
+            // A discard must not take the blocks away.
+            .set_discard(zeroes, zeroes, granularity);
+    }
+}
+
+/// Looks for reasons that can be seen without changing anything.
+fn check(disk: &Disk<Loop>, binding: &Binding) -> Result<(), Reason> {
+    let file = binding.backing.file();
+    match file.kind() {
+        FileKind::Regular => (),
+        _ => return Err(Reason::NotRegular),
+    }
+    if !binding.direct {
+        return Err(Reason::NotDirect);
+    }
+    if !binding.backing.is_writable() {
+        return Err(Reason::NotWritable);
+    }
+    if !is_aligned(binding.offset) {
+        return Err(Reason::Offset);
+    }
+    if !is_aligned(file.cached_size()) {
+        return Err(Reason::Size);
+    }
+    if let Some(bdev) = file.sb_block_device() {
+        check_device(disk, bdev)?;
+    }
+    Ok(())
+}
+
+fn check_device(disk: &Disk<Loop>, bdev: &BlockDevice) -> Result<(), Reason> {
+    if bdev.is_zoned() {
+        return Err(Reason::Zoned);
+    }
+    if disk.logical_block_size() < bdev.logical_block_size() {
+        return Err(Reason::BlockSize);
+    }
+    Ok(())
+}
+
+/// Whether a position suits pinned mode.
+pub(crate) fn is_aligned(pos: i64) -> bool {
+    pos & (PAGE_SIZE as i64 - 1) == 0
+}
+
+/// Pins the backing file of a device; `None` in place of a reason if it was. Not being pinned changes nothing.
+pub(crate) fn pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result {
+    let result = try_pin(guard, sparse);
+    let reason = result.err().unwrap_or(Reason::None);
+    guard.not_pinned = reason;
+    let _ = attrs::update(guard);
+    if reason != Reason::None {
+        pr_info!(
+            "loop{}: not pinned: {}\n",
+            guard.disk().data().number,
+            reason.text()
+        );
+        return Err(reason.error());
+    }
+    Ok(())
+}
+
+fn try_pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result<(), Reason> {
+    let disk = guard.disk();
+    let file = {
+        let binding = guard.config().ok_or(Reason::Error(ENXIO))?;
+        if binding.pinned().is_some() {
+            return Ok(());
+        }
+        check(disk, binding)?;
+        binding.backing.file().clone()
+    };
+    let holes = Holes::of(&file).map_err(Reason::Error)?;
+    if sparse == Sparse::Refuse && holes.next(0).map_err(Reason::Error)?.is_some() {
+        return Err(Reason::Sparse);
+    }
+
+    let closed = disk.data().gate.lock();
+    {
+        // What waits here must not be needed for memory that this task waits for.
+        let _scope = IoWorkerScope::enter();
+        // Frozen, so that no write is on its way that has not seen it.
+        if let (Some(binding), _) = guard.freeze().parts() {
+            binding.close_gate();
+        }
+        let pinned = claim(disk, &file, &holes, sparse);
+        let binding = guard.config().ok_or(Reason::Error(ENXIO))?;
+        let result = pinned.map(|pinned| binding.set_pinned(pinned));
+        binding.open_gate();
+        drop(closed);
+        result?;
+    }
+    // This also waits for what began before the file was pinned.
+    let mut limits = LimitsUpdate::start(disk);
+    if let Some(binding) = guard.config() {
+        if let Some(pinned) = binding.pinned() {
+            pinned.set_limits(&mut limits, binding.read_only);
+        }
+    }
+    let frozen = guard.freeze();
+    limits.commit_frozen(&frozen).map_err(Reason::Error)
+}
+
+/// With the gate closed.
+fn claim(
+    disk: &Disk<Loop>,
+    file: &ARef<File>,
+    holes: &Holes,
+    sparse: Sparse,
+) -> Result<Pin<KBox<Pinned>>, Reason> {
+    if sparse == Sparse::Fill {
+        holes.fill(file).map_err(Reason::Error)?;
+    }
+    let swap_file = SwapFile::new(file).map_err(Reason::from_swap_file)?;
+    check_device(disk, swap_file.bdev())?;
+    let extents = swap_file.extents();
+    let pinned = Pinned::new(file.clone(), swap_file).map_err(Reason::Error)?;
+    pr_info!("loop{}: pinned, {extents} extents\n", disk.data().number);
+    Ok(pinned)
+}
+
+/// Lets the backing file go, if it is pinned. May sleep.
+pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: Reason) {
+    let disk = guard.disk();
+    let Some(binding) = guard.config().filter(|binding| binding.pinned().is_some()) else {
+        return;
+    };
+    let file = binding.backing.file().clone();
+    // The file system is asked before anything is locked.
+    let discard = binding.backing.discard_limits();
+    {
+        let lock = InodeLock::new(&file);
+        let mut frozen = guard.freeze();
+        if let (Some(binding), state) = frozen.parts() {
+            let pinned = binding.take_pinned();
+            if let Some(pinned) = pinned.as_ref() {
+                pinned.file.release(&lock);
+            }
+            state.not_pinned = reason;
+        }
+    }
+    let mut limits = LimitsUpdate::start(disk);
+    if let Some(binding) = guard.config() {
+        binding.backing.set_limits(
+            limits.set_fua(false),
+            disk.logical_block_size(),
+            discard,
+            binding.direct,
+            binding.read_only,
+        );
+        binding.apply_unsupported(&mut limits);
+    }
+    let frozen = guard.freeze();
+    // They were valid before.
+    let _ = limits.commit_frozen(&frozen);
+    drop(frozen);
+    let _ = attrs::update(guard);
+    pr_info!("loop{}: not pinned any more\n", disk.data().number);
+}
