@@ -145,18 +145,50 @@ def module(neighbour):
         sh("rmmod loop")
 
 
+def extents(path):
+    """Where the sectors of a file lie: (first in the file, how many, first on the device)."""
+    listed = re.findall(r"^ *\d+: +(\d+)\.\. +(\d+): +(\d+)\.\.", sh(f"filefrag -v -b512 {path}"), re.MULTILINE)
+    return [(int(first), int(last) - int(first) + 1, int(place)) for first, last, place in listed]
+
+
+@contextlib.contextmanager
+def unmounted(path):
+    """Yields the device of the file system of a file, which nobody else uses meanwhile."""
+    device = sh(f"findmnt -n -o SOURCE --target {path}")
+    sh(f"umount {OUTER}")
+    try:
+        yield device
+    finally:
+        sh(f"mount {device} {OUTER}")
+
+
+@contextlib.contextmanager
+def dm_linear(table):
+    lines = "\n".join(f"{first} {size} linear {device} {place}" for first, size, device, place in table)
+    sh(f"dmsetup create --noudevsync --noudevrules bench --table '{lines}'")
+    try:
+        yield "/dev/dm-0"
+    finally:
+        sh("dmsetup remove --noudevsync --noudevrules bench")
+
+
 @contextlib.contextmanager
 def attached(neighbour, path, direct):
     """Yields the device that a neighbour makes of the backing."""
     if neighbour == "raw":
         yield path
+    elif neighbour == "disk":
+        # The largest piece of the file is enough of it.
+        _, size, place = max(extents(path), key=lambda extent: extent[1])
+        with unmounted(path) as device:
+            yield f"{device} --offset={place * 512} --size={size * 512}"
+    elif neighbour == "dm" and os.path.isfile(path):
+        places = extents(path)
+        with unmounted(path) as device, dm_linear((first, size, device, place) for first, size, place in places) as dm:
+            yield dm
     elif neighbour == "dm":
-        size = sh(f"blockdev --getsz {path}")
-        sh(f"dmsetup create --noudevsync --noudevrules bench --table '0 {size} linear {path} 0'")
-        try:
-            yield "/dev/dm-0"
-        finally:
-            sh("dmsetup remove --noudevsync --noudevrules bench")
+        with dm_linear([(0, sh(f"blockdev --getsz {path}"), path, 0)]) as dm:
+            yield dm
     elif neighbour == "rublk":
         sh("modprobe ublk_drv")
         sh(f"{HERE}/rublk add loop -n 0 -f {path} {'' if direct else '--buffered-io'}")
@@ -173,6 +205,8 @@ def attached(neighbour, path, direct):
                 dio = read(f"/sys/block/{os.path.basename(device)}/loop/dio")
                 if dio != str(int(direct)):
                     raise RuntimeError(f"dio is {dio}")
+                if neighbour == "pinned":
+                    write(f"/sys/block/{os.path.basename(device)}/loop/pinned", 1)
                 yield device
             finally:
                 sh(f"losetup --detach {device}")

@@ -15,8 +15,11 @@ INSTRUCTIONS, WALL = "instructions", "wall"
 CPUS = {INSTRUCTIONS: 1, WALL: 4}
 ROUNDS = {INSTRUCTIONS: 1, WALL: 5}
 
-ALL = ("raw", "dm", "c", "rublk", "ours")
+ALL = ("disk", "raw", "dm", "c", "rublk", "ours", "pinned")
+ON_DEVICE = ("raw", "dm", "c", "rublk", "ours")
 ON_FILE = ("raw", "c", "rublk", "ours")
+# The disk at the place of the file, the file itself, and what is put on either.
+ON_BLOCKS = ("disk", "raw", "dm", "c", "ours", "pinned")
 LOOPS = ("c", "ours")
 
 FILE_MIB = 256
@@ -51,7 +54,7 @@ MILLISECOND = {"irqmode": 2, "completion_nsec": 1_000_000}
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """`ours` against a neighbour of the same run.
+    """`ours`, or another subject, against a neighbour of the same run.
 
     ratio       median of the rounds' ratios, ours / neighbour, of the case's metric
     difference  ours - neighbour
@@ -62,6 +65,7 @@ class Target:
     kind: str = "ratio"
     # Of another case, for what has to be independent of something.
     case: str = ""
+    subject: str = "ours"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,13 +144,13 @@ def device_cases():
                 yield Case(
                     f"device-{rw}-{depth}" + ("-uring" if engine == "io_uring" else ""),
                     f"block device, 4 KiB {WORDS[rw]}, depth {depth}, {engine}",
-                    INSTRUCTIONS, backing, fio(INSTRUCTIONS, rw, depth, engine=engine), PER_IO, ALL,
+                    INSTRUCTIONS, backing, fio(INSTRUCTIONS, rw, depth, engine=engine), PER_IO, ON_DEVICE,
                     targets=(Target("raw", 2500, "difference"),) if depth == 64 else (),
                 )  # fmt: skip
     for rw in ("read", "write"):
         yield Case(
             f"device-seq{rw}", f"block device, 128 KiB {WORDS[rw]}, depth 16",
-            INSTRUCTIONS, backing, fio(INSTRUCTIONS, rw, 16, "128k"), PER_IO, ALL,
+            INSTRUCTIONS, backing, fio(INSTRUCTIONS, rw, 16, "128k"), PER_IO, ON_DEVICE,
         )  # fmt: skip
 
 
@@ -167,6 +171,25 @@ def file_cases():
                 f"ext4-seq{rw}", f"ext4 file, direct, 128 KiB {WORDS[rw]}, depth 16",
                 INSTRUCTIONS, backing, fio(INSTRUCTIONS, rw, 16, "128k"), PER_IO, ON_FILE,
             )  # fmt: skip
+
+
+def pinned_cases():
+    """Straight to the blocks of a file."""
+    reach = (
+        Target("disk", 2500, "difference", subject="pinned"),
+        Target("raw", 0.75, subject="pinned"),
+    )
+    for rw in ("randread", "randwrite"):
+        yield Case(
+            f"pinned-{rw}", f"pinned ext4 file, 4 KiB {WORDS[rw]}, depth 64",
+            INSTRUCTIONS, on_filesystem("ext4"), fio(INSTRUCTIONS, rw, 64), PER_IO, ON_BLOCKS, targets=reach,
+        )  # fmt: skip
+    for rw in ("randread", "randwrite"):
+        yield Case(
+            f"wall-pinned-{rw}", f"pinned ext4 file, 4 jobs, 4 KiB {WORDS[rw]}, depth 64",
+            WALL, on_filesystem("ext4", 4), fio(WALL, rw, 64, more="--numjobs=4 --group_reporting"), IOPS,
+            ON_BLOCKS, targets=(Target("raw", 1.0, subject="pinned"),),
+        )  # fmt: skip
 
 
 def buffered_cases():
@@ -205,11 +228,11 @@ def wall_cases():
     for rw in ("randread", "randwrite"):
         yield Case(
             f"wall-device-{rw}", f"block device, 4 jobs, 4 KiB {WORDS[rw]}, depth 64", WALL, device,
-            fio(WALL, rw, 64, more="--numjobs=4 --group_reporting"), IOPS, ALL,
+            fio(WALL, rw, 64, more="--numjobs=4 --group_reporting"), IOPS, ON_DEVICE,
         )  # fmt: skip
     yield Case(
         "wall-device-latency", "block device, 4 KiB random read, depth 1", WALL, device,
-        fio(WALL, "randread", 1), IOPS, ALL,
+        fio(WALL, "randread", 1), IOPS, ON_DEVICE,
     )  # fmt: skip
     ext4 = on_filesystem("ext4", 4)
     yield Case(
@@ -269,6 +292,6 @@ def management_cases():
 
 CASES = tuple(
     case
-    for group in (device_cases, file_cases, buffered_cases, sparse_cases, wall_cases, management_cases)
+    for group in (device_cases, file_cases, pinned_cases, buffered_cases, sparse_cases, wall_cases, management_cases)
     for case in group()
 )

@@ -17,7 +17,10 @@ SECTION = 34
 # Bars that are longer are cut, and say so with their figure.
 LONGEST = 2.0
 
-NAMES = {"raw": "raw", "dm": "dm-linear", "c": "C loop", "rublk": "rublk (ublk)", "ours": "this driver"}
+NAMES = {
+    "disk": "the disk below", "raw": "raw", "dm": "dm-linear", "c": "C loop", "rublk": "rublk (ublk)", "ours": "this driver",
+    "pinned": "this driver, pinned",
+}  # fmt: skip
 STYLE = """
 .page { fill: #ffffff; }
 text { font: 12px -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328; }
@@ -25,10 +28,10 @@ text { font: 12px -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill:
 .section { font-weight: 600; }
 .small { font-size: 10px; fill: #59636e; }
 .line { stroke: #59636e; stroke-dasharray: 3 3; }
-.raw { fill: #b6bec8; } .dm { fill: #8c959f; } .c { fill: #0969da; } .rublk { fill: #bf8700; } .ours { fill: #cf4a26; }
+.disk { fill: #d8dee4; } .raw { fill: #b6bec8; } .dm { fill: #8c959f; } .pinned { fill: #a40e26; } .c { fill: #0969da; } .rublk { fill: #bf8700; } .ours { fill: #cf4a26; }
 @media (prefers-color-scheme: dark) {
   .page { fill: #0d1117; } text { fill: #f0f6fc; } .small { fill: #9198a1; } .line { stroke: #9198a1; }
-  .raw { fill: #59636e; } .dm { fill: #848d97; } .c { fill: #4493f8; } .rublk { fill: #d29922; } .ours { fill: #f78166; }
+  .disk { fill: #3d444d; } .raw { fill: #59636e; } .dm { fill: #848d97; } .pinned { fill: #ffa198; } .c { fill: #4493f8; } .rublk { fill: #d29922; } .ours { fill: #f78166; }
 }
 """
 

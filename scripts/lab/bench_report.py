@@ -9,7 +9,9 @@ import sys
 from . import bench_chart
 from .bench_cases import ALL, INSTRUCTIONS, Target
 
-NAMES = {"raw": "raw", "dm": "dm-linear", "c": "C loop", "rublk": "rublk", "ours": "this"}
+NAMES = {
+    "disk": "disk", "raw": "raw", "dm": "dm-linear", "c": "C loop", "rublk": "rublk", "ours": "this", "pinned": "pinned",
+}  # fmt: skip
 COLUMN = 11
 NOT_WORSE = Target("c", 1.0)
 
@@ -41,10 +43,10 @@ class Row:
         values = self.values.get(neighbour)
         return statistics.median(values.values()) if values else None
 
-    def ratios(self, neighbour, rows, other=""):
-        """This one's values by a neighbour's, round by round."""
-        values = rows[other].values if other else self.values
-        mine, others = self.values.get("ours", {}), values.get(neighbour, {})
+    def ratios(self, target, rows):
+        """The subject's values by a neighbour's, round by round."""
+        values = rows[target.case].values if target.case else self.values
+        mine, others = self.values.get(target.subject, {}), values.get(target.neighbour, {})
         return [mine[turn] / others[turn] for turn in sorted(mine.keys() & others.keys())]
 
 
@@ -57,9 +59,11 @@ class Verdict:
         better = "≤" if metric.lower_is_better else "≥"
         neighbour = NAMES[target.neighbour] if not target.case else f"this in {target.case}"
         self.wanted = f"{better} {target.limit:g} × {neighbour}"
+        if target.subject != "ours":
+            self.wanted = f"{NAMES[target.subject]} {self.wanted}"
         if target.kind == "difference":
-            self.wanted = f"≤ {neighbour} + {target.limit:,g}"
-            ours, other = row.median("ours"), row.median(target.neighbour)
+            self.wanted = f"{'' if target.subject == 'ours' else NAMES[target.subject] + ' '}≤ {neighbour} + {target.limit:,g}"
+            ours, other = row.median(target.subject), row.median(target.neighbour)
             if ours is None or other is None:
                 return
             self.reached = f"+ {figure(ours - other)}"
@@ -67,7 +71,7 @@ class Verdict:
             return
         if target.case and target.case not in rows:
             return
-        ratios = row.ratios(target.neighbour, rows, target.case)
+        ratios = row.ratios(target, rows)
         if not ratios:
             return
         ratio = statistics.median(ratios)
