@@ -27,7 +27,10 @@ use crate::{
 use kernel::{
     impl_has_work, new_spinlock, new_work,
     prelude::*,
-    sync::{Arc, ArcBorrow, SpinLock},
+    sync::{
+        atomic::{Atomic, Relaxed},
+        Arc, ArcBorrow, SpinLock,
+    },
     workqueue::{HasWork, Work, WorkItem},
 };
 
@@ -94,6 +97,8 @@ struct Waiting {
 pub(crate) struct Submitter {
     #[pin]
     waiting: SpinLock<Waiting>,
+    /// Some of it was held back, for who did that to have it issued later.
+    held_back: Atomic<bool>,
     #[pin]
     tries: Work<Submitter, TRIES>,
     #[pin]
@@ -122,6 +127,7 @@ impl Submitter {
         Arc::pin_init(
             pin_init!(Self {
                 waiting <- new_spinlock!(waiting, "loop_submitter"),
+                held_back: Atomic::new(false),
                 tries <- new_work!("loop_tries"),
                 writes <- new_work!("loop_writes"),
                 reads <- new_work!("loop_reads"),
@@ -130,8 +136,17 @@ impl Submitter {
         )
     }
 
+    /// Has issued what this task has held back, if it has.
+    fn kick_held_back(this: ArcBorrow<'_, Self>) {
+        // What others hold back is theirs to see.
+        if this.held_back.load(Relaxed) {
+            Self::kick(this, &mut this.waiting.lock());
+        }
+    }
+
     /// Has all that waits issued.
     fn kick(this: ArcBorrow<'_, Self>, waiting: &mut Waiting) {
+        this.held_back.store(false, Relaxed);
         waiting.tries.kick::<TRIES>(this);
         waiting.writes.kick::<WRITES>(this);
     }
@@ -247,7 +262,7 @@ impl Operations for Loop {
     ) {
         // Before anything here can wait.
         if is_last {
-            Submitter::kick(hw, &mut hw.waiting.lock());
+            Submitter::kick_held_back(hw);
         }
         let served = LoopCmd::serve(rq, is_last);
         if let Served::Done = served {
@@ -261,11 +276,13 @@ impl Operations for Loop {
         }
         if is_last {
             Submitter::kick(hw, &mut waiting);
+        } else {
+            hw.held_back.store(true, Relaxed);
         }
     }
 
     fn commit_rqs(_device: &LoopDevice, hw: ArcBorrow<'_, Submitter>) {
-        Submitter::kick(hw, &mut hw.waiting.lock());
+        Submitter::kick_held_back(hw);
     }
 
     fn complete(rq: Request<Self>) {

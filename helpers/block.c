@@ -71,10 +71,23 @@ bool rust_helper_bdev_takes_writes(struct block_device *bdev)
 	return !bdev_read_only(bdev) && !IS_SWAPFILE(bdev->bd_mapping->host);
 }
 
+/* A clone for @bdev on behalf of the cgroup of @bio, which is looked up once. */
+static struct bio *clone_bio(struct block_device *bdev, struct bio *bio,
+			     gfp_t gfp, struct bio_set *bs)
+{
+	struct bio *clone = bio_alloc_clone(NULL, bio, gfp, bs);
+
+	if (clone) {
+		clone->bi_bdev = bdev;
+		bio_clone_blkg_association(clone, bio);
+	}
+	return clone;
+}
+
 struct bio *rust_helper_bio_clone_nowait(struct block_device *bdev,
 					 struct bio *bio, struct bio_set *bs)
 {
-	return bio_alloc_clone(bdev, bio, GFP_NOWAIT | __GFP_NOWARN, bs);
+	return clone_bio(bdev, bio, GFP_NOWAIT | __GFP_NOWARN, bs);
 }
 
 /* Waits for memory, of which the reserve of @bs is enough. */
@@ -82,7 +95,7 @@ struct bio *rust_helper_bio_clone_part(struct block_device *bdev,
 				       struct bio *bio, struct bio_set *bs,
 				       sector_t offset, sector_t sectors)
 {
-	struct bio *clone = bio_alloc_clone(bdev, bio, GFP_NOIO, bs);
+	struct bio *clone = clone_bio(bdev, bio, GFP_NOIO, bs);
 
 	if (clone)
 		bio_trim(clone, offset, sectors);

@@ -44,13 +44,13 @@ const PAGE_SECTORS_SHIFT: usize = PAGE_SHIFT - bindings::SECTOR_SHIFT as usize;
 /// Calls between which others may run, and a signal may end a long loop.
 const BATCH: u64 = 1024;
 
-/// Pages of a file that lie next to each other on the device. They end where the next extent begins.
+/// Sectors of a file that lie next to each other on the device. They begin where the extent before ends.
 #[derive(Clone, Copy)]
 struct Extent {
-    /// The first page in the file.
-    page: u64,
-    /// The sector on the device where it begins.
-    sector: u64,
+    /// The sector of the file behind the last one.
+    end: u64,
+    /// What the number of a sector in the file differs by from that on the device; it wraps.
+    shift: u64,
 }
 
 /// The lock of a file's inode (`inode_lock()`), held.
@@ -90,7 +90,7 @@ impl Drop for InodeLock<'_> {
 ///
 /// - Until it is `released`, `S_SWAPFILE` is set for this, and the file system keeps the blocks of `extents`,
 ///   all of which lie on `bdev`, for this file and where they are.
-/// - `extents` is sorted by page, and begins with page 0. The last one ends with page `pages`.
+/// - `extents` is sorted, and the last one ends with page `pages`.
 pub struct SwapFile {
     file: ARef<File>,
     bdev: NonNull<bindings::block_device>,
@@ -329,18 +329,18 @@ impl SwapFile {
         if self.released.load(Relaxed) {
             return None;
         }
-        let sector = u64::try_from(pos).ok()? >> bindings::SECTOR_SHIFT;
-        let page = sector >> PAGE_SECTORS_SHIFT;
-        let next = self.extents.partition_point(|extent| extent.page <= page);
-        let extent = self.extents.get(next.checked_sub(1)?)?;
-        let end = self.extents.get(next).map_or(self.pages, |next| next.page);
-        let end = end << PAGE_SECTORS_SHIFT;
-        let left = end.checked_sub(sector).filter(|&left| left > 0)?;
-        let left = u32::try_from(left << bindings::SECTOR_SHIFT).unwrap_or(u32::MAX);
+        // Negative ones are beyond any end.
+        let sector = pos as u64 >> bindings::SECTOR_SHIFT;
+        let mut extent = self.extents.first()?;
+        if sector >= extent.end {
+            let index = self.extents.partition_point(|extent| extent.end <= sector);
+            extent = self.extents.get(index)?;
+        }
+        let left = (extent.end - sector).saturating_mul(u64::from(bindings::SECTOR_SIZE));
         Some(Place {
             bdev: self.bdev(),
-            sector: extent.sector + (sector - (extent.page << PAGE_SECTORS_SHIFT)),
-            bytes: core::cmp::min(bytes, left),
+            sector: sector.wrapping_add(extent.shift),
+            bytes: u32::try_from(left).map_or(bytes, |left| core::cmp::min(bytes, left)),
         })
     }
 
@@ -402,19 +402,18 @@ fn take_extents(info: &mut bindings::swap_info_struct) -> Result<(KVVec<Extent>,
     while !node.is_null() {
         // SAFETY: Each node of the tree is a part of an extent, and nobody else knows the tree.
         let extent = unsafe { &*container_of!(node, bindings::swap_extent, rb_node) };
-        result = extents
-            .push(
-                Extent {
-                    page: extent.start_page as u64,
-                    sector: extent.start_block << PAGE_SECTORS_SHIFT,
-                },
-                GFP_KERNEL,
-            )
-            .map_err(Error::from);
+        let begin = pages << PAGE_SECTORS_SHIFT;
+        pages += extent.nr_pages as u64;
+        let place = extent.start_block << PAGE_SECTORS_SHIFT;
+        // They were added one behind the other, without gaps.
+        let extent = Extent {
+            end: pages << PAGE_SECTORS_SHIFT,
+            shift: place.wrapping_sub(begin),
+        };
+        result = extents.push(extent, GFP_KERNEL).map_err(Error::from);
         if result.is_err() {
             break;
         }
-        pages += extent.nr_pages as u64;
         // SAFETY: As above.
         node = unsafe { bindings::rb_next(node) };
     }
