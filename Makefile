@@ -9,6 +9,8 @@ INSTALL_MOD_DIR ?= updates
 KERNEL ?= 7.2
 # Which of the tests: shell patterns.
 TESTS ?= *
+# On which drivers, `ours` or `c` (empty: both; only then the drivers are compared).
+DRIVERS ?=
 # Of which seeds the random sequences are made.
 SEEDS ?= 1-300
 
@@ -52,7 +54,7 @@ run:
 
 # All of what follows, or with TESTS only those of the kselftests.
 test:
-	@$(lab) test --kernel $(KERNEL) --tests '$(TESTS)'
+	@$(lab) test --kernel $(KERNEL) --tests '$(TESTS)' --seeds $(SEEDS) $(DRIVERS:%=--drivers %)
 
 # The kselftests again, on ours and a kernel that is built to find defects.
 test-debug:

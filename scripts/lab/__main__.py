@@ -45,7 +45,7 @@ def run_tests(arguments):
     drivers = arguments.drivers or ["c", "ours"]
     tally = kselftest.run(arguments.kernel, arguments.tests, drivers)
     if arguments.tests == ["*"] and len(drivers) > 1:
-        tally += differential.run(arguments.kernel, SEEDS)
+        tally += differential.run(arguments.kernel, arguments.seeds)
         tally += dropin.run(arguments.kernel, ["*"], drivers)
     return tally
 
@@ -59,6 +59,7 @@ def main():
     checks = commands.add_parser("check", help="formatting, lints, warnings, the audit of unsafe, host tests")
     test = commands.add_parser("test", help="kselftests, random sequences and a system, on the C driver and on ours")
     test.add_argument("--tests", nargs="+", default=["*"], metavar="GLOB", help="only these kselftests")
+    test.add_argument("--seeds", default=SEEDS, metavar="FIRST-LAST", help="of the random sequences")
     test.add_argument("--drivers", nargs="+", choices=("c", "ours"), help="default: both; with --debug ours")
     diff = commands.add_parser("differential", help="run the same random sequences on both drivers, compare")
     diff.add_argument("--seeds", default=SEEDS, metavar="FIRST-LAST")

@@ -20,7 +20,7 @@ from . import accelerator, cache, dmesg, image, kernel, module
 from .guest import HERE, Guest
 from .kselftest import TESTS
 from .say import Failure, Step, say
-from .tally import Tally
+from .tally import AGAIN, Tally
 
 # For all seeds together, and for one sequence.
 SECONDS = 6 * 3600
@@ -207,6 +207,9 @@ class Run:
         if lines is None:
             print("  does not differ when repeated; when it did:")
             show(results)
+            if len(self.different) <= AGAIN:
+                self.tally.failed -= 1
+                self.tally.passed += 1
             return
         text = "".join(f"{line}\n" for line in lines)
         path = os.path.join(self.sides[-1].guest.dir, f"sequence-{seed}")

@@ -17,7 +17,7 @@ import tempfile
 from . import accelerator, cache, dmesg, image, kernel, kernel_debug, ktap, module
 from .guest import HERE, Guest
 from .say import Failure, Step, say
-from .tally import Tally
+from .tally import AGAIN, Tally
 
 TESTS = os.path.join(module.REPO, "tests")
 # For all tests of a driver, and for one that its own limit (tests/settings) cannot end.
@@ -80,6 +80,7 @@ class Run:
         self.driver, self.tests, self.defects = driver, tests, defects
         self.parser = ktap.Parser()
         self.problems = []
+        self.unsteady = []
         patience = booted.patience
         self.guest = Guest(booted, accel, driver=driver, ko=ko, payload=[payload])
         self.guests = [self.guest]
@@ -109,6 +110,19 @@ class Run:
         self.parser.results.update(other.parser.results)
         self.problems += other.problems
         self.guests += other.guests
+
+    def failed(self, names):
+        return [name for name in names if self.outcome(name) == "fail"]
+
+    def again(self, names, start):
+        """Run what failed once more; `start` begins another such run with some of the tests."""
+        failed = self.failed(names)
+        if not failed or len(failed) > AGAIN or self.problems:
+            return
+        say(f"{self.driver}: once more, by themselves: {' '.join(failed)}")
+        other = start(failed)
+        self.unsteady += [name for name in failed if other.outcome(name) != "fail"]
+        self.add(other)
 
     def outcome(self, name):
         """pass, fail or skip; with the C driver a known defect has to fail."""
@@ -145,6 +159,8 @@ def report(runs, names, defects):
         tally.failed += bool(run.problems)
         for problem in run.problems:
             print(f"{run.driver}: {problem}")
+        for name in run.unsteady:
+            print(f"{run.driver}: {name} failed first, and not when it was run again by itself")
         for guest in run.guests:
             print(f"{run.driver}: the logs are {guest.output} and {guest.dmesg}")
     return tally
@@ -179,9 +195,11 @@ def run(series, globs, drivers, debug=False):
         names = [test.removesuffix(".sh") for test in tests]
         # At the same time: the tests wait more than they compute.
         count = min(len(tests), max(1, GUESTS // len(drivers)))
-        runs = run_parts(
-            drivers,
-            [tests[first::count] for first in range(count)],
-            lambda driver, part: Run(booted, accel, driver, ko, payload, part, defects),
-        )
+
+        def start(driver, part):
+            return Run(booted, accel, driver, ko, payload, part, defects)
+
+        runs = run_parts(drivers, [tests[first::count] for first in range(count)], start)
+        for run in runs:
+            run.again(names, lambda failed: start(run.driver, [f"{name}.sh" for name in failed]))
         return report(runs, names, defects)
