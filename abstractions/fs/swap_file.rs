@@ -173,6 +173,9 @@ impl SwapFile {
         };
         // Only now: some file systems take the lock for this. Where it fails the drop undoes all.
         this.check_written()?;
+        // Some file systems (btrfs) have written the data by now, but not yet where it lies. Without that
+        // a crash would take away what is written to the blocks from now on.
+        file.fsync()?;
         Ok(this)
     }
 
