@@ -77,6 +77,11 @@ impl Stat {
         (told && self.0.dio_mem_align != 0)
             .then_some((self.0.dio_mem_align, self.0.dio_offset_align))
     }
+
+    /// Whether the file system says that the file does not allow direct I/O.
+    pub fn refuses_dio(&self) -> bool {
+        self.0.result_mask & bindings::STATX_DIOALIGN != 0 && self.0.dio_mem_align == 0
+    }
 }
 
 /// What [`File`] does not offer yet.

@@ -9,7 +9,7 @@
 //!
 //! C header: [`include/linux/swap.h`](srctree/include/linux/swap.h)
 
-use super::{FileExt, FileKind, Holes};
+use super::{FileExt, FileKind, Holes, StatMask};
 use crate::abstractions::{
     block::{BlockDevice, Place},
     error::{enodata, eopnotsupp},
@@ -129,8 +129,8 @@ impl SwapFile {
     ///
     /// Fails with
     /// - `EINVAL` if the file is not regular, was not opened for writing, does not consist of whole pages,
-    ///   or is encrypted, verified, or read past the page cache (DAX); or if the file system refuses it, as
-    ///   most do with a line in the log;
+    ///   or is encrypted, verified, journalled, or read past the page cache (DAX); or if the file system
+    ///   refuses it, as most do with a line in the log;
     /// - `EOPNOTSUPP` if the file system has no swap files, or does not say on which device;
     /// - `EFBIG` if there are too many pages;
     /// - `EBUSY` if it is a swap file already, or somebody else may write to it;
@@ -172,6 +172,7 @@ impl SwapFile {
             this
         };
         // Only now: some file systems take the lock for this. Where it fails the drop undoes all.
+        this.check_not_journalled()?;
         this.check_written()?;
         // Some file systems (btrfs) have written the data by now, but not yet where it lies. Without that
         // a crash would take away what is written to the blocks from now on.
@@ -285,6 +286,15 @@ impl SwapFile {
         if let Some(deactivate) = a_ops(&self.file).swap_deactivate {
             // SAFETY: The operation belongs to the file, which was activated once for `self`.
             unsafe { deactivate(self.file.as_ptr()) };
+        }
+    }
+
+    /// `EINVAL` if the data goes through a journal (ext4 with `data=journal`, or such a file), which would
+    /// write what it has over what was written to the blocks since. Such a file has no direct I/O.
+    fn check_not_journalled(&self) -> Result {
+        match self.file.stat(StatMask::DioAlign)?.refuses_dio() {
+            true => Err(EINVAL),
+            false => Ok(()),
         }
     }
 
