@@ -298,7 +298,8 @@ impl SwapFile {
         }
     }
 
-    /// `ENODATA` unless all of the file was written. The inode's lock must not be held.
+    /// `ENODATA` unless all of the file was written; `EINVAL` if that cannot be told. The inode's lock must
+    /// not be held.
     fn check_written(&self) -> Result {
         if a_ops(&self.file).bmap.is_none() {
             // Such a file system (btrfs) looks at extents for this; others at the page cache as well, in
@@ -318,7 +319,7 @@ impl SwapFile {
             // SAFETY: The inode is valid.
             to_result(unsafe { bindings::bmap(inode(&self.file), &raw mut place) })?;
             if place == 0 {
-                return Err(enodata());
+                return Err(self.why_not_mapped()?);
             }
             if block % BATCH == 0 {
                 cond_resched();
@@ -328,6 +329,18 @@ impl SwapFile {
             }
         }
         Ok(())
+    }
+
+    /// What to say where a block is not mapped. XFS maps none of a file that shares blocks, or did once.
+    fn why_not_mapped(&self) -> Result<Error> {
+        // Pages that somebody has read would pass for data.
+        //
+        // SAFETY: The mapping is valid.
+        unsafe { bindings::invalidate_inode_pages2(mapping(&self.file)) };
+        Ok(match Holes::of(&self.file)?.next(0)? {
+            Some(_) => enodata(),
+            None => EINVAL,
+        })
     }
 
     /// The device that the blocks lie on.
