@@ -79,6 +79,14 @@ impl Holes {
     /// is killed.
     pub fn fill(&self, to: &File) -> Result {
         let zeroes = KVVec::from_elem(0u8, CHUNK, GFP_KERNEL)?;
+        // Pages of ranges that were not written would pass for data, where somebody has read them.
+        //
+        // SAFETY: The file is valid, and keeps its mapping.
+        unsafe {
+            let mapping = (*to.as_ptr()).f_mapping;
+            to_result(bindings::filemap_write_and_wait_range(mapping, 0, i64::MAX))?;
+            bindings::invalidate_inode_pages2(mapping);
+        }
         let mut pos = 0;
         while let Some(hole) = self.next(pos)? {
             pos = hole.start;
