@@ -748,6 +748,8 @@ impl Loop {
         let settings = Settings::new(info)?;
         if !pinned::is_aligned(settings.offset) {
             pinned::unpin(&mut guard, Reason::Changed);
+        } else if resized {
+            pinned::unpin_resized(&mut guard);
         }
 
         let mut frozen = guard.freeze();
@@ -815,7 +817,9 @@ impl Loop {
 
     /// Takes a new size of the backing file over (`LOOP_SET_CAPACITY`).
     pub(crate) fn refresh_capacity(disk: &Disk<Self>) -> Result {
-        Self::update_capacity(&Self::lock_bound(disk)?)
+        let mut guard = Self::lock_bound(disk)?;
+        pinned::unpin_resized(&mut guard);
+        Self::update_capacity(&guard)
     }
 
     fn update_capacity(guard: &DiskGuard<'_, Self>) -> Result {

@@ -160,6 +160,11 @@ impl Pinned {
         self.file.bdev()
     }
 
+    /// Whether the backing file has got another size since. What was added is not in its fixed blocks.
+    fn is_resized(&self) -> bool {
+        self.file.size() != self.backing.cached_size()
+    }
+
     /// Where bytes of the backing file lie, see [`SwapFile::place`].
     pub(crate) fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>> {
         self.file.place(pos, bytes)
@@ -348,6 +353,14 @@ fn claim(
     let pinned = Pinned::new(file.clone(), swap_file).map_err(Reason::Error)?;
     pr_info!("loop{}: pinned, {extents} extents\n", disk.data().number);
     Ok(pinned)
+}
+
+/// Lets the backing file go, if it is pinned and has got another size. May sleep.
+pub(crate) fn unpin_resized(guard: &mut DiskGuard<'_, Loop>) {
+    let pinned = guard.config().and_then(Binding::pinned);
+    if pinned.is_some_and(|pinned| pinned.is_resized()) {
+        unpin(guard, Reason::Changed);
+    }
 }
 
 /// Lets the backing file go, if it is pinned. May sleep.

@@ -343,6 +343,12 @@ impl SwapFile {
         })
     }
 
+    /// How many bytes the file has, as long as it is one of these.
+    pub fn size(&self) -> i64 {
+        // At most 2^32 pages.
+        (self.pages << PAGE_SHIFT) as i64
+    }
+
     /// The device that the blocks lie on.
     pub fn bdev(&self) -> &BlockDevice {
         // SAFETY: By the type invariants the file system keeps the device, and the file keeps that.
