@@ -22,6 +22,11 @@
  *				is any number but none
  *	truncate LENGTH
  *	fallocate MODE OFFSET LENGTH	MODE as in linux/falloc.h
+ *	late-fill SEED OFFSET LENGTH	through a shared mapping which is made
+ *				writable only afterwards
+ *	put TEXT		writes it in one call, to an attribute
+ *	shutdown		has the filesystem let nothing be written any more
+ *	comb OFFSET LENGTH	punches holes in every other 4K
  *	discard, zeroout OFFSET LENGTH	the ioctls of block devices
  *	hold COMMAND			runs a shell command with the file open
  *	map-hold OFFSET LENGTH COMMAND	and with its pages mapped
@@ -41,6 +46,10 @@ static size_t mem_offset;
 static size_t block = 65536;
 static char *buf;
 static int fd;
+
+/* What XFS calls XFS_IOC_GOINGDOWN, ext4 EXT4_IOC_SHUTDOWN; it leaves the log as it is. */
+#define IOC_SHUTDOWN	_IOR('X', 125, uint32_t)
+#define SHUTDOWN_NOLOGFLUSH	2
 
 static uint64_t pattern(uint64_t seed, uint64_t pos)
 {
@@ -147,13 +156,17 @@ static int check(bool zero, uint64_t seed, uint64_t offset, uint64_t len,
 	return 0;
 }
 
-static int mapped(bool write, uint64_t seed, uint64_t offset, uint64_t len)
+static int mapped(bool write, bool late, uint64_t seed, uint64_t offset,
+		  uint64_t len)
 {
-	char *at = mmap(NULL, len, write ? PROT_READ | PROT_WRITE : PROT_READ,
-			MAP_SHARED, fd, offset);
+	int prot = write ? PROT_READ | PROT_WRITE : PROT_READ;
+	char *at = mmap(NULL, len, late ? PROT_READ : prot, MAP_SHARED, fd,
+			offset);
 	int err = 0;
 
 	if (at == MAP_FAILED)
+		return errno;
+	if (late && mprotect(at, len, prot))
 		return errno;
 	if (write) {
 		pattern_fill(at, len, seed, offset);
@@ -246,6 +259,34 @@ static int cached(const char *want)
 	return 0;
 }
 
+static int comb(uint64_t offset, uint64_t len)
+{
+	uint64_t pos;
+
+	for (pos = offset; pos < offset + len; pos += 8192)
+		if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			      pos, 4096))
+			return errno;
+	return 0;
+}
+
+static int put(const char *text)
+{
+	ssize_t len = strlen(text);
+	ssize_t done = write(fd, text, len);
+
+	if (done < 0)
+		return errno;
+	return done == len ? 0 : ENODATA;
+}
+
+static int shut_down(void)
+{
+	uint32_t how = SHUTDOWN_NOLOGFLUSH;
+
+	return ioctl(fd, IOC_SHUTDOWN, &how) ? errno : 0;
+}
+
 static int run(const struct op *op)
 {
 	const char *name = op->name;
@@ -259,6 +300,10 @@ static int run(const struct op *op)
 				op_arg(op, 2));
 	if (!strcmp(name, "cached"))
 		return cached(op_arg(op, 0));
+	if (!strcmp(name, "put"))
+		return put(op_arg(op, 0));
+	if (!strcmp(name, "shutdown"))
+		return shut_down();
 	for (i = 0; i < 4 && i < op->argc; i++)
 		n[i] = number(op->argv[i]);
 	if (!strcmp(name, "fill")) {
@@ -274,9 +319,11 @@ static int run(const struct op *op)
 		op_arg(op, 1);
 		return check(true, 0, n[0], n[1], n[0]);
 	}
-	if (!strcmp(name, "map-fill") || !strcmp(name, "map-check")) {
+	if (!strcmp(name, "map-fill") || !strcmp(name, "map-check") ||
+	    !strcmp(name, "late-fill")) {
 		op_arg(op, 2);
-		return mapped(!strcmp(name, "map-fill"), n[0], n[1], n[2]);
+		return mapped(strcmp(name, "map-check"),
+			      !strcmp(name, "late-fill"), n[0], n[1], n[2]);
 	}
 	if (!strcmp(name, "read") || !strcmp(name, "write"))
 		return once(op, !strcmp(name, "write"));
@@ -296,6 +343,10 @@ static int run(const struct op *op)
 	if (!strcmp(name, "fallocate")) {
 		op_arg(op, 2);
 		return fallocate(fd, n[0], n[1], n[2]) ? errno : 0;
+	}
+	if (!strcmp(name, "comb")) {
+		op_arg(op, 1);
+		return comb(n[0], n[1]);
 	}
 	if (!strcmp(name, "discard") || !strcmp(name, "zeroout")) {
 		op_arg(op, 1);
@@ -334,7 +385,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < argc; i++) {
 		const char *const readers[] = {
 			"check", "zero", "map-check", "read", "hold", "cached",
-			"map-hold",
+			"map-hold", "shutdown",
 		};
 		size_t j;
 

@@ -47,6 +47,7 @@ static const struct {
 	{ ELOOP, "ELOOP" }, { EOVERFLOW, "EOVERFLOW" },
 	{ EOPNOTSUPP, "EOPNOTSUPP" }, { EREMOTEIO, "EREMOTEIO" },
 	{ ENODATA, "ENODATA" }, { EILSEQ, "EILSEQ" },
+	{ ETXTBSY, "ETXTBSY" }, { EUCLEAN, "EUCLEAN" },
 };
 
 static inline const char *errno_name(int err)

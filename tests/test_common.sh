@@ -419,6 +419,87 @@ limits_follow()
 	detach
 }
 
+# written_img SIZE [NAME]: IMG is a file below $FS of which every byte was
+# written, pattern 1, as pinned mode asks for.
+written_img()
+{
+	img 0 "$FS/${2:-img}"
+	[[ $(stat -f -c %T "$FS") != btrfs ]] || chattr +C "$IMG"
+	io "$IMG" fill 1 0 "$1" , fsync
+}
+
+# fragmented_img SIZE [NAME]: IMG is a file below $FS, most of it in extents of a
+# page. Its content is to be written by the test. $FS has to be small.
+fragmented_img()
+{
+	local free bytes
+
+	bytes=$(numfmt --from=iec "$1")
+	free=$(($(stat -f -c "%f * %S" "$FS") - (1 << 20)))
+	# One file has all, and gives every other page back.
+	until fallocate -l $free "$FS/filler" 2>/dev/null; do
+		free=$((free - 65536))
+	done
+	io "$FS/filler" comb 0 $((bytes * 2 + (8 << 20)))
+	img 0 "$FS/${2:-img}"
+	fallocate -l "$bytes" "$IMG"
+	rm "$FS/filler"
+}
+
+is_pinned()
+{
+	same "pinned" "$(sys loop/pinned)" "$1"
+}
+
+# pin 1|fill: puts $DEV in pinned mode.
+pin()
+{
+	io "$SYS/loop/pinned" put "$1"
+	is_pinned 1
+	same "pinned_reason" "$(sys loop/pinned_reason)" ""
+}
+
+unpin()
+{
+	io "$SYS/loop/pinned" put 0
+	is_pinned 0
+	same "pinned_reason" "$(sys loop/pinned_reason)" ""
+}
+
+# pin_fails ERROR REASON [fill]: it is refused, pinned_reason contains that, and
+# nothing else changes.
+pin_fails()
+{
+	io "$SYS/loop/pinned" put "${3:-1}" "=$1"
+	[[ $(sys loop/pinned_reason) == *"$2"* ]] ||
+		fail "pinned_reason is \"$(sys loop/pinned_reason)\", expected $2"
+	unchanged io "$SYS/loop/pinned" put "${3:-1}" "=$1"
+	is_pinned 0
+}
+
+# pinned_img SIZE [NAME]: the same as written_img, and $DEV is pinned on it.
+pinned_img()
+{
+	written_img "$@"
+	attach "$IMG" flags=$DIRECT_IO
+	pin 1
+}
+
+# unpinned COMMAND...: the command ends pinned mode, and says so.
+unpinned()
+{
+	"$@"
+	is_pinned 0
+	same "pinned_reason" "$(sys loop/pinned_reason)" "the device was changed"
+}
+
+# blocks_of FILE: where its blocks are.
+blocks_of()
+{
+	need filefrag
+	filefrag -b512 -e -s "$1" | sed -n 's/^ *[0-9]*: *//p'
+}
+
 # gpt_img SIZE [NAME]: IMG has two GPT partitions, of 256K at 1M and of 512K at
 # 2M, filled with patterns 1 and 2 from their beginning.
 gpt_img()
@@ -584,8 +665,11 @@ fs()
 	need "mkfs.$type"
 	grep -qw "$type" /proc/filesystems || need_module "$type"
 	if [[ -z $dev ]]; then
-		nullb scratch size="$size"
-		dev=$NULLB
+		[[ -n ${SCRATCH:-} ]] || {
+			nullb scratch size="$size"
+			SCRATCH=$NULLB
+		}
+		dev=$SCRATCH
 	fi
 	case $type in
 	ext4)
@@ -762,7 +846,7 @@ need_unload()
 	grep -q '^loop ' /proc/modules || skip "loop is not a module"
 	((${#BOUND_BEFORE[@]} == 0)) || skip "loop devices are in use"
 	RELOAD=()
-	for p in max_part hw_queue_depth nr_hw_queues; do
+	for p in max_part hw_queue_depth nr_hw_queues pinned; do
 		[[ ! -f /sys/module/loop/parameters/$p ]] ||
 			RELOAD+=("$p=$(<"/sys/module/loop/parameters/$p")")
 	done
