@@ -28,8 +28,8 @@ HOLD = "/srv/images"
 PLAIN, DISK, COPY = f"{HOLD}/plain.img", f"{HOLD}/disk.img", f"{HOLD}/copy.img"
 MOUNT = "/run/check"
 CONF = "/etc/modprobe.d/loop.conf"
-# The parameter that the C driver does not have.
-OF_OURS = "nr_hw_queues"
+# The parameters that the C driver does not have.
+OF_OURS = ("nr_hw_queues", "pinned")
 CONTROL = "/dev/loop-control"
 SNAPS = 50
 STORM = 50
@@ -321,7 +321,7 @@ class System:
 
     def parameters(self):
         top = "/sys/module/loop/parameters"
-        for name in sorted(set(os.listdir(top)) - {OF_OURS}):
+        for name in sorted(set(os.listdir(top)) - set(OF_OURS)):
             self.see(name, f"{stat.filemode(os.stat(f'{top}/{name}').st_mode)} {read(f'{top}/{name}')}")
 
     def default_parameters(self):
@@ -332,10 +332,10 @@ class System:
     def sysfs(self, device):
         """All attributes of a disk but those that count or depend on chance.
 
-        The C driver has one hardware queue, so what is below mq/ differs on purpose.
+        The C driver has one hardware queue, so what is below mq/ differs on purpose, and no pinned mode.
         """
         top = os.path.realpath(f"/sys/block/{os.path.basename(device)}")
-        skipped = re.compile(r"/(stat|inflight|diskseq|mq|power|trace|subsystem|bdi|device)(/|$)")
+        skipped = re.compile(r"/(stat|inflight|diskseq|mq|power|trace|subsystem|bdi|device|pinned|pinned_reason)(/|$)")
         for base, directories, names in os.walk(top):
             directories.sort()
             for name in sorted(names):
