@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A block size that the disk below does not take is refused; changing it ends pinned mode.
+
+. ./test_common.sh
+
+nullb looppin size=64 blocksize=4096
+LOOP_SCRATCH_DEV=$NULLB fs ext4 64
+written_img 1M
+attach "$IMG"
+lo "$DEV" set-block-size 512
+io "$SYS/loop/pinned" put 1 =EINVAL
+lo "$DEV" set-block-size 4096 , set-dio 1
+pin 1
+limit logical_block_size 4096
+io -d "$DEV" check 1 0 1M , fill 2 4K 4K , check 2 4K 4K
+unpinned lo "$DEV" set-block-size 8192
+pin 1
+unpinned lo "$DEV" set-block-size 512
+is_pinned 0
+pin_fails EINVAL ""
+io "$DEV" check 1 0 4K , check 2 4K 4K , check 1 8K 1016K
+detach
