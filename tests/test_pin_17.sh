@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# While the filesystem is frozen writes wait and reads go on; the thaw lets them through.
+
+. ./test_common.sh
+
+need fsfreeze
+for type in ext4 xfs btrfs; do
+	fs $type
+	pinned_img 1M
+	fsfreeze -f "$FS"
+	background loop_io -d "$DEV" fill 2 0 64K
+	writer=${JOBS[-1]}
+	background loop_io -d "$DEV" discard 512K 64K
+	zeroer=${JOBS[-1]}
+	sleep 0.5
+	io -d "$DEV" check 1 64K 128K
+	! ended "$writer" || fail "a write went through"
+	! ended "$zeroer" || fail "a discard went through"
+	io -d "$IMG" check 1 0 1M
+	fsfreeze -u "$FS"
+	wait "$writer"
+	wait "$zeroer"
+	io -d "$DEV" check 2 0 64K , zero 512K 64K
+	detach
+	umounted "$FS"
+done
