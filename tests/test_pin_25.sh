@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What was flushed on a pinned device is still there if the power goes: the
+# filesystem needs nothing more for it, also if the file is new.
+
+. ./test_common.sh
+
+for type in ext4 xfs btrfs; do
+	nullb looppin$type size=320
+	LOOP_SCRATCH_DEV=$NULLB fs $type
+	sync -f "$FS"
+	img 0 "$FS/img"
+	[[ $type != btrfs ]] || chattr +C "$IMG"
+	io "$IMG" fill 1 0 2M
+	truncate -s 4M "$IMG"
+	attach "$IMG" flags=$DIRECT_IO
+	pin fill
+	io -d "$DEV" fill 2 1M 1M , fill 3 3M 1M , fsync
+	# As the disk is now.
+	dd if="$NULLB" of="$TMP/disk" bs=1M iflag=direct conv=sparse status=none
+	unpin
+	detach
+	umounted "$FS"
+	dd if="$TMP/disk" of="$NULLB" bs=1M oflag=direct status=none
+	rm "$TMP/disk"
+	mounted -t $type "$NULLB" "$FS"
+	io "$IMG" check 1 0 1M , check 2 1M 1M , zero 2M 1M , check 3 3M 1M
+	umounted "$FS"
+done
