@@ -208,6 +208,7 @@ impl BackingFile {
         limits
             .set_block_size(block_size)
             .set_write_cache(self.file.has_fsync() && !read_only)
+            .set_fua(false)
             .set_rotational(rotational)
             .set_discard(discard.sectors, discard.sectors, granularity);
         self.set_dma_alignment(limits, direct);

@@ -24,9 +24,8 @@
 //! 5. freezing the queue ([`DiskGuard::freeze`])
 //!
 //! `LoopDevice::shown` comes after the disk's mutex, and nothing is waited for under it: attributes can
-//! be read while an ioctl waits for the backing file. `LoopDevice::gate` comes after it too; while it is
-//! held the file system of the backing file is called, and the queue frozen for a moment. The lock of the
-//! backing file's inode comes after these, and is not taken while the queue is frozen (see [`pinned`]).
+//! be read while an ioctl waits for the backing file. The [`Gate`] is closed with the queue frozen, which cannot
+//! make it wait; while it is closed the queue is not frozen, and the file system of the backing file is called.
 //!
 //! The attribute group is created under the disk's mutex, and takes the lock of the `struct device`.
 //! The mutex of `Index::slots` comes after the block layer's `major_names_lock`, and before none.
@@ -38,7 +37,6 @@
 //! userspace.
 //!
 //! [`Index`]: crate::control::Index
-//! [`pinned`]: crate::pinned
 //! [`DiskGuard::freeze`]: crate::abstractions::block::disk::DiskGuard::freeze
 
 use crate::{
@@ -59,6 +57,7 @@ use crate::{
     },
     attrs::{self, Shown},
     backing::{BackingFile, ChainLock, SECTOR_SIZE},
+    gate::Gate,
     ioctl::{
         self,
         uapi::{
@@ -77,7 +76,7 @@ use kernel::{
     static_lock_class,
     str::CString,
     sync::{
-        atomic::{Acquire, Atomic, AtomicFlag, Relaxed, Release},
+        atomic::{Atomic, AtomicFlag, Relaxed},
         Arc, Mutex, SetOnce,
     },
 };
@@ -155,9 +154,9 @@ pub(crate) struct LoopDevice {
     /// What the attributes show.
     #[pin]
     pub(crate) shown: Mutex<Option<Shown>>,
-    /// Held while writes have to wait, see [`Binding::wait_at_gate`].
+    /// Closed while the backing file becomes pinned, or is it no longer.
     #[pin]
-    pub(crate) gate: Mutex<()>,
+    pub(crate) gate: Gate,
 }
 
 impl LoopDevice {
@@ -238,8 +237,6 @@ pub(crate) struct Binding {
     waiting_writes: Atomic<i32>,
     /// There is one in pinned mode. Set while there may be requests, taken away while there are none.
     pinned: SetOnce<Pin<KBox<Pinned>>>,
-    /// Writes have to wait.
-    gated: Atomic<bool>,
     shared: Arc<Shared>,
 }
 
@@ -288,7 +285,6 @@ impl Binding {
             untried_writes: Atomic::new(0),
             waiting_writes: Atomic::new(0),
             pinned: SetOnce::new(),
-            gated: Atomic::new(false),
             shared,
         }
     }
@@ -306,28 +302,6 @@ impl Binding {
     /// Ends it.
     pub(crate) fn take_pinned(&mut self) -> SetOnce<Pin<KBox<Pinned>>> {
         core::mem::take(&mut self.pinned)
-    }
-
-    /// Has writes wait, with the queue frozen and [`LoopDevice::gate`] held.
-    pub(crate) fn close_gate(&mut self) {
-        self.gated.store(true, Relaxed);
-    }
-
-    /// Writes may go on. They see what was set before.
-    pub(crate) fn open_gate(&self) {
-        self.gated.store(false, Release);
-    }
-
-    /// Whether writes have to wait.
-    pub(crate) fn is_gated(&self) -> bool {
-        self.gated.load(Acquire)
-    }
-
-    /// Waits as long as writes have to.
-    pub(crate) fn wait_at_gate(&self, device: &LoopDevice) {
-        if self.is_gated() {
-            drop(device.gate.lock());
-        }
     }
 
     /// Whether a direct write is to be tried without waiting.
@@ -479,7 +453,7 @@ impl Loop {
                 queue: SetOnce::new(),
                 shared,
                 shown <- new_mutex!(None, "loop_shown"),
-                gate <- new_mutex!((), "loop_gate"),
+                gate <- Gate::new(),
             }? Error),
             new_mutex!(State::new(), "loop_device"),
         )?;
@@ -724,6 +698,8 @@ impl Loop {
         }
 
         if let Some(binding) = &mut binding {
+            // While the device is bound still: who sees it unbound may use the file at once.
+            drop(binding.take_pinned());
             binding.backing.unbind();
         }
         set_phase(&disk.lock(), Phase::Unbound);
@@ -875,13 +851,17 @@ impl Loop {
         let _ = disk.part0().sync();
         disk.part0().invalidate();
 
-        pinned::unpin(&mut guard, Reason::Changed);
         let binding = guard.config().ok_or(ENXIO)?;
         // Only the lower half was ever looked at.
         let block_size = match size as u32 {
             0 => default_block_size(&binding.backing, binding.direct),
             bytes => bytes,
         };
+        // Not for what the block layer is going to refuse.
+        if block_size.is_power_of_two() && block_size >= SECTOR_SIZE {
+            pinned::unpin(&mut guard, Reason::Changed);
+        }
+        let binding = guard.config().ok_or(ENXIO)?;
         let discard = binding.backing.discard_limits();
         let mut limits = LimitsUpdate::start(disk);
         binding.backing.set_limits(

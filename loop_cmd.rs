@@ -178,7 +178,7 @@ impl LoopCmd {
             rq.end(Err(EIO));
             return Served::Done;
         }
-        if op.is_write() && binding.is_gated() {
+        if op.is_write() && rq.disk().gate.is_closed() {
             return Served::Try(rq);
         }
         // Where others wait behind it, what is passed on may have to wait for one of them.
@@ -248,7 +248,7 @@ impl LoopCmd {
         let Some(binding) = rq.config() else {
             return rq.end(Err(EIO));
         };
-        if rq.op().is_write() && binding.is_gated() {
+        if rq.op().is_write() && rq.disk().gate.is_closed() {
             return Self::defer(rq);
         }
         if binding.pinned().is_some() {
@@ -292,7 +292,7 @@ impl LoopCmd {
             return Self::finish(rq, Err(EIO));
         };
         if op.is_write() {
-            binding.wait_at_gate(rq.disk());
+            rq.disk().gate.wait();
         }
         if binding.pinned().is_some() {
             return Self::start_pinned(rq, true);

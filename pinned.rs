@@ -9,13 +9,10 @@
 //!
 //! # On and off
 //!
-//! Switching it on asks the file system for long, during which writes must not fail but need not go on
-//! either. They wait at the [gate](Binding::wait_at_gate) in work of their own, reads go on. The queue is
-//! frozen only for moments: while it is, nothing of the file system may be waited for, since who has what is
-//! waited for may wait for a request.
-//!
-//! Switching it off takes the inode's lock first, then freezes the queue, and lets the file go under both.
-//! That cannot end in a circle: in pinned mode no request takes that lock.
+//! Both ask the file system for long, during which writes must not fail but need not go on either: they wait at
+//! the device's [`Gate`](crate::gate::Gate), reads go on. The queue is frozen only for moments: while it is,
+//! nothing of the file system may be waited for, nor memory, since who has what is waited for may wait for a
+//! request.
 
 use crate::{
     abstractions::{
@@ -27,7 +24,7 @@ use crate::{
         error::{enodata, eopnotsupp},
         fs::{
             write_access::{check_writable, end_write, start_write, try_start_write},
-            FileExt, FileKind, Holes, InodeLock, SwapFile,
+            FileExt, FileKind, Holes, SwapFile,
         },
         task::IoWorkerScope,
         time::jiffies,
@@ -36,7 +33,7 @@ use crate::{
     device::{Binding, Loop},
 };
 use kernel::{
-    fs::File,
+    fs::{file::flags::O_APPEND, File},
     page::PAGE_SIZE,
     prelude::*,
     sync::{
@@ -65,6 +62,7 @@ pub(crate) enum Reason {
     NotDirect,
     NotRegular,
     NotWritable,
+    Append,
     Offset,
     Size,
     BlockSize,
@@ -86,6 +84,7 @@ impl Reason {
             Self::NotDirect => "direct I/O is off",
             Self::NotRegular => "the backing file is not a regular file",
             Self::NotWritable => "the backing file was opened read-only",
+            Self::Append => "the backing file was opened to be appended to",
             Self::Offset => "the offset is not a multiple of the page size",
             Self::Size => {
                 "the size of the backing file is not a multiple of the page size, or too large"
@@ -240,7 +239,7 @@ impl Pinned {
 }
 
 /// Looks for reasons that can be seen without changing anything.
-fn check(disk: &Disk<Loop>, binding: &Binding) -> Result<(), Reason> {
+fn check(disk: &Disk<Loop>, binding: &Binding, sparse: Sparse) -> Result<(), Reason> {
     let file = binding.backing.file();
     match file.kind() {
         FileKind::Regular => (),
@@ -251,6 +250,9 @@ fn check(disk: &Disk<Loop>, binding: &Binding) -> Result<(), Reason> {
     }
     if !binding.backing.is_writable() {
         return Err(Reason::NotWritable);
+    }
+    if sparse == Sparse::Fill && file.flags() & O_APPEND != 0 {
+        return Err(Reason::Append);
     }
     if !is_aligned(binding.offset) {
         return Err(Reason::Offset);
@@ -279,21 +281,24 @@ pub(crate) fn is_aligned(pos: i64) -> bool {
     pos & (PAGE_SIZE as i64 - 1) == 0
 }
 
-/// Pins the backing file of a device; `None` in place of a reason if it was. Not being pinned changes nothing.
+/// Pins the backing file of a device. Where that is refused nothing is changed. May sleep, for as long as the
+/// file system takes: it is asked about each block.
 pub(crate) fn pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result {
     let result = try_pin(guard, sparse);
     let reason = result.err().unwrap_or(Reason::None);
     guard.not_pinned = reason;
     let _ = attrs::update(guard);
-    if reason != Reason::None {
-        pr_info!(
-            "loop{}: not pinned: {}\n",
-            guard.disk().data().number,
-            reason.text()
-        );
-        return Err(reason.error());
+    let number = guard.disk().data().number;
+    match (reason, guard.config().and_then(Binding::pinned)) {
+        (Reason::None, Some(pinned)) => {
+            pr_info!("loop{number}: pinned, {} extents\n", pinned.file.extents());
+            Ok(())
+        }
+        _ => {
+            pr_info!("loop{number}: not pinned: {}\n", reason.text());
+            Err(reason.error())
+        }
     }
-    Ok(())
 }
 
 fn try_pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result<(), Reason> {
@@ -303,38 +308,33 @@ fn try_pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result<(), Reason
         if binding.pinned().is_some() {
             return Ok(());
         }
-        check(disk, binding)?;
+        check(disk, binding, sparse)?;
         binding.backing.file().clone()
     };
     let holes = Holes::of(&file).map_err(Reason::Error)?;
     if sparse == Sparse::Refuse && holes.next(0).map_err(Reason::Error)?.is_some() {
         return Err(Reason::Sparse);
     }
-
-    let closed = disk.data().gate.lock();
     {
-        // What waits here must not be needed for memory that this task waits for.
+        // What waits at the gate must not be needed for memory that this task waits for.
         let _scope = IoWorkerScope::enter();
-        // Frozen, so that no write is on its way that has not seen it.
-        if let (Some(binding), _) = guard.freeze().parts() {
-            binding.close_gate();
-        }
-        let pinned = claim(disk, &file, &holes, sparse);
+        let gate = disk.data().gate.close(&guard.freeze());
+        let pinned = claim(disk, &file, &holes, sparse)?;
         let binding = guard.config().ok_or(Reason::Error(ENXIO))?;
-        let result = pinned.map(|pinned| binding.set_pinned(pinned));
-        binding.open_gate();
-        drop(closed);
-        result?;
+        binding.set_pinned(pinned);
+        drop(gate);
     }
-    // This also waits for what began before the file was pinned.
     let mut limits = LimitsUpdate::start(disk);
     if let Some(binding) = guard.config() {
         if let Some(pinned) = binding.pinned() {
             pinned.set_limits(&mut limits, binding.read_only);
         }
     }
+    // This also waits for what began before the file was pinned.
     let frozen = guard.freeze();
-    limits.commit_frozen(&frozen).map_err(Reason::Error)
+    // Those of the file are right, too, if not the best.
+    let _ = limits.commit_frozen(&frozen);
+    Ok(())
 }
 
 /// With the gate closed.
@@ -349,10 +349,7 @@ fn claim(
     }
     let swap_file = SwapFile::new(file).map_err(Reason::from_swap_file)?;
     check_device(disk, swap_file.bdev())?;
-    let extents = swap_file.extents();
-    let pinned = Pinned::new(file.clone(), swap_file).map_err(Reason::Error)?;
-    pr_info!("loop{}: pinned, {extents} extents\n", disk.data().number);
-    Ok(pinned)
+    Pinned::new(file.clone(), swap_file).map_err(Reason::Error)
 }
 
 /// Lets the backing file go, if it is pinned and has got another size. May sleep.
@@ -369,35 +366,32 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: Reason) {
     let Some(binding) = guard.config().filter(|binding| binding.pinned().is_some()) else {
         return;
     };
-    let file = binding.backing.file().clone();
     // The file system is asked before anything is locked.
     let discard = binding.backing.discard_limits();
-    {
-        let lock = InodeLock::new(&file);
-        let mut frozen = guard.freeze();
-        if let (Some(binding), state) = frozen.parts() {
-            let pinned = binding.take_pinned();
-            if let Some(pinned) = pinned.as_ref() {
-                pinned.file.release(&lock);
-            }
-            state.not_pinned = reason;
-        }
-    }
     let mut limits = LimitsUpdate::start(disk);
-    if let Some(binding) = guard.config() {
-        binding.backing.set_limits(
-            limits.set_fua(false),
-            disk.logical_block_size(),
-            discard,
-            binding.direct,
-            binding.read_only,
-        );
-        binding.apply_unsupported(&mut limits);
-    }
-    let frozen = guard.freeze();
-    // They were valid before.
-    let _ = limits.commit_frozen(&frozen);
-    drop(frozen);
+    binding.backing.set_limits(
+        &mut limits,
+        disk.logical_block_size(),
+        discard,
+        binding.direct,
+        binding.read_only,
+    );
+    binding.apply_unsupported(&mut limits);
+    // What waits at the gate must not be needed for memory that this task waits for.
+    let _scope = IoWorkerScope::enter();
+    let (gate, pinned) = {
+        let mut frozen = guard.freeze();
+        // They were valid before.
+        let _ = limits.commit_frozen(&frozen);
+        let gate = disk.data().gate.close(&frozen);
+        let (binding, state) = frozen.parts();
+        state.not_pinned = reason;
+        (gate, binding.map(Binding::take_pinned))
+    };
+    // Until this is done the file refuses to be written to. Not with the queue frozen: it takes locks of the
+    // file system.
+    drop(pinned);
+    drop(gate);
     let _ = attrs::update(guard);
     pr_info!("loop{}: not pinned any more\n", disk.data().number);
 }

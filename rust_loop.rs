@@ -26,6 +26,7 @@ mod attrs;
 mod backing;
 mod control;
 mod device;
+mod gate;
 mod ioctl;
 mod loop_cmd;
 mod pinned;

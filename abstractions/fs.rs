@@ -15,4 +15,4 @@ pub use holes::Holes;
 pub use kiocb::{IoMode, Kiocb, KiocbOwner, KiocbParams};
 pub use mapping::NoFsRecursion;
 pub use page_cache::copy_cached;
-pub use swap_file::{InodeLock, SwapFile};
+pub use swap_file::SwapFile;

@@ -15,17 +15,14 @@ use crate::abstractions::{
     error::{enodata, eopnotsupp},
     task::{cond_resched, fatal_signal_pending},
 };
-use core::ptr::NonNull;
+use core::{cmp::max, ptr::NonNull};
 use kernel::{
     bindings, container_of,
     error::to_result,
     fs::File,
     page::{PAGE_SHIFT, PAGE_SIZE},
     prelude::*,
-    sync::{
-        aref::ARef,
-        atomic::{Atomic, Relaxed},
-    },
+    sync::aref::ARef,
     types::NotThreadSafe,
 };
 
@@ -58,14 +55,14 @@ struct Extent {
 /// # Invariants
 ///
 /// It was taken by this task, and is held as long as this exists.
-pub struct InodeLock<'a> {
+struct InodeLock<'a> {
     file: &'a File,
     _not_send: NotThreadSafe,
 }
 
 impl<'a> InodeLock<'a> {
     /// Takes the lock. May sleep.
-    pub fn new(file: &'a File) -> Self {
+    fn new(file: &'a File) -> Self {
         // SAFETY: The file is valid, and so is its inode.
         unsafe { rust_helper_inode_lock(inode(file)) };
         // INVARIANT: Taken above.
@@ -83,20 +80,19 @@ impl Drop for InodeLock<'_> {
     }
 }
 
-/// A file that is kept as a swap file is, without being swapped to. It is an ordinary file again when
-/// this is dropped, or [released](Self::release).
+/// A file that is kept as a swap file is, without being swapped to. It is an ordinary file again when this is
+/// dropped, which may sleep and takes the lock of the inode.
 ///
 /// # Invariants
 ///
-/// - Until it is `released`, `S_SWAPFILE` is set for this, and the file system keeps the blocks of `extents`,
-///   all of which lie on `bdev`, for this file and where they are.
+/// - `S_SWAPFILE` is set for this, and the file system keeps the blocks of `extents`, all of which lie on
+///   `bdev`, for this file and where they are.
 /// - `extents` is sorted, and the last one ends with page `pages`.
 pub struct SwapFile {
     file: ARef<File>,
     bdev: NonNull<bindings::block_device>,
     extents: KVVec<Extent>,
     pages: u64,
-    released: Atomic<bool>,
 }
 
 // SAFETY: The device is kept by the file system, and that by the file; neither has ties to a task.
@@ -128,8 +124,8 @@ impl SwapFile {
     /// device had there before. The dirty pages of the file are written; its page cache is dropped.
     ///
     /// Fails with
-    /// - `EINVAL` if the file is not regular, was not opened for writing, does not consist of whole pages,
-    ///   or is encrypted, verified, journalled, or read past the page cache (DAX); or if the file system
+    /// - `EINVAL` if the file is not regular, was not opened for writing, does not consist of whole pages and
+    ///   blocks, or is encrypted, verified, journalled, or read past the page cache (DAX); or if the file system
     ///   refuses it, as most do with a line in the log;
     /// - `EOPNOTSUPP` if the file system has no swap files, or does not say on which device;
     /// - `EFBIG` if there are too many pages;
@@ -149,30 +145,27 @@ impl SwapFile {
             return Err(EINVAL);
         }
         let activate = a_ops(file).swap_activate.ok_or_else(eopnotsupp)?;
+        check_not_journalled(file)?;
         let size = u64::try_from(file.cached_size())?;
-        if size == 0 || size % PAGE_SIZE as u64 != 0 {
+        // A part of a block would be written as a whole where the file grows, which is not forbidden.
+        let unit = max(PAGE_SIZE as u64, 1 << block_bits(file));
+        if size == 0 || size % unit != 0 {
             return Err(EINVAL);
         }
         let pages = u32::try_from(size >> PAGE_SHIFT).map_err(|_| EFBIG)?;
 
         let this = {
             let lock = InodeLock::new(file);
-            Self::claim(&lock, file)?;
-            let mut this = Self {
-                file: file.into(),
-                bdev: NonNull::dangling(),
-                extents: KVVec::new(),
-                pages: u64::from(pages),
-                released: Atomic::new(false),
-            };
-            if let Err(e) = this.activate(activate, pages) {
-                this.unclaim();
-                return Err(e);
+            claim(&lock)?;
+            match Self::activate(&lock, activate, pages) {
+                Ok(this) => this,
+                Err(e) => {
+                    unclaim(&lock);
+                    return Err(e);
+                }
             }
-            this
         };
         // Only now: some file systems take the lock for this. Where it fails the drop undoes all.
-        this.check_not_journalled()?;
         this.check_written()?;
         // Some file systems (btrfs) have written the data by now, but not yet where it lies. Without that
         // a crash would take away what is written to the blocks from now on.
@@ -180,52 +173,24 @@ impl SwapFile {
         Ok(this)
     }
 
-    /// Sets `S_SWAPFILE`, if nobody but the owner of the file can write to it.
-    fn claim(_lock: &InodeLock<'_>, file: &File) -> Result {
-        let inode = inode(file);
-        // SAFETY: The inode is valid. Its flags are changed only with its lock held, as it is.
-        unsafe {
-            if (*inode).i_flags & bindings::S_SWAPFILE != 0 {
-                return Err(EBUSY);
-            }
-            (*inode).i_flags |= bindings::S_SWAPFILE;
-        }
-        // In this order: who opens the file from now on cannot write. (Nor can who has it mapped: pages
-        // cannot be made writable any more, and those which are belong to an open file, too.)
-        //
-        // SAFETY: The inode is valid.
-        if unsafe { rust_helper_inode_writers(inode) } != 1 {
-            // SAFETY: As above.
-            unsafe { (*inode).i_flags &= !bindings::S_SWAPFILE };
-            return Err(EBUSY);
-        }
-        Ok(())
-    }
-
-    /// Makes it an ordinary file again, which was not activated, or was deactivated. Under the lock.
-    fn unclaim(&self) {
-        self.released.store(true, Relaxed);
-        // SAFETY: The inode is valid, and its lock is held by the caller.
-        unsafe { (*inode(&self.file)).i_flags &= !bindings::S_SWAPFILE };
-    }
-
-    /// Asks the file system for the blocks. Under the lock, with the file claimed. Where this fails the file
-    /// is not activated.
+    /// Asks the file system for the blocks of a file that is claimed. Where this fails the file is not
+    /// activated.
     fn activate(
-        &mut self,
+        lock: &InodeLock<'_>,
         activate: unsafe extern "C" fn(
             *mut bindings::swap_info_struct,
             *mut bindings::file,
             *mut bindings::sector_t,
         ) -> c_int,
         pages: u32,
-    ) -> Result {
-        let mapping = mapping(&self.file);
+    ) -> Result<Self> {
+        let file = lock.file;
+        let mapping = mapping(file);
         // What writes began before the file was claimed.
         //
         // SAFETY: The inode and its mapping are valid.
         unsafe {
-            bindings::inode_dio_wait(inode(&self.file));
+            bindings::inode_dio_wait(inode(file));
             to_result(bindings::filemap_write_and_wait_range(mapping, 0, i64::MAX))?;
         }
         // What is still there is dropped at the end; it is not served to whoever has this.
@@ -243,14 +208,14 @@ impl SwapFile {
         info.max = pages;
         info.pages = pages - 1;
         // SAFETY: The file keeps its file system mounted.
-        info.bdev = unsafe { (*(*inode(&self.file)).i_sb).s_bdev };
+        info.bdev = unsafe { (*(*inode(file)).i_sb).s_bdev };
         let mut span = 0;
         // SAFETY: The operation belongs to the file, whose inode is locked, as `swapon()` has it.
-        let ret = unsafe { activate(&raw mut *info, self.file.as_ptr(), &raw mut span) };
+        let ret = unsafe { activate(&raw mut *info, file.as_ptr(), &raw mut span) };
         // In any case, since those are to be released.
         let extents = take_extents(&mut info);
         if ret < 0 {
-            return to_result(ret);
+            return Err(to_result(ret).err().unwrap_or(EIO));
         }
         let result = extents.and_then(|(extents, found)| {
             let Some(bdev) = NonNull::new(info.bdev) else {
@@ -269,32 +234,18 @@ impl SwapFile {
             Ok((bdev, extents))
         });
         match result {
-            Ok((bdev, extents)) => {
-                // INVARIANT: These are the extents that the file system has just promised to keep.
-                self.bdev = bdev;
-                self.extents = extents;
-                Ok(())
-            }
+            // INVARIANT: The file was claimed, and these are the extents that the file system has just
+            // promised to keep.
+            Ok((bdev, extents)) => Ok(Self {
+                file: file.into(),
+                bdev,
+                extents,
+                pages: u64::from(pages),
+            }),
             Err(e) => {
-                self.deactivate();
+                deactivate(lock);
                 Err(e)
             }
-        }
-    }
-
-    fn deactivate(&self) {
-        if let Some(deactivate) = a_ops(&self.file).swap_deactivate {
-            // SAFETY: The operation belongs to the file, which was activated once for `self`.
-            unsafe { deactivate(self.file.as_ptr()) };
-        }
-    }
-
-    /// `EINVAL` if the data goes through a journal (ext4 with `data=journal`, or such a file), which would
-    /// write what it has over what was written to the blocks since. Such a file has no direct I/O.
-    fn check_not_journalled(&self) -> Result {
-        match self.file.stat(StatMask::DioAlign)?.refuses_dio() {
-            true => Err(EINVAL),
-            false => Ok(()),
         }
     }
 
@@ -309,10 +260,7 @@ impl SwapFile {
                 None => Ok(()),
             };
         }
-        // SAFETY: The inode is valid.
-        let bits = unsafe { rust_helper_inode_blkbits(inode(&self.file)) };
-        let size = self.pages << PAGE_SHIFT;
-        for block in 0..size.div_ceil(1 << bits) {
+        for block in 0..(self.pages << PAGE_SHIFT) >> block_bits(&self.file) {
             let mut place = block;
             // It maps only blocks that were written.
             //
@@ -356,11 +304,8 @@ impl SwapFile {
     }
 
     /// Where `bytes` bytes of the file lie that begin at byte `pos`, both multiples of 512: as many of them
-    /// as lie next to each other. `None` beyond the end of the file, and where it was released.
+    /// as lie next to each other. `None` beyond the end of the file.
     pub fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>> {
-        if self.released.load(Relaxed) {
-            return None;
-        }
         // Negative ones are beyond any end.
         let sector = pos as u64 >> bindings::SECTOR_SHIFT;
         let mut extent = self.extents.first()?;
@@ -380,36 +325,77 @@ impl SwapFile {
     pub fn extents(&self) -> usize {
         self.extents.len()
     }
-
-    /// Makes it an ordinary file again, and drops what its page cache has from before. For one who holds the
-    /// inode's lock already, so that he can stop his own use of the blocks under it. May sleep.
-    pub fn release(&self, lock: &InodeLock<'_>) {
-        if core::ptr::eq(inode(lock.file), inode(&self.file)) && !self.released.load(Relaxed) {
-            self.release_locked();
-        }
-    }
-
-    /// The lock is held.
-    fn release_locked(&self) {
-        // Before anybody can write to it: a page with old data would be written as a whole.
-        //
-        // SAFETY: The mapping is valid.
-        if unsafe { bindings::invalidate_inode_pages2(mapping(&self.file)) } != 0 {
-            pr_warn!("old data of a file that was pinned is still in the page cache\n");
-        }
-        self.deactivate();
-        self.unclaim();
-    }
 }
 
 impl Drop for SwapFile {
     fn drop(&mut self) {
-        // Who released it may hold the lock still.
-        if !self.released.load(Relaxed) {
-            let _lock = InodeLock::new(&self.file);
-            self.release_locked();
+        // Who syncs the file from now on asks the file system, which knows of nothing that was written.
+        if let Err(e) = self.bdev().flush() {
+            pr_warn!(
+                "flushing the blocks of a swap file failed ({})\n",
+                e.to_errno()
+            );
         }
+        let lock = InodeLock::new(&self.file);
+        // Before anybody can write to it: a page with old data would be written as a whole.
+        //
+        // SAFETY: The mapping is valid.
+        if unsafe { bindings::invalidate_inode_pages2(mapping(&self.file)) } != 0 {
+            pr_warn!("old data of a swap file is still in the page cache\n");
+        }
+        deactivate(&lock);
+        unclaim(&lock);
     }
+}
+
+/// Sets `S_SWAPFILE`, if nobody but the owner of the file can write to it.
+fn claim(lock: &InodeLock<'_>) -> Result {
+    let inode = inode(lock.file);
+    // SAFETY: The inode is valid. Its flags are changed only with its lock held, as it is.
+    unsafe {
+        if (*inode).i_flags & bindings::S_SWAPFILE != 0 {
+            return Err(EBUSY);
+        }
+        (*inode).i_flags |= bindings::S_SWAPFILE;
+    }
+    // In this order: who opens the file from now on cannot write. (Nor can who has it mapped: pages
+    // cannot be made writable any more, and those which are belong to an open file, too.)
+    //
+    // SAFETY: The inode is valid.
+    if unsafe { rust_helper_inode_writers(inode) } != 1 {
+        unclaim(lock);
+        return Err(EBUSY);
+    }
+    Ok(())
+}
+
+/// Makes a claimed file an ordinary one again, which was not activated, or was deactivated.
+fn unclaim(lock: &InodeLock<'_>) {
+    // SAFETY: The inode is valid, and its lock is held.
+    unsafe { (*inode(lock.file)).i_flags &= !bindings::S_SWAPFILE };
+}
+
+/// Undoes the activation of a file.
+fn deactivate(lock: &InodeLock<'_>) {
+    if let Some(deactivate) = a_ops(lock.file).swap_deactivate {
+        // SAFETY: The operation belongs to the file, which was activated once for each call of this.
+        unsafe { deactivate(lock.file.as_ptr()) };
+    }
+}
+
+/// `EINVAL` if the data goes through a journal (ext4 with `data=journal`, or such a file), which would write
+/// what it has over what was written to the blocks since. Such a file has no direct I/O.
+fn check_not_journalled(file: &File) -> Result {
+    match file.stat(StatMask::DioAlign)?.refuses_dio() {
+        true => Err(EINVAL),
+        false => Ok(()),
+    }
+}
+
+/// The size of a block of the file system, as a power of two.
+fn block_bits(file: &File) -> u32 {
+    // SAFETY: The inode is valid.
+    unsafe { rust_helper_inode_blkbits(inode(file)) }
 }
 
 /// The leftmost node of a tree.
