@@ -7,7 +7,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 INSTALL_MOD_DIR ?= updates
 # The series of the lab's stock Debian kernel: 7.2 or 7.3.
 KERNEL ?= 7.2
-# Which of the tests: shell patterns.
+# Which of the tests: shell patterns, one or more.
 TESTS ?= *
 # On which drivers, `ours` or `c` (empty: both; only then the drivers are compared).
 DRIVERS ?=
@@ -54,17 +54,17 @@ run:
 
 # All of what follows, or with TESTS only those of the kselftests.
 test:
-	@$(lab) test --kernel $(KERNEL) --tests '$(TESTS)' --seeds $(SEEDS) $(DRIVERS:%=--drivers %)
+	@$(lab) test --kernel $(KERNEL) --tests $(patsubst %,'%',$(TESTS)) --seeds $(SEEDS) $(DRIVERS:%=--drivers %)
 
 # The kselftests again, on ours and a kernel that is built to find defects.
 test-debug:
-	@$(lab) test --debug --kernel $(KERNEL) --tests '$(TESTS)'
+	@$(lab) test --debug --kernel $(KERNEL) --tests $(patsubst %,'%',$(TESTS))
 
 test-differential:
 	@$(lab) differential --kernel $(KERNEL) --seeds $(SEEDS)
 
 test-dropin:
-	@$(lab) dropin --kernel $(KERNEL) --tests '$(TESTS)'
+	@$(lab) dropin --kernel $(KERNEL) --tests $(patsubst %,'%',$(TESTS))
 
 bench:
 	@$(lab) bench --kernel $(KERNEL) --cases '$(CASE)' --rounds $(ROUNDS)
