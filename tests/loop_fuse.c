@@ -2,12 +2,14 @@
 /*
  * A FUSE filesystem with one file, "img", for backing files that misbehave.
  *
- *	loop_fuse DIRECTORY SIZE
+ *	loop_fuse DIRECTORY SIZE [SECONDS [UID]]
  *
  * mounts itself there and serves until it is killed; what is under way then
  * fails with ECONNABORTED. The file is SIZE bytes of zeroes at first and is
- * kept in memory. Commands are lines written to the file "control"; when the
- * write returns they have taken effect:
+ * kept in memory. The kernel may believe what it is told of the file for an
+ * hour, or as many SECONDS. It is root's, or that of user UID. Commands are
+ * lines written to the file "control"; when the write returns they have taken
+ * effect:
  *
  *	hold OPERATION [COUNT]	leaves the next COUNT such requests (all if not
  *				given) without an answer
@@ -15,9 +17,11 @@
  *	fail OPERATION ERROR	answers with this error, OK to end that
  *	short BYTES		writes do at most so much of what they are
  *				asked for, 0 to end that
+ *	long BYTES		writes say that they did so much more than that
+ *	size BYTES		the file is said to be of that size
  *
- * OPERATION is read, write, fsync, statfs, punch or zero; the latter are
- * fallocate with FALLOC_FL_PUNCH_HOLE and FALLOC_FL_ZERO_RANGE.
+ * OPERATION is read, write, fsync, statfs, getattr, punch or zero; the latter
+ * are fallocate with FALLOC_FL_PUNCH_HOLE and FALLOC_FL_ZERO_RANGE.
  *
  * Standard output tells of each of these requests: "read OFFSET LENGTH",
  * "fsync", with "held " before those that get no answer.
@@ -34,14 +38,15 @@
 
 #define MAX_WRITE	(128 * 1024)
 #define MAX_HELD	64
-#define FOR_EVER	3600	/* seconds that the kernel may believe us */
 
 enum { ROOT = FUSE_ROOT_ID, IMG, CONTROL };
 
-enum operation { READ, WRITE, FSYNC, STATFS, PUNCH, ZERO, NR_OPERATIONS };
+enum operation {
+	READ, WRITE, FSYNC, STATFS, GETATTR, PUNCH, ZERO, NR_OPERATIONS
+};
 
 static const char *const operation_names[] = {
-	"read", "write", "fsync", "statfs", "punch", "zero",
+	"read", "write", "fsync", "statfs", "getattr", "punch", "zero",
 };
 
 /* A request as it comes from the kernel. */
@@ -70,6 +75,10 @@ static struct request *held[MAX_HELD];
 static int nr_held;
 static char *content;
 static uint64_t size;
+/* What we say. */
+static uint64_t told_size;
+static uint32_t written_more;
+static unsigned long believed = 3600;
 static int dev;
 
 static void reply(const struct request *req, int err, const void *data,
@@ -95,14 +104,14 @@ static void fill_attr(uint64_t node, struct fuse_attr *attr)
 	attr->ino = node;
 	attr->mode = node == ROOT ? S_IFDIR | 0755 : S_IFREG | 0600;
 	attr->nlink = 1;
-	attr->size = node == IMG ? size : 0;
+	attr->size = node == IMG ? told_size : 0;
 	attr->blocks = attr->size / 512;
 	attr->blksize = 4096;
 }
 
 static void reply_attr(const struct request *req)
 {
-	struct fuse_attr_out out = { .attr_valid = FOR_EVER };
+	struct fuse_attr_out out = { .attr_valid = believed };
 
 	fill_attr(req->head.nodeid, &out.attr);
 	reply(req, 0, &out, sizeof(out));
@@ -111,8 +120,8 @@ static void reply_attr(const struct request *req)
 static void lookup(const struct request *req)
 {
 	struct fuse_entry_out out = {
-		.entry_valid = FOR_EVER,
-		.attr_valid = FOR_EVER,
+		.entry_valid = believed,
+		.attr_valid = believed,
 	};
 
 	if (!strcmp(req->name, "img"))
@@ -162,10 +171,12 @@ static void answer(enum operation op, const struct request *req)
 		if (offset + len > size)
 			return reply(req, ENOSPC, NULL, 0);
 		memcpy(content + offset, req->data, len);
-		written.size = len;
+		written.size = len + written_more;
 		return reply(req, 0, &written, sizeof(written));
 	case STATFS:
 		return reply(req, 0, &statfs, sizeof(statfs));
+	case GETATTR:
+		return reply_attr(req);
 	case PUNCH:
 	case ZERO:
 		offset = req->fallocate.offset;
@@ -191,6 +202,8 @@ static enum operation operation(const struct request *req)
 		return FSYNC;
 	case FUSE_STATFS:
 		return STATFS;
+	case FUSE_GETATTR:
+		return req->head.nodeid == IMG ? GETATTR : NR_OPERATIONS;
 	case FUSE_FALLOCATE:
 		if (req->fallocate.mode & FALLOC_FL_PUNCH_HOLE)
 			return PUNCH;
@@ -277,6 +290,10 @@ static bool command(char *line)
 		release();
 	} else if (!strcmp(name, "short") && first) {
 		max_write = number(first) ? number(first) : MAX_WRITE;
+	} else if (!strcmp(name, "long") && first) {
+		written_more = number(first);
+	} else if (!strcmp(name, "size") && first) {
+		told_size = number(first);
 	} else if (!strcmp(name, "hold") && op < NR_OPERATIONS) {
 		rules[op].hold = second ? number(second) : -1ul;
 	} else if (!strcmp(name, "fail") && op < NR_OPERATIONS && err >= 0) {
@@ -341,11 +358,17 @@ int main(int argc, char **argv)
 	/* One byte more, to end a command with. */
 	static char buf[sizeof(struct request) + 1];
 	struct request *req = (struct request *)buf;
-	char options[64];
+	char options[80];
+	unsigned int uid = 0;
 
-	if (argc != 3)
-		usage("loop_fuse DIRECTORY SIZE");
+	if (argc < 3 || argc > 5)
+		usage("loop_fuse DIRECTORY SIZE [SECONDS [UID]]");
 	size = number(argv[2]);
+	told_size = size;
+	if (argc > 3)
+		believed = number(argv[3]);
+	if (argc > 4)
+		uid = number(argv[4]);
 	content = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (content == MAP_FAILED)
@@ -358,7 +381,7 @@ int main(int argc, char **argv)
 		return TEST_SKIP;
 	}
 	snprintf(options, sizeof(options),
-		 "fd=%d,rootmode=40000,user_id=0,group_id=0", dev);
+		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u", dev, uid, uid);
 	if (mount("loop_fuse", argv[1], "fuse", MS_NOSUID | MS_NODEV,
 		  options)) {
 		perror(argv[1]);

@@ -48,6 +48,8 @@ static const struct {
 	{ EOPNOTSUPP, "EOPNOTSUPP" }, { EREMOTEIO, "EREMOTEIO" },
 	{ ENODATA, "ENODATA" }, { EILSEQ, "EILSEQ" },
 	{ ETXTBSY, "ETXTBSY" }, { EUCLEAN, "EUCLEAN" },
+	{ ESTALE, "ESTALE" }, { ETIMEDOUT, "ETIMEDOUT" },
+	{ ENOLINK, "ENOLINK" }, { EDQUOT, "EDQUOT" },
 };
 
 static inline const char *errno_name(int err)

@@ -43,6 +43,7 @@ JOBS=()
 DMS=()
 NULLBS=()
 CGROUPS=()
+FROZEN=
 FUSE=
 declare -A LOOPS_BEFORE=() BOUND_BEFORE=()
 
@@ -657,6 +658,35 @@ dm()
 	[[ -b /dev/mapper/$1 ]] || dmsetup mknodes "$1"
 }
 
+# dm_table NAME TABLE: gives it another table. What waits for the device goes on
+# with that.
+dm_table()
+{
+	dmsetup suspend --nolockfs --noflush "$1"
+	dmsetup load "$1" --table "$2"
+	dmsetup resume "$1"
+}
+
+# inflight READS WRITES: so many requests of $DEV are under way.
+inflight()
+{
+	[[ $(xargs <"$SYS/inflight") == "$1 $2" ]]
+}
+
+# frozen DIRECTORY: its filesystem is frozen, until "thawed" or the test's end.
+frozen()
+{
+	need fsfreeze
+	fsfreeze -f "$1"
+	FROZEN=$1
+}
+
+thawed()
+{
+	fsfreeze -u "$FROZEN"
+	FROZEN=
+}
+
 # fs TYPE [MEGABYTES]: FS is a fresh filesystem of that type.
 fs()
 {
@@ -686,13 +716,14 @@ fs()
 	mounted -t "$type" "$dev" "$FS"
 }
 
-# fuse_img SIZE: IMG is a file whose filesystem does as the test wants.
+# fuse_img SIZE [SECONDS]: IMG is a file whose filesystem does as the test wants.
+# What it says of the file is asked for again after so many seconds, if given.
 fuse_img()
 {
 	[[ -c /dev/fuse ]] || need_module fuse
 	mkdir "$TMP/fuse"
 	# It must not keep a device open.
-	loop_fuse "$TMP/fuse" "$1" >"$TMP/fuse.log" 7>&- 8>&- &
+	loop_fuse "$TMP/fuse" "$@" >"$TMP/fuse.log" 7>&- 8>&- &
 	FUSE=$!
 	poll 20 mountpoint -q "$TMP/fuse" || fail "loop_fuse does not mount"
 	IMG=$TMP/fuse/img
@@ -708,6 +739,15 @@ fuse()
 fuse_saw()
 {
 	poll 20 grep -q "^$1" "$TMP/fuse.log" || fail "no \"$1\" arrived"
+}
+
+# fuse_abort: the kernel is told to give its filesystem up.
+fuse_abort()
+{
+	local control=/sys/fs/fuse/connections
+
+	[[ -n $(ls $control) ]] || mount -t fusectl none $control
+	echo 1 >"$control/$(mountpoint -d "$TMP/fuse" | cut -d : -f 2)/abort"
 }
 
 # cgroup NAME...: makes cgroups in which block I/O and memory are accounted.
@@ -918,7 +958,8 @@ cleanup()
 	set +eE
 	# Tests open devices as these.
 	exec 7>&- 8>&-
-	# What hangs in a suspended device cannot be killed.
+	# What hangs in a suspended device, or for a thaw, cannot be killed.
+	[[ -z $FROZEN ]] || fsfreeze -u "$FROZEN"
 	for i in "${DMS[@]}"; do
 		dmsetup resume "$i" 2>/dev/null
 	done
