@@ -2,10 +2,16 @@
 /*
  * Performs ioctls of the loop driver on one device and checks their outcome.
  *
- *	loop_ioctl [-c] DEVICE operation argument... [=RESULT] [, operation...]
+ *	loop_ioctl [-c] [-n] DEVICE operation argument... [=RESULT] [, operation...]
  *
  * -c issues the ioctls through the 32-bit system call entry, with the
  * structures that 32-bit programs use. loop_ioctl32 is such a program.
+ *
+ * -n does the first operation again and again, with the first, the second, ...
+ * allocation in it failing as "faults" of test_common.sh has it, until there
+ * is none left to fail. Each time it has to say so (ENOMEM, or EFAULT: copying
+ * fails too) and to have changed nothing, or to succeed. Then the other
+ * operations undo it, but for the last time. Prints how often it failed.
  *
  * The device is opened for reading and writing by the first operation that
  * needs it, unless "open" comes first. "fd:N" as DEVICE is one which is open
@@ -53,6 +59,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include "loop_abi.h"
 #include "loop_test.h"
 
@@ -468,8 +475,97 @@ static long run(const struct op *op)
 	usage("%s: no such operation", name);
 }
 
+/* What can be seen of a device. */
+struct seen {
+	struct loop_info64 info;
+	uint64_t size;
+	int error, read_only, block_size;
+};
+
+static void look(struct seen *seen)
+{
+	memset(seen, 0, sizeof(*seen));
+	if (ioctl(fds[cur], LOOP_GET_STATUS64, &seen->info))
+		seen->error = errno;
+	ioctl(fds[cur], BLKGETSIZE64, &seen->size);
+	ioctl(fds[cur], BLKROGET, &seen->read_only);
+	ioctl(fds[cur], BLKSSZGET, &seen->block_size);
+}
+
+enum { SUCCEEDED, FAILED, NOTHING_FAILED, WRONG };
+
+/* The first operation with the n-th allocation failing, then the others. */
+static int with_nth_failing(unsigned long n, int argc, char **argv)
+{
+	struct seen before, after;
+	char left[16] = "";
+	struct op op;
+	int nth = open("/proc/thread-self/fail-nth", O_RDWR);
+	long ret;
+
+	if (nth < 0 || (!nr_fds && open_device(O_RDWR)))
+		usage("fail-nth, or %s: %s", device, strerror(errno));
+	next_op(&argc, &argv, &op);
+	look(&before);
+	if (dprintf(nth, "%lu", n) < 0)
+		usage("fail-nth: %s", strerror(errno));
+	ret = run(&op);
+	if (pread(nth, left, sizeof(left) - 1, 0) < 0 ||
+	    pwrite(nth, "0", 1, 0) != 1)
+		usage("fail-nth: %s", strerror(errno));
+	if (atol(left)) {
+		op_check(device, &op, ret < 0 ? -ret : 0);
+		return ret < 0 ? WRONG : NOTHING_FAILED;
+	}
+	if (ret == -ENOMEM || ret == -EFAULT) {
+		look(&after);
+		if (!memcmp(&before, &after, sizeof(before)))
+			return FAILED;
+		printf("%s: %s has changed something, and failed\n", device,
+		       op.name);
+		return WRONG;
+	}
+	do {
+		if (!op_check(device, &op, ret < 0 ? -ret : 0))
+			return WRONG;
+		if (!next_op(&argc, &argv, &op))
+			return SUCCEEDED;
+		ret = run(&op);
+	} while (1);
+}
+
+static int with_each_failing(int argc, char **argv)
+{
+	unsigned long n, failures = 0;
+	int status;
+
+	for (n = 1;; n++) {
+		pid_t pid;
+
+		fflush(stdout);
+		pid = fork();
+		if (!pid) {
+			status = with_nth_failing(n, argc, argv);
+			exit(status);
+		}
+		if (pid < 0 || waitpid(pid, &status, 0) < 0)
+			usage("fork: %s", strerror(errno));
+		if (status == NOTHING_FAILED << 8)
+			break;
+		failures += status == FAILED << 8;
+		if (status != FAILED << 8 && status != SUCCEEDED << 8) {
+			printf("%s: with failure %lu\n", device, n);
+			return TEST_FAIL;
+		}
+	}
+	printf("%s %s: failed %lu of %lu times\n", device, argv[0], failures,
+	       n - 1);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	bool failing = false;
 	struct op op;
 
 	argc--;
@@ -479,8 +575,13 @@ int main(int argc, char **argv)
 		argc--;
 		argv++;
 	}
+	if (argc && !strcmp(argv[0], "-n")) {
+		failing = true;
+		argc--;
+		argv++;
+	}
 	if (argc < 2)
-		usage("loop_ioctl [-c] DEVICE OPERATION...");
+		usage("loop_ioctl [-c] [-n] DEVICE OPERATION...");
 	device = *argv;
 	argc--;
 	argv++;
@@ -490,6 +591,8 @@ int main(int argc, char **argv)
 	map_area();
 	if (compat)
 		need_syscall32();
+	if (failing)
+		return with_each_failing(argc, argv);
 
 	while (next_op(&argc, &argv, &op)) {
 		long ret = run(&op);

@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Where memory is missing for a new device there is none, and nothing is left of it.
+
+. ./test_common.sh
+
+faults
+fresh_dev
+before=$(snapshot)
+each_failing $CONTROL add $((N + 100)) , remove $((N + 100))
+lo $CONTROL remove $((N + 100))
+looks_like "$before" || fail "it was $before, and is $(snapshot)"

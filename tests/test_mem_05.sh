@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Swap on a loop device: a program with more memory than its cgroup may have gets all of it back.
+
+. ./test_common.sh
+
+need python3
+cgroup swap
+fs ext4
+img 96M "$FS/img"
+io "$IMG" fill 1 0 96M , fsync
+for flags in 0 $DIRECT_IO; do
+	attach "$IMG" flags="$flags"
+	settle
+	swap_on "$DEV"
+	echo 32M >"$CGROUP_ROOT/loop-selftest-swap/memory.max"
+	before=$(awk '{ print $5 }' "$SYS/stat")
+	in_cgroup swap python3 -c '
+import hashlib
+def page(i):
+	return hashlib.sha512(str(i).encode()).digest() * 64
+pages = [page(i) for i in range(16384)]
+assert all(pages[i] == page(i) for i in range(len(pages)))' ||
+		fail "what comes back is not what was swapped out"
+	(($(awk '{ print $5 }' "$SYS/stat") > before)) || fail "nothing was swapped out"
+	swap_off "$DEV"
+	detach
+done
