@@ -37,7 +37,7 @@ DIED = 125
 KERNEL_ARGUMENTS = (
     "console=ttyS0 ignore_loglevel panic=-1 oops=panic mitigations=off tsc=reliable audit=0 "
     # QEMU's threads may have to wait for a core for long.
-    "watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 sysctl.kernel.hung_task_timeout_secs=60 "
+    "no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 sysctl.kernel.hung_task_timeout_secs=60 "
 )
 # These let mount find the lab disk, which has the rest.
 FIRST_COMMANDS = (
