@@ -14,6 +14,9 @@
  *	loop_stress control COUNT CONTROL INDEX
  *		two threads add and remove one device, one opens its node, one
  *		looks for a free device
+ *	loop_stress many COUNT CONTROL FILE
+ *		COUNT devices are made, each has a block of the file, and all
+ *		are used before the first one goes
  *	loop_stress reconfigure COUNT DEVICE
  *		one thread changes direct I/O, one the block size, one the
  *		offset and size, one reads and writes
@@ -266,6 +269,85 @@ static void control_free(struct worker *w)
 	close(fd);
 }
 
+/* Opens a device by its number; the caller has waited for its node. */
+static int open_number(int n, int flags)
+{
+	char node[64];
+
+	snprintf(node, sizeof(node), "/dev/loop%d", n);
+	return open(node, flags | O_CLOEXEC);
+}
+
+static void many_block(char *buf, unsigned int i)
+{
+	memset(buf, 1 + i % 251, BLOCK);
+	memcpy(buf, &i, sizeof(i));
+}
+
+static void many_devices(struct worker *w)
+{
+	int control = open(device, O_RDWR | O_CLOEXEC);
+	int backing = open(files[0], O_RDWR | O_CLOEXEC);
+	int *numbers = calloc(count, sizeof(*numbers));
+	char *buf, want[BLOCK];
+	unsigned int i, made, tries;
+	int fd;
+
+	if (!numbers || posix_memalign((void **)&buf, BLOCK, BLOCK))
+		abort();
+	for (i = 0; i < count && !failed; i++) {
+		struct loop_config config = { .fd = backing };
+
+		config.info.lo_offset = (unsigned long long)i * BLOCK;
+		config.info.lo_sizelimit = BLOCK;
+		config.info.lo_flags = i % 2 ? LO_FLAGS_DIRECT_IO : 0;
+		numbers[i] = ioctl(control, LOOP_CTL_ADD, -1);
+		if (!RESULT(w, "LOOP_CTL_ADD", numbers[i], 0))
+			break;
+		fd = open_number(numbers[i], O_RDWR | O_DIRECT);
+		RESULT(w, "open", fd, 0);
+		RESULT(w, "LOOP_CONFIGURE", ioctl(fd, LOOP_CONFIGURE, &config),
+		       0);
+		many_block(buf, i);
+		RESULT(w, "write", pwrite(fd, buf, BLOCK, 0), 0);
+		close(fd);
+	}
+	made = i;
+	for (i = 0; i < made && !failed; i++) {
+		fd = open_number(numbers[i], O_RDONLY);
+		many_block(want, i);
+		RESULT(w, "read", pread(fd, buf, BLOCK, 0), 0);
+		if (memcmp(buf, want, BLOCK)) {
+			printf("loop%d: other data\n", numbers[i]);
+			failed = true;
+		}
+		RESULT(w, "LOOP_CLR_FD", ioctl(fd, LOOP_CLR_FD, 0), 0);
+		close(fd);
+	}
+	for (i = 0; i < made; i++) {
+		/* Others may look at it meanwhile. */
+		for (tries = 0; tries < 6000; tries++) {
+			if (!ioctl(control, LOOP_CTL_REMOVE, numbers[i]) ||
+			    errno != EBUSY)
+				break;
+			usleep(10000);
+		}
+		if (tries == 6000) {
+			printf("loop%d cannot be removed\n", numbers[i]);
+			failed = true;
+		}
+	}
+	free(numbers);
+	free(buf);
+	close(backing);
+	close(control);
+}
+
+static void idle(struct worker *w)
+{
+	(void)w;
+}
+
 static void reconf_dio(struct worker *w)
 {
 	int fd = open(device, O_RDWR | O_CLOEXEC);
@@ -349,6 +431,9 @@ static const struct scenario {
 	{ "control", 1, 2, {
 		{ "add", control_add }, { "add", control_add },
 		{ "open", control_open }, { "get-free", control_free } } },
+	{ "many", 1, 1, {
+		{ "many", many_devices }, { "idle", idle },
+		{ "idle", idle }, { "idle", idle } } },
 	{ "reconfigure", 0, 3, {
 		{ "dio", reconf_dio }, { "block size", reconf_block },
 		{ "status", reconf_status }, { "io", reconf_io } } },

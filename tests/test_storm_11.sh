@@ -1,0 +1,17 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A thousand devices are made, bound, used, cleared and removed; a hundred where udev looks on.
+
+. ./storm_common.sh
+
+# It takes a second for some of them.
+count=1000
+! udevadm control --ping 2>/dev/null || count=100
+img $((count * 4096)) many
+loop_stress many 20 $CONTROL "$IMG" >/dev/null
+without_leaks loop_stress many $count $CONTROL "$IMG"
+# Each of them has written where it should.
+for i in 1 $((count / 2)) $((count - 1)); do
+	same "block $i" "$(od -An -tu4 -N4 -j $((i * 4096)) "$IMG" | tr -d ' ')" "$i"
+done
