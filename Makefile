@@ -13,6 +13,9 @@ TESTS ?= *
 DRIVERS ?=
 # Of which seeds the random sequences are made.
 SEEDS ?= 1-300
+# How many calls the storms make, and the seed of the first one.
+CALLS ?= 100000
+SEED ?= 1
 
 # Which of the measurements, and how often (0: once by instructions, five times by the clock).
 CASE ?= *
@@ -63,6 +66,9 @@ test-debug:
 test-differential:
 	@$(lab) differential --kernel $(KERNEL) --seeds $(SEEDS)
 
+test-storm:
+	@$(lab) storm --kernel $(KERNEL) --calls $(CALLS) --seed $(SEED)
+
 test-dropin:
 	@$(lab) dropin --kernel $(KERNEL) --tests $(patsubst %,'%',$(TESTS))
 
@@ -84,6 +90,7 @@ help:
 	@echo '    make test-differential    the same random sequences on both, compared (SEEDS=1-300)'
 	@echo '    make test-dropin          systemd, udev, udisks, … on ours as installed (TESTS=glob)'
 	@echo 'make test-debug  the kselftests on ours and a debug kernel (KASAN, lockdep, …), built first (TESTS=glob)'
+	@echo 'make test-storm  random calls by many processes at once on ours (CALLS=100000, SEED=1)'
 	@echo 'make bench    measure it beside the C driver and others; takes long (CASE=glob: some; CASE=list)'
 	@echo 'make profile  in which functions the instructions of an I/O go, for CASE=name'
 	@echo 'make shell    a guest to play in, our loop.ko loaded'
@@ -96,4 +103,4 @@ help:
 	@echo 'make install  install it into $(INSTALL_MOD_DIR)/ of the modules of KDIR (INSTALL_MOD_PATH=root)'
 	@echo 'make clean    remove what was built; make distclean the cache too (toolbox, kernels, guest)'
 
-.PHONY: modules install clean distclean kdir module run test test-debug test-differential test-dropin bench profile shell check help
+.PHONY: modules install clean distclean kdir module run test test-debug test-differential test-storm test-dropin bench profile shell check help

@@ -5,7 +5,7 @@ import argparse
 import signal
 import sys
 
-from . import accelerator, bench, check, demo, differential, dropin, kernel, kernel_debug, kselftest, module
+from . import accelerator, bench, check, demo, differential, dropin, kernel, kernel_debug, kselftest, module, storm
 from .guest import Guest
 from .say import Failure, say
 
@@ -65,6 +65,10 @@ def main():
     diff.add_argument("--seeds", default=SEEDS, metavar="FIRST-LAST")
     diff.add_argument("--sequence", metavar="FILE", help="the lines of this file instead")
     diff.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
+    storms = commands.add_parser("storm", help="random calls by many processes at once, and what they leave")
+    storms.add_argument("--calls", type=int, default=100000, metavar="N")
+    storms.add_argument("--seed", type=int, default=1, metavar="FIRST")
+    storms.add_argument("--driver", choices=("c", "ours"), default="ours")
     measure = commands.add_parser("bench", help="measure the drivers and their neighbours")
     measure.add_argument("--profile", action="store_true", help="which functions cost most, instead")
     measure.add_argument("--cases", nargs="+", default=["*"], metavar="GLOB", help="`list` lists them")
@@ -77,7 +81,7 @@ def main():
     system.add_argument("--drivers", nargs="+", choices=("c", "ours"), default=["c", "ours"])
     system.add_argument("--ko", metavar="FILE", help="install this module (default: make install)")
     guest = commands.add_parser("guest", help="boot a guest, run a command in it (without: a shell)")
-    for command in (kdir, build, job, checks, test, diff, measure, system, guest):
+    for command in (kdir, build, job, checks, test, diff, storms, measure, system, guest):
         command.add_argument("--kernel", default="7.2", metavar="SERIES", help="7.2 (the default) or 7.3")
     guest.add_argument("--driver", choices=("ours", "c", "none"), default="ours")
     guest.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
@@ -87,7 +91,7 @@ def main():
     guest.add_argument("--payload", action="append", default=[], metavar="DIR")
     guest.add_argument("--accelerator", choices=("kvm", "tcg", "icount"))
     guest.add_argument("argv", nargs="*", metavar="COMMAND")
-    for command in (kdir, build, test, guest):
+    for command in (kdir, build, test, storms, guest):
         command.add_argument("--debug", action="store_true", help="the debug kernel of that series (see debug.config)")
     arguments = parser.parse_args()
     # So that a killed lab takes its guest along.
@@ -105,6 +109,9 @@ def main():
             return not run_tests(arguments).report()
         elif arguments.command == "differential":
             tally = differential.run(arguments.kernel, arguments.seeds, arguments.sequence, arguments.ko)
+            return not tally.report()
+        elif arguments.command == "storm":
+            tally = storm.run(arguments.kernel, arguments.calls, arguments.seed, arguments.driver, arguments.debug)
             return not tally.report()
         elif arguments.command == "bench":
             return not bench.run(arguments)
