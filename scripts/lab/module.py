@@ -48,11 +48,12 @@ def copy_sources(where):
                 os.unlink(os.path.join(where, path))
 
 
-def kbuild(stock, where, *arguments):
-    """Build the copy in a directory; compiler messages go to standard error."""
+def kbuild(stock, where, *arguments, copied=False):
+    """Build the copy in a directory, made before or now; compiler messages go to standard error."""
     name = os.path.basename(where)
     os.makedirs(where, exist_ok=True)
-    copy_sources(where)
+    if not copied:
+        copy_sources(where)
     with Step(f"building loop.ko for {stock.release}", cache.log(f"{name}-{stock.series}")) as step:
         command = ["make", "-C", stock.kdir, f"M={where}", *stock.make_arguments, *arguments, "modules"]
         try:
