@@ -6,6 +6,7 @@ import signal
 import sys
 
 from . import accelerator, bench, check, demo, differential, dropin, kernel, kernel_debug, kselftest, module, storm
+from . import accelerator, bench, check, demo, differential, dropin, kernel, kernel_debug, kselftest, module, powercut
 from .guest import Guest
 from .say import Failure, say
 
@@ -80,8 +81,14 @@ def main():
     system.add_argument("--tests", nargs="+", default=["*"], metavar="GLOB")
     system.add_argument("--drivers", nargs="+", choices=("c", "ours"), default=["c", "ours"])
     system.add_argument("--ko", metavar="FILE", help="install this module (default: make install)")
+    cuts = commands.add_parser("powercut", help="cut the power of guests that write, check what is left")
+    cuts.add_argument("--cuts", type=int, default=8, metavar="N", help="so many images of disks are checked")
+    cuts.add_argument("--seed", type=int, default=1, metavar="N", help="of the first kill; each has the next one")
+    cuts.add_argument("--break", dest="broken", choices=powercut.BREAKS, help="what has to be noticed")
+    cuts.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
     guest = commands.add_parser("guest", help="boot a guest, run a command in it (without: a shell)")
     for command in (kdir, build, job, checks, test, diff, storms, measure, system, guest):
+    for command in (kdir, build, job, checks, test, diff, measure, system, cuts, guest):
         command.add_argument("--kernel", default="7.2", metavar="SERIES", help="7.2 (the default) or 7.3")
     guest.add_argument("--driver", choices=("ours", "c", "none"), default="ours")
     guest.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
@@ -117,6 +124,11 @@ def main():
             return not bench.run(arguments)
         elif arguments.command == "dropin":
             tally = dropin.run(arguments.kernel, arguments.tests, arguments.drivers, arguments.ko)
+            return not tally.report()
+        elif arguments.command == "powercut":
+            tally = powercut.run(
+                arguments.kernel, arguments.cuts, arguments.seed, arguments.broken, arguments.ko
+            )
             return not tally.report()
         elif arguments.command == "guest":
             return run_guest(arguments)
