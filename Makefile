@@ -111,5 +111,5 @@ help:
 	@echo 'make install  install it into $(INSTALL_MOD_DIR)/ of the modules of KDIR (INSTALL_MOD_PATH=root)'
 	@echo 'make clean    remove what was built; make distclean the cache too (toolbox, kernels, guest)'
 
-.PHONY: modules install clean distclean kdir module run test test-debug test-differential test-storm test-dropin bench profile shell check help
-.PHONY: modules install clean distclean kdir module run test test-debug test-differential test-dropin test-powercut bench profile shell check help
+.PHONY: modules install clean distclean kdir module run test test-debug test-differential test-storm test-dropin \
+	test-powercut bench profile shell check help

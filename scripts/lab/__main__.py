@@ -5,8 +5,9 @@ import argparse
 import signal
 import sys
 
-from . import accelerator, bench, check, demo, differential, dropin, kernel, kernel_debug, kselftest, module, storm
-from . import accelerator, bench, check, demo, differential, dropin, kernel, kernel_debug, kselftest, module, powercut
+from . import (
+    accelerator, bench, check, demo, differential, dropin, kernel, kernel_debug, kselftest, module, powercut, storm,
+)  # fmt: skip
 from .guest import Guest
 from .say import Failure, say
 
@@ -87,8 +88,7 @@ def main():
     cuts.add_argument("--break", dest="broken", choices=powercut.BREAKS, help="what has to be noticed")
     cuts.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
     guest = commands.add_parser("guest", help="boot a guest, run a command in it (without: a shell)")
-    for command in (kdir, build, job, checks, test, diff, storms, measure, system, guest):
-    for command in (kdir, build, job, checks, test, diff, measure, system, cuts, guest):
+    for command in (kdir, build, job, checks, test, diff, storms, measure, system, cuts, guest):
         command.add_argument("--kernel", default="7.2", metavar="SERIES", help="7.2 (the default) or 7.3")
     guest.add_argument("--driver", choices=("ours", "c", "none"), default="ours")
     guest.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
