@@ -145,7 +145,6 @@ impl SwapFile {
             return Err(EINVAL);
         }
         let activate = a_ops(file).swap_activate.ok_or_else(eopnotsupp)?;
-        check_not_journalled(file)?;
         let size = u64::try_from(file.cached_size())?;
         // A part of a block would be written as a whole where the file grows, which is not forbidden.
         let unit = max(PAGE_SIZE as u64, 1 << block_bits(file));
@@ -185,6 +184,7 @@ impl SwapFile {
         pages: u32,
     ) -> Result<Self> {
         let file = lock.file;
+        check_not_journalled(file)?;
         let mapping = mapping(file);
         // What writes began before the file was claimed.
         //
