@@ -14,13 +14,13 @@ for flags in 0 $DIRECT_IO; do
 	attach "$IMG" flags="$flags"
 	settle
 	swap_on "$DEV"
-	echo 32M >"$CGROUP_ROOT/loop-selftest-swap/memory.max"
+	echo 20M >"$CGROUP_ROOT/loop-selftest-swap/memory.max"
 	before=$(awk '{ print $5 }' "$SYS/stat")
 	in_cgroup swap python3 -c '
 import hashlib
 def page(i):
 	return hashlib.sha512(str(i).encode()).digest() * 64
-pages = [page(i) for i in range(16384)]
+pages = [page(i) for i in range(6144)]
 assert all(pages[i] == page(i) for i in range(len(pages)))' ||
 		fail "what comes back is not what was swapped out"
 	(($(awk '{ print $5 }' "$SYS/stat") > before)) || fail "nothing was swapped out"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """`make check`: what can be said about the sources without running them."""
 
+import concurrent.futures
 import glob
 import os
 import subprocess
@@ -43,10 +44,14 @@ def shellcheck(_stock):
         path for path in glob.glob(f"{HERE}/*") + glob.glob(f"{module.REPO}/.ci/*")
         if os.path.isfile(path) and open(path).readline().startswith(("#!/bin/sh", "#!/bin/bash"))
     ]  # fmt: skip
-    tests = [os.path.basename(path) for path in glob.glob(f"{module.REPO}/tests/*.sh")]
-    return passes("shellcheck", *sorted(scripts)) and passes(
-        "shellcheck", "-x", *sorted(tests), cwd=os.path.join(module.REPO, "tests")
-    )
+    tests = sorted(os.path.basename(path) for path in glob.glob(f"{module.REPO}/tests/*.sh"))
+    count = os.cpu_count()
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        passed = pool.map(
+            lambda part: passes("shellcheck", "-x", *part, cwd=os.path.join(module.REPO, "tests")),
+            [tests[first::count] for first in range(count)],
+        )
+        return passes("shellcheck", *sorted(scripts)) and all(passed)
 
 
 def python(_stock):
