@@ -10,8 +10,9 @@
  * -n does the first operation again and again, with the first, the second, ...
  * allocation in it failing as "faults" of test_common.sh has it, until there
  * is none left to fail. Each time it has to say so (ENOMEM, or EFAULT: copying
- * fails too) and to have changed nothing, or to succeed. Then the other
- * operations undo it, but for the last time. Prints how often it failed.
+ * fails too, or EINVAL: that is what comes of one of those that a new disk
+ * takes) and to have changed nothing, or to succeed. Then the other operations
+ * undo it, but for the last time. Prints how often it failed.
  *
  * The device is opened for reading and writing by the first operation that
  * needs it, unless "open" comes first. "fd:N" as DEVICE is one which is open
@@ -517,7 +518,7 @@ static int with_nth_failing(unsigned long n, int argc, char **argv)
 		op_check(device, &op, ret < 0 ? -ret : 0);
 		return ret < 0 ? WRONG : NOTHING_FAILED;
 	}
-	if (ret == -ENOMEM || ret == -EFAULT) {
+	if (ret == -ENOMEM || ret == -EFAULT || ret == -EINVAL) {
 		look(&after);
 		if (!memcmp(&before, &after, sizeof(before)))
 			return FAILED;
