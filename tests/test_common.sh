@@ -1005,7 +1005,9 @@ detach_leftovers()
 
 kernel_log()
 {
-	dmesg | awk -v mark="$MARK" '
+	# Where memory is made to be missing vmalloc() says so, with a trace.
+	dmesg | awk -v mark="$MARK" -v faults="$FAULTS" '
+		seen && faults != "" && /Call Trace/ { next }
 		seen && /WARNING|BUG:|Oops|possible .* detected|INFO: task|general protection|suspicious RCU|refcount_t|unreferenced object|UBSAN|KASAN|KFENCE|held lock|Call Trace/ {
 			print; bad = 1
 		}
