@@ -94,6 +94,7 @@ pub(crate) mod block {
             /// Of discards, in bytes.
             pub(crate) granularity: u32,
             pub(crate) write_cache: bool,
+            pub(crate) fua: bool,
             pub(crate) rotational: bool,
         }
 
@@ -122,6 +123,11 @@ pub(crate) mod block {
 
             pub(crate) fn set_write_cache(&mut self, on: bool) -> &mut Self {
                 self.write_cache = on;
+                self
+            }
+
+            pub(crate) fn set_fua(&mut self, on: bool) -> &mut Self {
+                self.fua = on;
                 self
             }
 

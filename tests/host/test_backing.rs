@@ -120,7 +120,11 @@ fn direct_io_takes_aligned_offset_and_blocks() {
 
 fn limits_of(file: File, direct: bool, read_only: bool) -> QueueLimits {
     let file = backing(file);
-    let mut limits = QueueLimits::default();
+    // As they may be left by another file.
+    let mut limits = QueueLimits {
+        fua: true,
+        ..QueueLimits::default()
+    };
     file.set_limits(&mut limits, 1024, file.discard_limits(), direct, read_only);
     limits
 }
@@ -218,6 +222,7 @@ fn other_limits_are_those_of_the_file() {
             assert_eq!(limits.block_size, 1024);
             assert_eq!(limits.write_cache, has_fsync && !read_only);
             assert_eq!(limits.rotational, is_rotational);
+            assert!(!limits.fua);
         }
     }
 }
