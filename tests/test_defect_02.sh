@@ -6,7 +6,9 @@
 . ./test_common.sh
 
 img 64K
-new_dev
+# The last one to use the device may have left it read-only.
+attach "$IMG"
+detach
 lo "$DEV" configure "r:$IMG" block_size=1 =EINVAL , ro 0 , size 0
 limit logical_block_size 512
 lo "$DEV" configure "$IMG" block_size=1 offset=4096 flags=$AUTOCLEAR =EINVAL

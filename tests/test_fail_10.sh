@@ -24,6 +24,7 @@ timeout 20 loop_ioctl "$(dev=$DEV; new_dev; echo "$DEV")" set-fd "r:$other" , cl
 ! ended "$closer" || fail "it was closed with its data unwritten"
 fuse_abort
 poll 20 ended "$closer" || fail "it is still being closed"
-io -d "$DEV" read 0 4096 =EIO
+# Where nobody has read anything that would be cached.
+io -d "$DEV" read 640K 4096 =EIO
 detach
 detach_dev "$other"
