@@ -43,6 +43,8 @@ pub(crate) struct BackingFile {
     dio_align: DioAlign,
     nowait: bool,
     block: bool,
+    /// It is a block device below which there is no other.
+    bottom: bool,
     /// There while the file is bound.
     no_recursion: Option<NoFsRecursion>,
 }
@@ -59,6 +61,7 @@ impl BackingFile {
             dio_align: dio_align(&file),
             nowait: file.can_nowait(),
             block: matches!(file.kind(), FileKind::Block(_)),
+            bottom: matches!(file.kind(), FileKind::Block(bdev) if bdev.is_bottom()),
             no_recursion: None,
             file,
         })
@@ -124,6 +127,11 @@ impl BackingFile {
     /// Whether the file is a block device.
     pub(crate) fn is_block(&self) -> bool {
         self.block
+    }
+
+    /// Whether the file is a block device below which there is no other.
+    pub(crate) fn is_on_bottom(&self) -> bool {
+        self.bottom
     }
 
     /// Whether another device of ours is below this file.

@@ -250,6 +250,7 @@ impl ForwardTo for Binding {
             bdev: self.backing.block_device()?,
             sector: u64::try_from(pos).ok()? / u64::from(SECTOR_SIZE),
             bytes,
+            bottom: self.backing.is_on_bottom(),
         })
     }
 

@@ -458,7 +458,7 @@ impl RequestForwarded<Loop> for LoopCmd {
             }
             Err(e) if e == EAGAIN => Self::defer(rq),
             // On devices that lie on each other this is called out of another one's.
-            result if pinned(&rq).is_some_and(|pinned| !pinned.bdev().is_bottom()) => {
+            result if pinned(&rq).is_some_and(|pinned| !pinned.is_on_bottom()) => {
                 Self::finish_whole(rq, result);
             }
             // Where the device below completed it, by its own settings of the CPU.

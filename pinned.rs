@@ -159,6 +159,11 @@ impl Pinned {
         self.file.bdev()
     }
 
+    /// Whether no other device is below that.
+    pub(crate) fn is_on_bottom(&self) -> bool {
+        self.file.is_on_bottom()
+    }
+
     /// Whether the backing file has got another size since. What was added is not in its fixed blocks.
     fn is_resized(&self) -> bool {
         self.file.size() != self.backing.cached_size()

@@ -127,12 +127,21 @@ int rust_helper_blkdev_zero_out(struct block_device *bdev, sector_t sector,
 				    BLKDEV_ZERO_NOUNMAP);
 }
 
-/* Has requests of its own, and does not pass them on to another device. */
+/*
+ * Has requests of its own, and does not pass them on to another device. Its
+ * driver frees the tag set when the device is gone, also while somebody has it
+ * open; but not as long as the queue is in use.
+ */
 bool rust_helper_bdev_is_bottom(struct block_device *bdev)
 {
 	struct request_queue *q = bdev_get_queue(bdev);
+	bool bottom;
 
-	return queue_is_mq(q) && !(q->tag_set->flags & BLK_MQ_F_STACKING);
+	if (!queue_is_mq(q) || !percpu_ref_tryget_live(&q->q_usage_counter))
+		return false;
+	bottom = !(q->tag_set->flags & BLK_MQ_F_STACKING);
+	percpu_ref_put(&q->q_usage_counter);
+	return bottom;
 }
 
 unsigned int rust_helper_disk_openers(struct gendisk *disk)

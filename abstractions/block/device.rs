@@ -40,6 +40,8 @@ pub struct Place<'a> {
     pub sector: u64,
     /// Its length in bytes.
     pub bytes: u32,
+    /// Whether the device is the lowest one, as far as is known ([`BlockDevice::is_bottom`]).
+    pub bottom: bool,
 }
 
 /// A `struct block_device`.
@@ -68,7 +70,7 @@ impl BlockDevice {
 
     /// Whether the device has requests of its own, and its driver does not pass them on to another device
     /// while they are submitted (`BLK_MQ_F_STACKING`): what is submitted to it takes no more than one
-    /// driver's part of the stack.
+    /// driver's part of the stack. False also where it is gone, or its queue is just frozen.
     pub fn is_bottom(&self) -> bool {
         // SAFETY: By the type invariants.
         unsafe { rust_helper_bdev_is_bottom(self.0.get()) }

@@ -91,6 +91,7 @@ impl Drop for InodeLock<'_> {
 pub struct SwapFile {
     file: ARef<File>,
     bdev: NonNull<bindings::block_device>,
+    bottom: bool,
     extents: KVVec<Extent>,
     pages: u64,
 }
@@ -239,6 +240,8 @@ impl SwapFile {
             Ok((bdev, extents)) => Ok(Self {
                 file: file.into(),
                 bdev,
+                // SAFETY: The file keeps the file system, and that the device.
+                bottom: unsafe { BlockDevice::from_raw(bdev.as_ptr()) }.is_bottom(),
                 extents,
                 pages: u64::from(pages),
             }),
@@ -303,6 +306,11 @@ impl SwapFile {
         unsafe { BlockDevice::from_raw(self.bdev.as_ptr()) }
     }
 
+    /// Whether that is the lowest one ([`BlockDevice::is_bottom`]).
+    pub fn is_on_bottom(&self) -> bool {
+        self.bottom
+    }
+
     /// Where `bytes` bytes of the file lie that begin at byte `pos`, both multiples of 512: as many of them
     /// as lie next to each other. `None` beyond the end of the file.
     pub fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>> {
@@ -318,6 +326,7 @@ impl SwapFile {
             bdev: self.bdev(),
             sector: sector.wrapping_add(extent.shift),
             bytes: u32::try_from(left).map_or(bytes, |left| core::cmp::min(bytes, left)),
+            bottom: self.bottom,
         })
     }
 

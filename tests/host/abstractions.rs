@@ -26,6 +26,10 @@ pub(crate) mod block {
             self.disk.as_deref()
         }
 
+        pub(crate) fn is_bottom(&self) -> bool {
+            true
+        }
+
         pub(crate) fn max_bytes(&self) -> u32 {
             self.max_bytes
         }

@@ -134,7 +134,7 @@ where
         let Some(place) = config.place(self.pos(), bytes) else {
             return Err(self);
         };
-        if place.bytes < bytes || !place.bdev.is_bottom() {
+        if place.bytes < bytes || !place.bottom {
             return Err(self);
         }
         let flags = self.flags();
