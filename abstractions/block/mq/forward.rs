@@ -114,15 +114,13 @@ where
     /// [`RequestForwarded::forwarded`] is called once, perhaps before this returns.
     ///
     /// Gives the request back if it is neither read nor write, consists of several bios, does not lie
-    /// in one place, must not wait although it is larger than the device takes, if the device has no
-    /// requests of its own ([`BlockDevice::is_bottom`]), or if there is no memory.
+    /// in one place, must not wait although it is larger than the device takes, if the device is not known to
+    /// be the lowest one ([`Place::bottom`]), or if there is no memory.
     ///
     /// What was being submitted by the task waits meanwhile, so that the request waits for nothing but that
     /// device. To be called only if [`may_forward`] says so. May sleep: may be called by
     /// [`Operations::queue_rq`] only where the tag set is one of
     /// [`TagSetFlags::BLOCKING`](super::TagSetFlags::BLOCKING).
-    ///
-    /// [`BlockDevice::is_bottom`]: super::super::BlockDevice::is_bottom
     pub fn forward(self) -> Result<(), Self> {
         let Some(op) = operation(self.op()) else {
             return Err(self);
