@@ -21,7 +21,7 @@ from .tally import AGAIN, Tally
 
 TESTS = os.path.join(module.REPO, "tests")
 # For all tests of a driver, and for one that its own limit (tests/settings) cannot end.
-SECONDS = 2400
+SECONDS = 3600
 SILENT_SECONDS = 360
 # That run at the same time: one a driver, or two for the one that there is.
 GUESTS = 2
