@@ -390,6 +390,11 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: Reason) {
         let _ = limits.commit_frozen(&frozen);
         let gate = disk.data().gate.close(&frozen);
         let (binding, state) = frozen.parts();
+        // Before a flush can go to the file again: its file system saw nothing of what was written. Where this
+        // fails it is tried, and told, once more below.
+        if let Some(pinned) = binding.as_ref().and_then(|binding| binding.pinned()) {
+            let _ = pinned.bdev().flush();
+        }
         state.not_pinned = reason;
         (gate, binding.map(Binding::take_pinned))
     };
