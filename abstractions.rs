@@ -12,6 +12,7 @@
 
 pub mod block;
 pub mod cgroup;
+pub mod cpu;
 pub mod error;
 pub mod fs;
 pub mod iov;

@@ -7,6 +7,7 @@
 #include "blk-mq.c"
 #include "block.c"
 #include "cgroup.c"
+#include "cpu.c"
 #include "fs.c"
 #include "mutex.c"
 #include "task.c"

@@ -11,13 +11,18 @@ for dir in /sys/devices/system/cpu/cpu[1-9]*; do
 done
 [[ $cpu ]] || skip "no CPU that can go"
 
+# online 0|1: what the CPU has to be. EBUSY while a device is being made.
+online()
+{
+	echo "$1" 2>/dev/null >"$cpu/online"
+}
 hotplug()
 {
-	trap 'echo 1 >$cpu/online; exit' TERM
+	trap 'poll 10 online 1; exit' TERM
 	while :; do
-		echo 0 >"$cpu/online"
+		poll 10 online 0
 		sleep 0.1
-		echo 1 >"$cpu/online"
+		poll 10 online 1
 		sleep 0.1
 		echo >>"$TMP/rounds"
 	done

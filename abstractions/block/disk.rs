@@ -14,7 +14,7 @@ use super::{
     limits::QueueLimits,
     mq::{Operations, TagSet, TagSetParams},
 };
-use crate::abstractions::{sync::LockKillable, sysfs::DeviceOwner};
+use crate::abstractions::{cpu::HotplugDisabled, sync::LockKillable, sysfs::DeviceOwner};
 use core::{
     fmt::Write,
     marker::PhantomData,
@@ -742,6 +742,10 @@ impl<T: DiskOperations> OwnedDisk<T> {
             drop(unsafe { KBox::from_raw(private) });
         });
 
+        // The block layer has each hardware queue told of CPUs that go before it has initialised the
+        // software queues, whose lists are then followed. With one hardware queue the window is small;
+        // with several, each further one waits in it until the CPU that is going has gone.
+        let hotplug_disabled = HotplugDisabled::new();
         // SAFETY: The tag set was allocated, and outlives the queue: it is released after
         // `del_gendisk()` in `drop`, or after `put_disk()` below. So is the private data. The lock
         // class is static.
@@ -753,6 +757,7 @@ impl<T: DiskOperations> OwnedDisk<T> {
                 params.lock_class.as_ptr(),
             )
         })?;
+        drop(hotplug_disabled);
         // Declared last, so dropped first: it takes the queue down while the tag set and the private
         // data are still there.
         //
