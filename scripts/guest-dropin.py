@@ -574,7 +574,7 @@ class System:
             fields = list(LOOP_INFO64.unpack(status))
             self.see("device of the file", fields[0] == os.stat(DISK).st_dev)
             self.see("status", fields[1:])
-            self.see("loop", sh(f"grep -r . {top}/loop"))
+            self.see("loop", sh(f"grep -r --exclude='pinned*' . {top}/loop"))
             self.see("sector", read(f"{top}/queue/logical_block_size"))
             fcntl.flock(device, fcntl.LOCK_UN)
             settle()

@@ -1068,12 +1068,6 @@ cleanup()
 		detach_leftovers || left=1
 		remove_new_devices || left=1
 	fi
-	for ((i = ${#DMS[@]} - 1; i >= 0; i--)); do
-		poll 10 dmsetup remove "${DMS[i]}" || {
-			say "left behind: dm device ${DMS[i]} is in use"
-			left=1
-		}
-	done
 	# Not busy any more unless the driver has kept a backing file.
 	if [[ -n $FUSE ]] && grep -q " $TMP/fuse fuse" /proc/mounts; then
 		poll 10 umount "$TMP/fuse" || {
@@ -1087,6 +1081,12 @@ cleanup()
 		poll 10 umount "$TMP/fs" || {
 			say "left behind: a file in $TMP/fs is in use"
 			umount -l "$TMP/fs"
+			left=1
+		}
+	done
+	for ((i = ${#DMS[@]} - 1; i >= 0; i--)); do
+		poll 10 dmsetup remove "${DMS[i]}" || {
+			say "left behind: dm device ${DMS[i]} is in use"
 			left=1
 		}
 	done
