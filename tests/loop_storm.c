@@ -21,6 +21,7 @@
  *			h  any ioctl with a hostile argument
  *			f  change the backing files
  *			y  attributes
+ *			n  pinned mode
  *	-k	a process is killed each so many calls, now and then all at
  *		once; 300 if not given, 0 for none
  *	-K	at last all are killed, rather than asked to end
@@ -88,7 +89,7 @@
 	X(BLKZEROOUT) X(BLKROSET) X(BLKBSZSET) X(BLKRASET)		\
 	X(ANY_IOCTL) X(HOSTILE)						\
 	X(READ) X(WRITE) X(FSYNC) X(MMAP) X(FALLOCATE) X(AIO)		\
-	X(FILE) X(SHOW) X(STORE)
+	X(FILE) X(SHOW) X(STORE) X(PIN)
 
 enum call {
 #define X(name) CALL_##name,
@@ -441,14 +442,14 @@ static void any_info(struct loop_info64 *info)
 	memset(info->lo_file_name, 'a' + below(26), below(LO_NAME_SIZE + 1));
 }
 
-/* So that there is something to do I/O on. */
-static void bind_well(struct handle *h)
+/* So that there is something to do I/O on, or to pin. */
+static void bind_well(struct handle *h, unsigned int flags)
 {
 	struct loop_config config = { .block_size = once_in(4) ? 4096 : 0 };
 
 	config.fd = open(file_path(below(3)), O_RDWR | O_CLOEXEC |
 			 (once_in(2) ? O_DIRECT : 0));
-	config.info.lo_flags = once_in(2) ? LO_FLAGS_AUTOCLEAR : 0;
+	config.info.lo_flags = flags | (once_in(2) ? LO_FLAGS_AUTOCLEAR : 0);
 	put(area, &config, sizeof(config));
 	do_ioctl(CALL_LOOP_CONFIGURE, h, LOOP_CONFIGURE, (unsigned long)area,
 		 false);
@@ -784,7 +785,7 @@ static void io_step(struct handle *h)
 	off_t at = below(once_in(2) ? 16 : 256) * 4096;
 
 	if (once_in(4))
-		bind_well(h);
+		bind_well(h, 0);
 	if (once_in(20))
 		at = any_offset();
 	else if (once_in(12))
@@ -898,6 +899,29 @@ static void attribute_step(void)
 	close(fd);
 }
 
+static void pin_step(struct handle *h)
+{
+	static const char * const values[] = {
+		"1", "fill", "fill", "fill", "0", "x",
+	};
+	const char *value = PICK(values);
+	char path[64];
+	int fd;
+
+	if (once_in(2))
+		bind_well(h, LO_FLAGS_DIRECT_IO);
+	snprintf(path, sizeof(path), "/sys/block/loop%d/loop/pinned",
+		 h->device);
+	begin(CALL_PIN, h->device, 0);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0) {
+		end(-1);
+		return;
+	}
+	end(write(fd, value, strlen(value)));
+	close(fd);
+}
+
 static void step(void)
 {
 	char kind = kinds[below(strlen(kinds))];
@@ -950,6 +974,9 @@ static void step(void)
 		break;
 	case 'p':
 		part_step(h);
+		break;
+	case 'n':
+		pin_step(h);
 		break;
 	}
 }

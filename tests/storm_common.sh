@@ -21,7 +21,7 @@ OPTIONS=()
 # storm [OPTION...] SEED CALLS: see loop_storm.c.
 storm()
 {
-	loop_storm "${OPTIONS[@]}" "$@" "$TMP" "${BACKINGS[@]}" >"$TMP/storm.log" 2>&1 || {
+	loop_storm "${OPTIONS[@]}" "$@" "${FS:-$TMP}" "${BACKINGS[@]}" >"$TMP/storm.log" 2>&1 || {
 		cat "$TMP/storm.log"
 		fail "loop_storm $*"
 	}
@@ -34,6 +34,13 @@ backing()
 	nullb loopstorm size=4
 	io "$NULLB" fill 1 0 4M , fsync , drop
 	BACKINGS=("$NULLB")
+}
+
+# may_pin TYPE: the backing files are on a file system of that type, and storms pin them, too.
+may_pin()
+{
+	fs "$1" 320
+	OPTIONS+=(-o bbbbssccoooooiiiiiikkpphfynnn)
 }
 
 # counts: what there is in the kernel, a name and a number a line.

@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Pinned mode comes and goes in a storm, on XFS. On the C driver there is none, and the rest goes on.
+
+. ./storm_common.sh
+
+backing
+may_pin xfs
+storm 23 500
+without_leaks storm 24 4000
