@@ -725,8 +725,6 @@ impl Loop {
         let settings = Settings::new(info)?;
         if !pinned::is_aligned(settings.offset) {
             pinned::unpin(&mut guard, Reason::Changed);
-        } else if resized {
-            pinned::unpin_resized(&mut guard);
         }
 
         let mut frozen = guard.freeze();
@@ -748,7 +746,7 @@ impl Loop {
             disk.set_partition_scan(true);
         }
         if resized {
-            Self::update_capacity(&guard)?;
+            Self::update_capacity(&mut guard)?;
         }
         drop(guard);
         if resized {
@@ -795,13 +793,16 @@ impl Loop {
     /// Takes a new size of the backing file over (`LOOP_SET_CAPACITY`).
     pub(crate) fn refresh_capacity(disk: &Disk<Self>) -> Result {
         let mut guard = Self::lock_bound(disk)?;
-        pinned::unpin_resized(&mut guard);
-        Self::update_capacity(&guard)
+        Self::update_capacity(&mut guard)
     }
 
-    fn update_capacity(guard: &DiskGuard<'_, Self>) -> Result {
+    fn update_capacity(guard: &mut DiskGuard<'_, Self>) -> Result {
         let binding = guard.config().ok_or(ENXIO)?;
         let sectors = binding.backing.sectors(binding.offset, guard.size_limit);
+        let is_beyond = |pinned: &Pinned| pinned.is_beyond(binding.offset, sectors);
+        if binding.pinned().is_some_and(is_beyond) {
+            pinned::unpin(guard, Reason::Changed);
+        }
         set_capacity(guard.disk(), sectors);
         Ok(())
     }

@@ -30,6 +30,7 @@ use crate::{
         time::jiffies,
     },
     attrs,
+    backing::SECTOR_SIZE,
     device::{Binding, Loop},
 };
 use kernel::{
@@ -164,9 +165,11 @@ impl Pinned {
         self.file.is_on_bottom()
     }
 
-    /// Whether the backing file has got another size since. What was added is not in its fixed blocks.
-    fn is_resized(&self) -> bool {
-        self.file.size() != self.backing.cached_size()
+    /// Whether a device of so many sectors, from an offset on, has some that are not in the fixed blocks: the
+    /// backing file cannot shrink, but it can grow.
+    pub(crate) fn is_beyond(&self, offset: i64, sectors: u64) -> bool {
+        u64::try_from(self.file.size().saturating_sub(offset))
+            .map_or(true, |size| sectors > size / u64::from(SECTOR_SIZE))
     }
 
     /// Where bytes of the backing file lie, see [`SwapFile::place`].
@@ -355,14 +358,6 @@ fn claim(
     let swap_file = SwapFile::new(file).map_err(Reason::from_swap_file)?;
     check_device(disk, swap_file.bdev())?;
     Pinned::new(file.clone(), swap_file).map_err(Reason::Error)
-}
-
-/// Lets the backing file go, if it is pinned and has got another size. May sleep.
-pub(crate) fn unpin_resized(guard: &mut DiskGuard<'_, Loop>) {
-    let pinned = guard.config().and_then(Binding::pinned);
-    if pinned.is_some_and(|pinned| pinned.is_resized()) {
-        unpin(guard, Reason::Changed);
-    }
 }
 
 /// Lets the backing file go, if it is pinned. May sleep.
