@@ -7,7 +7,8 @@
     check PLAN      on what was left: recover, compare with what was promised, fsck
 
 PLAN is a file with a list of disks, each with what is on it: a file system on a
-loop device, direct or buffered, on a file (on ext4) or on a partition. The first
+loop device, direct, buffered or pinned, on a file (on ext4) or on a partition. What
+was pinned is checked by direct I/O, as the file that it is. The first
 partition of a disk is for marks. Each is a sector which says, in JSON, what
 fsync has just promised, or what is about to go. They are written around all
 caches and without a flush, so where they are in the log of a disk's writes
@@ -109,7 +110,7 @@ class Disk:
     def __init__(self, plan):
         self.plan = plan
         self.number, self.fs = plan["number"], plan["fs"]
-        self.on_file, self.direct = plan["on"] == "file", plan["mode"] == "direct"
+        self.on_file, self.mode = plan["on"] == "file", plan["mode"]
         self.node = node(self.number)
         place = f"/run/powercut/{self.number}"
         self.outer, self.top = f"{place}/outer", f"{place}/top"
@@ -133,17 +134,24 @@ class Disk:
             with open(self.backing, "wb") as file:
                 file.truncate(FILE_SYSTEM_MIB * MIB)
         self.mkfs(self.backing)
+        if self.mode == "pinned":
+            # It must have no holes, not even those that mkfs has made.
+            sh("dd", f"if={self.backing}", f"of={self.backing}", "bs=1M", "conv=notrunc")
         if self.on_file:
             sh("umount", self.outer)
 
-    def attach(self):
+    def attach(self, pin):
         """Mount all of it, which recovers what has to be."""
         if self.on_file:
             sh("mount", self.node + "2", self.outer)
-        self.loop = sh("losetup", "--find", "--show", f"--direct-io={'on' if self.direct else 'off'}", self.backing)
-        dio = read(f"/sys/block/{os.path.basename(self.loop)}/loop/dio")
-        if dio != str(int(self.direct)):
+        direct = self.mode != "buffered"
+        self.loop = sh("losetup", "--find", "--show", f"--direct-io={'on' if direct else 'off'}", self.backing)
+        attributes = f"/sys/block/{os.path.basename(self.loop)}/loop"
+        if (dio := read(f"{attributes}/dio")) != str(int(direct)):
             raise Wrong(f"dio of {self.loop} is {dio}")
+        if self.mode == "pinned" and pin:
+            with open(f"{attributes}/pinned", "w") as file:
+                file.write("1")
         # All images have come from the same few, with the same UUIDs.
         options = "discard,nouuid" if self.fs == "xfs" else "discard"
         sh("mount", "-t", self.fs, "-o", options, self.loop, self.top)
@@ -362,7 +370,7 @@ def check(plan):
         disk = Disk(plan)
         promises = Promises(plan["marks"])
         where = "mounting"
-        disk.attach()
+        disk.attach(pin=False)
         where = "data"
         promises.check(disk.top)
         where = "fsck"
@@ -380,7 +388,7 @@ def prepare(plan):
 def begin(plan):
     """A writer that can go."""
     writer = Writer(Disk(plan))
-    writer.disk.attach()
+    writer.disk.attach(pin=True)
     writer.start()
     return writer
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """`make test-powercut`: what fsync has promised is there after a power cut.
 
-A guest has eight disks: ext4 and XFS, on loop devices with direct and with
-buffered I/O, on a file (on ext4) and on a partition. While writers are at all of
+A guest has ten disks: ext4 and XFS, on loop devices with direct and with
+buffered I/O, on a file (on ext4) and on a partition, and in pinned mode. While writers are at all of
 them (scripts/guest-powercut.py), QEMU is killed at a random moment.
 
 The disks have a volatile write cache, which really loses what is in it: QEMU
@@ -39,7 +39,8 @@ from .tally import Tally
 PROGRAM = "guest-powercut.py"
 SETUPS = [
     {"on": on, "fs": fs, "mode": mode}
-    for on in ("file", "partition") for fs in ("ext4", "xfs") for mode in ("direct", "buffered")
+    for on, modes in (("file", ("direct", "buffered", "pinned")), ("partition", ("direct", "buffered")))
+    for fs in ("ext4", "xfs") for mode in modes
 ]  # fmt: skip
 # Images that are made of a log, at most.
 IMAGES = 3
@@ -65,7 +66,7 @@ BREAKS = ("flush", "cache")
 FLUSH = "binding.backing.file().fsync()"
 NO_FLUSH = "Ok::<(), Error>(())"
 FAILED_KEPT = 4
-PREPARE_RECIPE = 1
+PREPARE_RECIPE = 2
 LOG_FLUSH, LOG_DISCARD = 1, 4
 
 
