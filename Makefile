@@ -18,7 +18,7 @@ CALLS ?= 100000
 SEED ?= 1
 # How many power cuts, and the first seed. BREAK=flush: with a driver that does not flush, BREAK=cache: with
 # disks that don't; both have to fail.
-CUTS ?= 8
+CUTS ?= 10
 BREAK ?=
 
 # Which of the measurements, and how often (0: once by instructions, five times by the clock).
@@ -96,7 +96,7 @@ help:
 	@echo 'make test     in QEMU, on the C driver and on ours: the kselftests (TESTS=glob: only these), and'
 	@echo '    make test-differential    the same random sequences on both, compared (SEEDS=1-300)'
 	@echo '    make test-dropin          systemd, udev, udisks, … on ours as installed (TESTS=glob)'
-	@echo 'make test-powercut  kill guests that write, lose what was not flushed, check the rest (CUTS=8 SEED=1)'
+	@echo 'make test-powercut  kill guests that write, lose what was not flushed, check the rest (CUTS=10 SEED=1)'
 	@echo 'make test-debug  the kselftests on ours and a debug kernel (KASAN, lockdep, …), built first (TESTS=glob)'
 	@echo 'make test-storm  random calls by many processes at once on ours (CALLS=100000, SEED=1)'
 	@echo 'make bench    measure it beside the C driver and others; takes long (CASE=glob: some; CASE=list)'

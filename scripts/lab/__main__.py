@@ -43,7 +43,10 @@ def run_guest(arguments):
 def run_tests(arguments):
     """The kselftests; where none is asked for by name, also all that compares the drivers."""
     if arguments.debug:
-        return kselftest.run(arguments.kernel, arguments.tests, arguments.drivers or ["ours"], debug=True)
+        tally = kselftest.run(arguments.kernel, arguments.tests, arguments.drivers or ["ours"], debug=True)
+        if arguments.tests == ["*"]:
+            tally += powercut.run(arguments.kernel, powercut.HANDFUL, 1, debug=True)
+        return tally
     drivers = arguments.drivers or ["c", "ours"]
     tally = kselftest.run(arguments.kernel, arguments.tests, drivers)
     if arguments.tests == ["*"] and len(drivers) > 1:
@@ -83,7 +86,7 @@ def main():
     system.add_argument("--drivers", nargs="+", choices=("c", "ours"), default=["c", "ours"])
     system.add_argument("--ko", metavar="FILE", help="install this module (default: make install)")
     cuts = commands.add_parser("powercut", help="cut the power of guests that write, check what is left")
-    cuts.add_argument("--cuts", type=int, default=8, metavar="N", help="so many images of disks are checked")
+    cuts.add_argument("--cuts", type=int, default=powercut.HANDFUL, metavar="N", help="so many images of disks are checked")
     cuts.add_argument("--seed", type=int, default=1, metavar="N", help="of the first kill; each has the next one")
     cuts.add_argument("--break", dest="broken", choices=powercut.BREAKS, help="what has to be noticed")
     cuts.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
@@ -98,7 +101,7 @@ def main():
     guest.add_argument("--payload", action="append", default=[], metavar="DIR")
     guest.add_argument("--accelerator", choices=("kvm", "tcg", "icount"))
     guest.add_argument("argv", nargs="*", metavar="COMMAND")
-    for command in (kdir, build, test, storms, guest):
+    for command in (kdir, build, test, storms, cuts, guest):
         command.add_argument("--debug", action="store_true", help="the debug kernel of that series (see debug.config)")
     arguments = parser.parse_args()
     # So that a killed lab takes its guest along.
@@ -127,7 +130,7 @@ def main():
             return not tally.report()
         elif arguments.command == "powercut":
             tally = powercut.run(
-                arguments.kernel, arguments.cuts, arguments.seed, arguments.broken, arguments.ko
+                arguments.kernel, arguments.cuts, arguments.seed, arguments.broken, arguments.ko, arguments.debug
             )
             return not tally.report()
         elif arguments.command == "guest":

@@ -31,7 +31,7 @@ import tempfile
 import threading
 import time
 
-from . import accelerator, cache, dmesg, dropin, image, kernel, module
+from . import accelerator, cache, dmesg, dropin, image, kernel, kernel_debug, module
 from .guest import HERE, Guest
 from .say import Failure, say
 from .tally import Tally
@@ -44,6 +44,8 @@ SETUPS = [
 ]  # fmt: skip
 # Images that are made of a log, at most.
 IMAGES = 3
+# Images of which one kill is enough.
+HANDFUL = len(SETUPS)
 # Kills, each with the check that follows, that are made at the same time.
 GUESTS = 2
 SECTOR, BLOCK = 512, 4096
@@ -89,7 +91,7 @@ class CutGuest(Guest):
             with open(os.path.join(payload, "plan"), "w") as file:
                 json.dump(plan, file)
             self.payload = [payload]
-            self.run(["python3", PROGRAM, what, "plan"], SECONDS, self.take)
+            self.run(["python3", PROGRAM, what, "plan"], SECONDS * self.kernel.patience, self.take)
         return self.lines
 
     def take(self, line):
@@ -170,7 +172,7 @@ class Victim(CutGuest):
         super().wait(qemu, timeout, silence)
 
     def cut(self, qemu):
-        if not self.begun.wait(SECONDS):
+        if not self.begun.wait(SECONDS * self.kernel.patience):
             return
         time.sleep(self.seconds)
         # Stopped first, so that none of its threads is in the middle of a write to a log.
@@ -320,10 +322,11 @@ class Cut:
         return self
 
     def guest(self, kind, **options):
-        return kind(self.run.stock, self.run.accel, driver="ours", ko=self.run.ko, **options)
+        return kind(self.run.booted, self.run.accel, driver="ours", ko=self.run.ko, **options)
 
     def kill(self):
-        victim = self.guest(Victim, seconds=self.rng.uniform(*WRITING_SECONDS))
+        seconds = self.rng.uniform(*WRITING_SECONDS) * self.run.booted.patience
+        victim = self.guest(Victim, seconds=seconds)
         victim.give(self.run.base)
         plan = [setup | {"number": number, "seed": self.seed} for number, setup in enumerate(SETUPS)]
         lines = victim.do("write", plan)
@@ -409,20 +412,21 @@ def broken_module(stock):
 class Run:
     """What all cuts have in common."""
 
-    def __init__(self, series, broken, ko):
-        self.stock = kernel.Kernel(series).get()
+    def __init__(self, series, broken, ko, debug):
+        stock = kernel.Kernel(series).get()
+        self.booted = kernel_debug.DebugKernel(series).get() if debug else stock
         self.broken = broken
         image.GuestImage().get()
-        self.ko = ko or (broken_module(self.stock) if broken == "flush" else module.build(self.stock))
-        self.accel = accelerator.choose(self.stock)
-        self.base = Base(self.stock, self.accel).get()
+        self.ko = ko or (broken_module(self.booted) if broken == "flush" else module.build(self.booted))
+        self.accel = accelerator.choose(stock)
+        self.base = Base(stock, self.accel).get()
 
 
-def run(series, cuts, seed, broken=None, ko=None):
+def run(series, cuts, seed, broken=None, ko=None, debug=False):
     """Cut the power so that there are so many images, and check them; returns the tally."""
     if cuts < 1:
         raise Failure(f"CUTS={cuts}? At least one")
-    run = Run(series, broken, ko)
+    run = Run(series, broken, ko, debug)
     each = len(SETUPS) * IMAGES
     counts = [min(each, cuts - done) for done in range(0, cuts, each)]
     start = time.monotonic()
@@ -436,7 +440,7 @@ def run(series, cuts, seed, broken=None, ko=None):
             say(f"seed {cut.seed}: {cut.tally.passed} of {cut.count} images are good")
             for problem in cut.problems:
                 print(f"seed {cut.seed}: {problem}", flush=True)
-    what = f"{run.stock.release}, {broken} broken" if broken else run.stock.release
+    what = f"{run.booted.release}, {broken} broken" if broken else run.booted.release
     kills, lost, volatile, promises = (
         sum(getattr(cut, name) for cut in done) for name in ("killed", "lost", "volatile", "promises")
     )
