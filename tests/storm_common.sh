@@ -53,6 +53,8 @@ counts()
 	[[ ! -w /proc/sys/vm/compact_memory ]] || echo 1 >/proc/sys/vm/compact_memory
 	for dir in /sys/kernel/slab/*; do
 		[[ ! -L $dir && -r $dir/objects ]] || continue
+		# Of these some are kept for later use; "vmalloc" tells what is in use.
+		[[ ${dir##*/} != @(vmap_area|debug_objects_cache) ]] || continue
 		echo 1 >"$dir/shrink"
 		read -r objects _ <"$dir/objects"
 		echo "slab:${dir##*/} $objects"
