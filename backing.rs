@@ -98,6 +98,10 @@ impl BackingFile {
         if !self.nowait {
             return false;
         }
+        // A page is taken by all.
+        if bytes as usize <= PAGE_SIZE {
+            return true;
+        }
         let device = match self.file.kind() {
             FileKind::Block(bdev) => Some(bdev),
             _ => self.file.sb_block_device(),

@@ -207,7 +207,7 @@ impl LoopCmd {
                     Served::Try(rq)
                 }
             }
-            Op::Write if may_share_task(&rq, binding) && mode_to_try(&rq, binding).is_none() => {
+            Op::Write if mode_to_try(&rq, binding).is_none() && may_share_task(&rq, binding) => {
                 Self::set_blocking(&mut rq);
                 Served::Write(rq)
             }

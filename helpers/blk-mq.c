@@ -59,26 +59,31 @@ void rust_helper_copy_rq_bvecs(struct request *rq, struct bio_vec *bvecs)
 		*bvecs++ = bv;
 }
 
-unsigned int rust_helper_bio_nr_bvec(struct bio *bio)
+/*
+ * The segments of what is left of @bio: the first one, how many there are, and
+ * how far into the first one the rest begins.
+ */
+const struct bio_vec *rust_helper_bio_bvecs(struct bio *bio, unsigned int *nr,
+					    unsigned int *offset)
 {
+	const struct bio_vec *first = __bvec_iter_bvec(bio->bi_io_vec,
+						       bio->bi_iter);
 	struct bvec_iter iter;
 	struct bio_vec bv;
-	unsigned int nr = 0;
 
-	bio_for_each_bvec(bv, bio, iter)
-		nr++;
-	return nr;
-}
-
-/* The first segment that is left of @bio, and how far into it the rest begins. */
-const struct bio_vec *rust_helper_bio_bvecs(struct bio *bio, unsigned int *offset)
-{
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
 	*offset = bio->bi_iter.bi_offset;
 #else
 	*offset = bio->bi_iter.bi_bvec_done;
 #endif
-	return __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter);
+	*nr = 1;
+	/* Most have no more than that. */
+	if (first->bv_len - *offset >= bio->bi_iter.bi_size)
+		return first;
+	*nr = 0;
+	bio_for_each_bvec(bv, bio, iter)
+		++*nr;
+	return first;
 }
 
 void rust_helper_zero_fill_request(struct request *rq)

@@ -14,9 +14,9 @@ use kernel::{bindings, fs::File, prelude::*};
 extern "C" {
     fn rust_helper_blk_rq_nr_bvec(rq: *mut bindings::request) -> c_uint;
     fn rust_helper_copy_rq_bvecs(rq: *mut bindings::request, bvecs: *mut bindings::bio_vec);
-    fn rust_helper_bio_nr_bvec(bio: *mut bindings::bio) -> c_uint;
     fn rust_helper_bio_bvecs(
         bio: *mut bindings::bio,
+        nr: *mut c_uint,
         offset: *mut c_uint,
     ) -> *const bindings::bio_vec;
 }
@@ -217,14 +217,9 @@ where
 ///
 /// `bio` is a bio with data. Its segments, and their pages, may be used for `'a` as `direction` says.
 unsafe fn bio_iter<'a>(direction: Direction, bio: *mut bindings::bio) -> BvecIter<'a> {
-    let mut offset = 0;
+    let (mut nr, mut offset) = (0, 0);
     // SAFETY: By the safety requirement; as it has data it has segments.
-    let (bvecs, nr) = unsafe {
-        (
-            rust_helper_bio_bvecs(bio, &mut offset),
-            rust_helper_bio_nr_bvec(bio),
-        )
-    };
+    let bvecs = unsafe { rust_helper_bio_bvecs(bio, &mut nr, &mut offset) };
     // SAFETY: By the safety requirement.
     let bytes = unsafe { (*bio).bi_iter.bi_size };
     // SAFETY: By the safety requirement; these are the segments that hold what is left of the bio.
@@ -275,7 +270,11 @@ where
 
     fn done(self, result: Result<usize>) {
         // SAFETY: `self` owns the request's private data; the I/O that used the segments is over.
-        drop(core::mem::take(unsafe { &mut (*io_of(&self)).bvecs }));
+        let bvecs = unsafe { &mut (*io_of(&self)).bvecs };
+        // Most have no array, which would be freed for nothing.
+        if bvecs.capacity() > 0 {
+            *bvecs = KVec::new();
+        }
         let result = result.and_then(|bytes| Ok(u32::try_from(bytes)?));
         T::RequestData::io_done(self, result);
     }
