@@ -9,7 +9,8 @@ need mkfs.ext4
 fs xfs
 pinned_img 64M
 lower=$DEV
-mkfs.ext4 -q -F -b 4096 "$DEV"
+# Else the kernel initialises tables later, which makes holes in the lower file while that is not pinned.
+mkfs.ext4 -q -F -b 4096 -E lazy_itable_init=0 "$DEV"
 mkdir "$TMP/mnt"
 mounted "$DEV" "$TMP/mnt"
 FS=$TMP/mnt pinned_img 16M
