@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Pinned mode comes and goes in a storm, on XFS. On the C driver there is none, and the rest goes on.
+# Pinned mode comes and goes in a storm, on XFS. The C driver has none, the rest goes on.
 
 . ./storm_common.sh
 
