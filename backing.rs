@@ -98,8 +98,8 @@ impl BackingFile {
         if !self.nowait {
             return false;
         }
-        // A page is taken by all.
-        if bytes as usize <= PAGE_SIZE {
+        // Which is never less than this (`BLK_MIN_SEGMENT_SIZE`).
+        if bytes <= 4096 {
             return true;
         }
         let device = match self.file.kind() {

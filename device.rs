@@ -27,6 +27,8 @@
 //! be read while an ioctl waits for the backing file. The [`Gate`] is closed with the queue frozen, which cannot
 //! make it wait; while it is closed the queue is not frozen, and the file system of the backing file is called.
 //!
+//! A disk is allocated, which takes `cpu_add_remove_lock`, under the block layer's `major_names_lock` at most.
+//!
 //! The attribute group is created under the disk's mutex, and takes the lock of the `struct device`.
 //! The mutex of `Index::slots` comes after the block layer's `major_names_lock`, and before none.
 //! `Submitter`'s spinlocks come last: under them a list is changed, or work queued, and nothing else.
@@ -311,13 +313,14 @@ impl Binding {
     /// a sparse file, where blocks have to be allocated, that happens again and again. So after it has
     /// happened the next writes are not tried.
     pub(crate) fn may_try_write(&self) -> bool {
+        self.untried_writes.load(Relaxed) == 0
+    }
+
+    /// A write was not tried.
+    pub(crate) fn did_not_try_write(&self) {
         // Where two tasks meet here a write may be tried too early, or too late, which does no harm.
-        match self.untried_writes.load(Relaxed) {
-            0 => true,
-            left => {
-                self.untried_writes.store(left - 1, Relaxed);
-                false
-            }
+        if let Some(left) = self.untried_writes.load(Relaxed).checked_sub(1) {
+            self.untried_writes.store(left, Relaxed);
         }
     }
 
@@ -723,8 +726,15 @@ impl Loop {
             disk.part0().invalidate();
         }
         let settings = Settings::new(info)?;
-        if !pinned::is_aligned(settings.offset) {
-            pinned::unpin(&mut guard, Reason::Changed);
+        let binding = guard.config().ok_or(ENXIO)?;
+        // Asked once: a file that grows later is to be taken over by `LOOP_SET_CAPACITY`.
+        let sectors = resized.then(|| {
+            binding
+                .backing
+                .sectors(settings.offset, settings.size_limit)
+        });
+        if let Some(sectors) = sectors {
+            pinned::unpin_unsuitable(&mut guard, settings.offset, sectors);
         }
 
         let mut frozen = guard.freeze();
@@ -745,8 +755,8 @@ impl Loop {
         if partscan {
             disk.set_partition_scan(true);
         }
-        if resized {
-            Self::update_capacity(&mut guard)?;
+        if let Some(sectors) = sectors {
+            set_capacity(disk, sectors);
         }
         drop(guard);
         if resized {
@@ -793,17 +803,11 @@ impl Loop {
     /// Takes a new size of the backing file over (`LOOP_SET_CAPACITY`).
     pub(crate) fn refresh_capacity(disk: &Disk<Self>) -> Result {
         let mut guard = Self::lock_bound(disk)?;
-        Self::update_capacity(&mut guard)
-    }
-
-    fn update_capacity(guard: &mut DiskGuard<'_, Self>) -> Result {
         let binding = guard.config().ok_or(ENXIO)?;
-        let sectors = binding.backing.sectors(binding.offset, guard.size_limit);
-        let is_beyond = |pinned: &Pinned| pinned.is_beyond(binding.offset, sectors);
-        if binding.pinned().is_some_and(is_beyond) {
-            pinned::unpin(guard, Reason::Changed);
-        }
-        set_capacity(guard.disk(), sectors);
+        let offset = binding.offset;
+        let sectors = binding.backing.sectors(offset, guard.size_limit);
+        pinned::unpin_unsuitable(&mut guard, offset, sectors);
+        set_capacity(disk, sectors);
         Ok(())
     }
 

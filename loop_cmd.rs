@@ -208,6 +208,7 @@ impl LoopCmd {
                 }
             }
             Op::Write if mode_to_try(&rq, binding).is_none() && may_share_task(&rq, binding) => {
+                binding.did_not_try_write();
                 Self::set_blocking(&mut rq);
                 Served::Write(rq)
             }
@@ -254,13 +255,18 @@ impl LoopCmd {
         if binding.pinned().is_some() {
             return Self::start_pinned(rq, false);
         }
-        match mode_to_try(&rq, binding) {
-            Some(mode) => attributed(rq, |rq| Self::transfer(rq, mode)),
-            None if rq.op() == Op::Write && may_share_task(&rq, binding) => {
-                Self::set_blocking(&mut rq);
-                Submitter::enqueue_write(rq);
-            }
-            None => Self::defer(rq),
+        if let Some(mode) = mode_to_try(&rq, binding) {
+            return attributed(rq, |rq| Self::transfer(rq, mode));
+        }
+        if rq.op() != Op::Write {
+            return Self::defer(rq);
+        }
+        binding.did_not_try_write();
+        if may_share_task(&rq, binding) {
+            Self::set_blocking(&mut rq);
+            Submitter::enqueue_write(rq);
+        } else {
+            Self::defer(rq);
         }
     }
 

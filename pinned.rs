@@ -167,9 +167,9 @@ impl Pinned {
 
     /// Whether a device of so many sectors, from an offset on, has some that are not in the fixed blocks: the
     /// backing file cannot shrink, but it can grow.
-    pub(crate) fn is_beyond(&self, offset: i64, sectors: u64) -> bool {
-        u64::try_from(self.file.size().saturating_sub(offset))
-            .map_or(true, |size| sectors > size / u64::from(SECTOR_SIZE))
+    fn is_beyond(&self, offset: i64, sectors: u64) -> bool {
+        let size = u64::try_from(self.file.size().saturating_sub(offset)).unwrap_or(0);
+        sectors > size / u64::from(SECTOR_SIZE)
     }
 
     /// Where bytes of the backing file lie, see [`SwapFile::place`].
@@ -358,6 +358,15 @@ fn claim(
     let swap_file = SwapFile::new(file).map_err(Reason::from_swap_file)?;
     check_device(disk, swap_file.bdev())?;
     Pinned::new(file.clone(), swap_file).map_err(Reason::Error)
+}
+
+/// Lets the backing file go, if it is pinned and cannot serve a device of so many sectors from an offset on, in
+/// bytes. May sleep.
+pub(crate) fn unpin_unsuitable(guard: &mut DiskGuard<'_, Loop>, offset: i64, sectors: u64) {
+    let suits = |pinned: &Pinned| is_aligned(offset) && !pinned.is_beyond(offset, sectors);
+    if !guard.config().and_then(Binding::pinned).is_none_or(suits) {
+        unpin(guard, Reason::Changed);
+    }
 }
 
 /// Lets the backing file go, if it is pinned. May sleep.

@@ -12,14 +12,15 @@ unsafe extern "C" {
     safe fn cpu_hotplug_enable();
 }
 
-/// While it exists, no CPU is taken down or brought up: whoever asks for that gets `EBUSY`.
+/// While it exists, nobody takes a CPU down or brings one up: whoever asks for that in sysfs gets `EBUSY`.
 ///
-/// Unlike `cpus_read_lock()` it can be held while something else takes that lock. Suspending the system
-/// takes CPUs down all the same, after it has frozen the tasks.
+/// Unlike `cpus_read_lock()` it can be held while something else takes that lock. It does not keep the system
+/// from being suspended, which takes CPUs down after it has frozen the tasks, nor SMT from being switched on.
 ///
 /// # Invariants
 ///
 /// A value stands for one `cpu_hotplug_disable()` that nothing else undoes.
+#[must_use = "CPUs may come and go again when this is dropped"]
 pub struct HotplugDisabled(());
 
 impl HotplugDisabled {
