@@ -23,7 +23,7 @@ storm()
 {
 	local arguments=("$@")
 
-	((PATIENCE == 1)) || arguments[-1]=$((arguments[-1] / 2))
+	((PATIENCE == 1)) || [[ $TID == storm ]] || arguments[-1]=$((arguments[-1] / 2))
 	loop_storm "${OPTIONS[@]}" "${arguments[@]}" "${FS:-$TMP}" "${BACKINGS[@]}" \
 		>"$TMP/storm.log" 2>&1 || {
 		cat "$TMP/storm.log"
@@ -43,7 +43,10 @@ backing()
 # may_pin TYPE: the backing files are on a file system of that type, and storms pin them, too.
 may_pin()
 {
-	fs "$1" 320
+	nullb loopfs size=320
+	# All of it is in memory already.
+	io "$NULLB" fill 1 0 320M , fsync , drop
+	LOOP_SCRATCH_DEV=$NULLB fs "$1" 320
 	OPTIONS+=(-o bbbbssccoooooiiiiiikkpphfynnn)
 }
 

@@ -11,6 +11,8 @@ BAD = re.compile(
     r"|sleeping function called|suspicious RCU usage|inconsistent lock state|unreferenced object"
     r"|ODEBUG|held lock freed|lock held when returning|workqueue: .* is flushing"
 )
+# So many lines behind what is told its trace has begun.
+TO_THE_TRACE = 6
 TIMESTAMP = re.compile(r"^\[ *\d+\.\d+\] ")
 
 
@@ -19,17 +21,15 @@ def lines(path):
         return file.read().splitlines()
 
 
-def complaints(path):
+def complaints(path, faults=False):
     """The lines of a kernel log that no run may have.
 
-    Where memory is made to be missing, vmalloc() says so, with a trace.
+    Where memory was made to be missing (`faults`) vmalloc() may say so, with a trace.
     """
-    found, expected = [], False
+    found, expected = [], 0
     for line in filter(TIMESTAMP.match, lines(path)):
-        expected |= "vmalloc error:" in line
-        if expected and "Call Trace:" in line:
-            expected = False
-        elif BAD.search(line):
+        expected = TO_THE_TRACE if faults and "vmalloc error:" in line else expected - 1
+        if BAD.search(line) and not (expected > 0 and "Call Trace:" in line):
             found.append(line)
     return found
 

@@ -93,7 +93,7 @@ class Run:
         if self.guest.verdict:
             where = f" during {self.parser.running}" if self.parser.running else ""
             self.problems.append(self.guest.verdict + where)
-        self.problems += dmesg.complaints(self.guest.dmesg)
+        self.problems += dmesg.complaints(self.guest.dmesg, faults=True)
         for problem in self.problems:
             say(f"{driver}: {problem}")
 
