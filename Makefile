@@ -97,7 +97,7 @@ help:
 	@echo '    make test-differential    the same random sequences on both, compared (SEEDS=1-300)'
 	@echo '    make test-dropin          systemd, udev, udisks, … on ours as installed (TESTS=glob)'
 	@echo 'make test-powercut  kill guests that write, lose what was not flushed, check the rest (CUTS=10 SEED=1)'
-	@echo 'make test-debug  the kselftests on ours and a debug kernel (KASAN, lockdep, …), built first (TESTS=glob)'
+	@echo 'make test-debug  kselftests, power cuts on ours and a debug kernel (KASAN, lockdep, …), built first (TESTS=glob)'
 	@echo 'make test-storm  random calls by many processes at once on ours (CALLS=100000, SEED=1)'
 	@echo 'make bench    measure it beside the C driver and others; takes long (CASE=glob: some; CASE=list)'
 	@echo 'make profile  in which functions the instructions of an I/O go, for CASE=name'

@@ -86,7 +86,9 @@ def main():
     system.add_argument("--drivers", nargs="+", choices=("c", "ours"), default=["c", "ours"])
     system.add_argument("--ko", metavar="FILE", help="install this module (default: make install)")
     cuts = commands.add_parser("powercut", help="cut the power of guests that write, check what is left")
-    cuts.add_argument("--cuts", type=int, default=powercut.HANDFUL, metavar="N", help="so many images of disks are checked")
+    cuts.add_argument(
+        "--cuts", type=int, default=powercut.HANDFUL, metavar="N", help="so many images of disks are checked"
+    )
     cuts.add_argument("--seed", type=int, default=1, metavar="N", help="of the first kill; each has the next one")
     cuts.add_argument("--break", dest="broken", choices=powercut.BREAKS, help="what has to be noticed")
     cuts.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
