@@ -18,12 +18,12 @@ BACKINGS=()
 OPTIONS=()
 [[ -e /sys/module/loop/parameters/nr_hw_queues ]] || OPTIONS=(-P)
 
-# storm [OPTION...] SEED CALLS: see loop_storm.c. Half as many where that takes long.
+# storm [OPTION...] SEED CALLS: see loop_storm.c. A quarter of it where that takes long.
 storm()
 {
 	local arguments=("$@")
 
-	((PATIENCE == 1)) || [[ $TID == storm ]] || arguments[-1]=$((arguments[-1] / 2))
+	((PATIENCE == 1)) || [[ $TID == storm ]] || arguments[-1]=$((arguments[-1] / 4))
 	loop_storm "${OPTIONS[@]}" "${arguments[@]}" "${FS:-$TMP}" "${BACKINGS[@]}" \
 		>"$TMP/storm.log" 2>&1 || {
 		cat "$TMP/storm.log"
