@@ -122,8 +122,11 @@ impl BackingFile {
 
     /// The file, if it is a block device.
     pub(crate) fn block_device(&self) -> Option<&BlockDevice> {
+        if !self.block {
+            return None;
+        }
         match self.file.kind() {
-            FileKind::Block(bdev) if self.block => Some(bdev),
+            FileKind::Block(bdev) => Some(bdev),
             _ => None,
         }
     }

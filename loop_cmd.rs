@@ -4,14 +4,13 @@
 //!
 //! ```text
 //! serve ──► bio, or copy ─────────────────────────────────► end
-//!   │          │ EAGAIN, or somebody cached it meanwhile      ▲
-//!   │          └──────────────────────┐                       │
-//!   ▼                                 │                       │
-//! start ──► try without waiting ──────│──► io_done ──► complete
-//!   │             │ EAGAIN            │      ▲            │
-//!   │             ▼                   ▼      │            │ something is left
-//!   ├──► work that others share, or the command's own ◄───┘
-//!   └──► work that other writes share
+//!   │ │        │ EAGAIN, or somebody cached it meanwhile      ▲
+//!   │ │        └──────────────────────┐                       │
+//!   │ ▼                               │                       │
+//!   │ start ──► try without waiting ──│──► io_done ──► complete
+//!   │   │         │ EAGAIN            │      ▲            │
+//!   ▼   ▼         ▼                   ▼      │            │ something is left
+//! work that others share, or the command's own ◄──────────┘
 //! ```
 
 use crate::{
@@ -48,6 +47,8 @@ pub(crate) struct LoopCmd {
     work: Work<LoopCmd>,
     #[pin]
     io: RequestIo<Loop>,
+    /// How to try it without waiting, if that makes sense.
+    mode: Option<IoMode>,
     /// The I/O may block, so that `EAGAIN` is an error like any other.
     blocking: bool,
     /// The data was written past the page cache, which is to forget what was there before.
@@ -149,6 +150,7 @@ impl LoopCmd {
         try_pin_init!(Self {
             work <- new_work!("loop_cmd"),
             io <- RequestIo::new(),
+            mode: None,
             blocking: false,
             written: false,
             done: false,
@@ -163,6 +165,7 @@ impl LoopCmd {
     /// Where others wait behind it (`is_last` is false) nothing is done that may wait.
     pub(crate) fn serve(mut rq: Request<Loop>, is_last: bool) -> Served {
         let cmd = rq.data().project();
+        *cmd.mode = None;
         *cmd.blocking = false;
         *cmd.written = false;
         *cmd.done = false;
@@ -182,38 +185,48 @@ impl LoopCmd {
             return Served::Try(rq);
         }
         // Where others wait behind it, what is passed on may have to wait for one of them.
-        let may_forward = is_last && may_forward();
         if binding.pinned().is_some() {
-            return match may_forward {
+            return match is_last && may_forward() {
                 true => Self::forward_pinned(rq),
                 false => Served::Try(rq),
             };
         }
-        match op {
-            Op::Read | Op::Write
-                if may_forward && binding.direct && may_bypass_file(&rq, binding) =>
-            {
-                match rq.forward() {
-                    Ok(()) => Served::Done,
-                    Err(rq) => Served::Try(rq),
-                }
-            }
-            Op::Read if !binding.direct && may_copy(&rq, binding) => {
-                let pos = file_pos(&rq, binding);
-                if pos.is_ok_and(|pos| rq.fill_from_cache(pos)) {
-                    rq.end(Ok(()));
-                    Served::Done
-                } else {
-                    Served::Try(rq)
-                }
-            }
-            Op::Write if mode_to_try(&rq, binding).is_none() && may_share_task(&rq, binding) => {
-                binding.did_not_try_write();
-                Self::set_blocking(&mut rq);
-                Served::Write(rq)
-            }
-            _ => Served::Try(rq),
+        if binding.backing.is_block()
+            && binding.direct
+            && is_last
+            && may_forward()
+            && may_bypass_file(&rq, binding)
+        {
+            return match rq.forward() {
+                Ok(()) => Served::Done,
+                Err(rq) => Self::choose(rq),
+            };
         }
+        if op == Op::Read && !binding.direct && may_copy(&rq, binding) {
+            let pos = file_pos(&rq, binding);
+            if pos.is_ok_and(|pos| rq.fill_from_cache(pos)) {
+                rq.end(Ok(()));
+                return Served::Done;
+            }
+        }
+        Self::choose(rq)
+    }
+
+    /// Decides how to begin what is left to a worker.
+    fn choose(mut rq: Request<Loop>) -> Served {
+        let Some(binding) = rq.config() else {
+            return Served::Try(rq);
+        };
+        let mode = mode_to_try(&rq, binding);
+        if rq.op() == Op::Write && mode.is_none() {
+            binding.did_not_try_write();
+            if may_share_task(&rq, binding) {
+                Self::set_blocking(&mut rq);
+                return Served::Write(rq);
+            }
+        }
+        *rq.data().project().mode = mode;
+        Served::Try(rq)
     }
 
     /// Passes a read or write on to the blocks of the backing file, as a bio, in pinned mode.
@@ -246,27 +259,18 @@ impl LoopCmd {
     ///
     /// Called in a worker, with a plug.
     pub(crate) fn start(mut rq: Request<Loop>) {
+        // Chosen when the gate was open, which is closed only with no request on its way; and if the file has
+        // been pinned since, then after that.
+        if let Some(mode) = *rq.data().project().mode {
+            return attributed(rq, |rq| Self::transfer(rq, mode));
+        }
         let Some(binding) = rq.config() else {
             return rq.end(Err(EIO));
         };
-        if rq.op().is_write() && rq.disk().gate.is_closed() {
-            return Self::defer(rq);
-        }
-        if binding.pinned().is_some() {
-            return Self::start_pinned(rq, false);
-        }
-        if let Some(mode) = mode_to_try(&rq, binding) {
-            return attributed(rq, |rq| Self::transfer(rq, mode));
-        }
-        if rq.op() != Op::Write {
-            return Self::defer(rq);
-        }
-        binding.did_not_try_write();
-        if may_share_task(&rq, binding) {
-            Self::set_blocking(&mut rq);
-            Submitter::enqueue_write(rq);
-        } else {
-            Self::defer(rq);
+        let gated = rq.op().is_write() && rq.disk().gate.is_closed();
+        match binding.pinned() {
+            Some(_) if !gated => Self::start_pinned(rq, false),
+            _ => Self::defer(rq),
         }
     }
 
@@ -489,7 +493,7 @@ impl WorkItem for LoopCmd {
 /// file's lock in turn anyway; see [`may_follow`] for reads. Not so on a block device; and what a cgroup has to
 /// wait for by its limits is not for others to wait for.
 fn may_share_task(rq: &Request<Loop>, binding: &Binding) -> bool {
-    !binding.backing.is_block() && rq.blkcg().is_none_or(|blkcg| blkcg.is_root())
+    !binding.backing.is_block() && rq.blkcg().is_none()
 }
 
 /// Whether reads that had to wait do so for the same thing, or for as long. With direct I/O that is the lock of the

@@ -231,7 +231,7 @@ impl WorkItem<READS> for Submitter {
 /// request came from.
 pub(crate) fn attributed(rq: Request<Loop>, f: impl FnOnce(Request<Loop>)) {
     // The worker is in the root group already.
-    let Some(blkcg) = rq.blkcg().filter(|blkcg| !blkcg.is_root()) else {
+    let Some(blkcg) = rq.blkcg() else {
         return f(rq);
     };
     let memcg = blkcg.memcg();

@@ -28,9 +28,6 @@ use kernel::{
 // layout of every type they are made of does not matter.
 #[allow(improper_ctypes)]
 unsafe extern "C" {
-    #[link_name = "rust_helper_blkcg_root_css"]
-    safe fn blkcg_root_css() -> *mut bindings::cgroup_subsys_state;
-
     #[link_name = "rust_helper_kthread_associate_blkcg"]
     fn kthread_associate_blkcg(css: *mut bindings::cgroup_subsys_state);
 
@@ -67,16 +64,6 @@ impl Blkcg {
         // SAFETY: `css` is valid by the safety requirements, and `Self` is `repr(transparent)`.
         // INVARIANT: So it is what the type invariants ask for.
         unsafe { &*css.cast() }
-    }
-
-    /// Returns whether this is the root cgroup, to which all belongs that nothing was set up for.
-    ///
-    /// Any context.
-    ///
-    /// C: `blkcg_root_css`
-    #[inline]
-    pub fn is_root(&self) -> bool {
-        core::ptr::eq(self.0.get(), blkcg_root_css())
     }
 
     /// Returns the memory cgroup that is in effect for the same cgroup: its own, or that of the

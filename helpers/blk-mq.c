@@ -8,34 +8,42 @@
 #include <linux/version.h>
 #include <asm/barrier.h>
 
-bool rust_helper_blk_should_fake_timeout(struct request_queue *q)
-{
-	return blk_should_fake_timeout(q);
-}
-
 /* Completions that go on on a CPU, one out of the other. */
 static DEFINE_PER_CPU(int, completions);
 
 /* Of devices on top of each other so many may complete on one stack. */
 #define MAX_COMPLETIONS 8
 
+/* A completion must not sleep anyway, but for the locks of PREEMPT_RT. */
+#ifdef CONFIG_PREEMPT_RT
+#define pin_completion() migrate_disable()
+#define unpin_completion() migrate_enable()
+#else
+#define pin_completion() preempt_disable()
+#define unpin_completion() preempt_enable()
+#endif
+
 /* Returns false, and does nothing, where the stack may not be deep enough. */
 bool rust_helper_complete_request(struct request *rq)
 {
 	bool fits;
 
-	migrate_disable();
+	/* Fault injection wants this completion to get lost. */
+	if (unlikely(blk_should_fake_timeout(rq->q)))
+		return true;
+	pin_completion();
 	fits = this_cpu_inc_return(completions) <= MAX_COMPLETIONS;
 	if (fits)
 		blk_mq_complete_request(rq);
 	this_cpu_dec(completions);
-	migrate_enable();
+	unpin_completion();
 	return fits;
 }
 
-/* smp_mb() of the kernel crate takes no argument in 7.2, and one in 7.3. */
-void rust_helper_full_barrier(void)
+/* What is read after this is read after others can see that @rq was started. */
+void rust_helper_start_request_mb(struct request *rq)
 {
+	blk_mq_start_request(rq);
 	smp_mb();
 }
 
@@ -94,11 +102,15 @@ void rust_helper_zero_fill_request(struct request *rq)
 		zero_fill_bio(bio);
 }
 
-struct cgroup_subsys_state *rust_helper_request_blkcg_css(struct request *rq)
+/* NULL if it is the root. */
+struct cgroup_subsys_state *rust_helper_request_blkcg(struct request *rq)
 {
 #ifdef CONFIG_BLK_CGROUP
-	if (rq->bio)
-		return bio_blkcg_css(rq->bio);
+	if (rq->bio) {
+		struct cgroup_subsys_state *css = bio_blkcg_css(rq->bio);
+
+		return css == blkcg_root_css ? NULL : css;
+	}
 #endif
 	return NULL;
 }

@@ -7,11 +7,6 @@
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
 
-struct cgroup_subsys_state *rust_helper_blkcg_root_css(void)
-{
-	return blkcg_root_css;
-}
-
 void rust_helper_kthread_associate_blkcg(struct cgroup_subsys_state *css)
 {
 	kthread_associate_blkcg(css);

@@ -21,14 +21,11 @@ use kernel::{
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
-    fn rust_helper_blk_should_fake_timeout(q: *mut bindings::request_queue) -> bool;
     fn rust_helper_complete_request(rq: *mut bindings::request) -> bool;
-    fn rust_helper_full_barrier();
+    fn rust_helper_start_request_mb(rq: *mut bindings::request);
     fn rust_helper_req_get_ioprio(rq: *mut bindings::request) -> u16;
     fn rust_helper_zero_fill_request(rq: *mut bindings::request);
-    fn rust_helper_request_blkcg_css(
-        rq: *mut bindings::request,
-    ) -> *mut bindings::cgroup_subsys_state;
+    fn rust_helper_request_blkcg(rq: *mut bindings::request) -> *mut bindings::cgroup_subsys_state;
 }
 
 /// What a request asks for (`enum req_op`).
@@ -100,13 +97,11 @@ impl<T: Operations> Request<T> {
     ///
     /// `rq` was passed to `queue_rq`, by a disk made by `OwnedDisk<T>`, and not started yet.
     pub(super) unsafe fn start(rq: NonNull<bindings::request>) -> Self {
-        // SAFETY: By the safety requirement.
-        unsafe { bindings::blk_mq_start_request(rq.as_ptr()) };
-        // Pairs with the barrier in `DiskGuard::take_config`: either that finds this request started,
-        // or the configuration is gone here.
+        // The barrier pairs with the one in `DiskGuard::take_config`: either that finds this request
+        // started, or the configuration is gone here.
         //
-        // SAFETY: No requirements.
-        unsafe { rust_helper_full_barrier() };
+        // SAFETY: By the safety requirement.
+        unsafe { rust_helper_start_request_mb(rq.as_ptr()) };
         // INVARIANT: By the safety requirement, and started above.
         let this = Self {
             rq,
@@ -251,10 +246,10 @@ impl<T: Operations> Request<T> {
         unsafe { rust_helper_req_get_ioprio(self.as_ptr()) }
     }
 
-    /// The block cgroup that the request's first bio is charged to.
+    /// The block cgroup that the request's first bio is charged to, unless it is the root one.
     pub fn blkcg(&self) -> Option<&Blkcg> {
         // SAFETY: By the type invariants the request is live and ours.
-        let css = unsafe { rust_helper_request_blkcg_css(self.as_ptr()) };
+        let css = unsafe { rust_helper_request_blkcg(self.as_ptr()) };
         if css.is_null() {
             return None;
         }
@@ -296,15 +291,9 @@ impl<T: Operations> Request<T> {
     /// be deep enough, as where many devices lie on top of each other. Then it is to be called again with a
     /// stack of its own, in a work item for example.
     pub fn complete(self) -> Result<(), Self> {
-        // SAFETY: By the type invariants the request is live, and so is its queue.
-        if unsafe { rust_helper_blk_should_fake_timeout((*self.as_ptr()).q) } {
-            // Fault injection wants this completion to get lost.
-            self.into_raw();
-            return Ok(());
-        }
         let rq = self.into_raw();
         // SAFETY: The request was started and not ended, and its ownership was given up above, for
-        // `VTable::complete` to take.
+        // `VTable::complete` to take; or for nobody where fault injection wants this to get lost.
         if unsafe { rust_helper_complete_request(rq.as_ptr()) } {
             return Ok(());
         }
