@@ -259,8 +259,8 @@ impl LoopCmd {
     ///
     /// Called in a worker, with a plug.
     pub(crate) fn start(mut rq: Request<Loop>) {
-        // Chosen when the gate was open, which is closed only with no request on its way; and if the file has
-        // been pinned since, then after that.
+        // A write was let past the gate, which is closed only while no request is on its way. A read may find
+        // that the file has been pinned meanwhile: it is still right to read it by way of the file system.
         if let Some(mode) = *rq.data().project().mode {
             return attributed(rq, |rq| Self::transfer(rq, mode));
         }
@@ -461,12 +461,13 @@ impl RequestIoDone<Loop> for LoopCmd {
 impl RequestForwarded<Loop> for LoopCmd {
     fn forwarded(mut rq: Request<Loop>, result: Result) {
         Self::let_freeze(&mut rq);
+        let blocking = *rq.data().project().blocking;
         match result {
             Ok(()) if rq.op() == Op::Write && is_cached(&rq) => {
                 *rq.data().project().written = true;
                 Self::defer(rq);
             }
-            Err(e) if e == EAGAIN => Self::defer(rq),
+            Err(e) if e == EAGAIN && !blocking => Self::defer(rq),
             // On devices that lie on each other this is called out of another one's.
             result if pinned(&rq).is_some_and(|pinned| !pinned.is_on_bottom()) => {
                 Self::finish_whole(rq, result);

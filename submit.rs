@@ -4,8 +4,8 @@
 //! a task of our own.
 //!
 //! `queue_rq` may run in a task that is itself in the middle of file-system I/O, deep in the stack, with
-//! locks of its filesystem held. So a request that needs a filesystem changes task. Two kinds don't: direct
-//! I/O on a block device, which goes on as a bio, and small reads that the page cache alone can serve.
+//! locks of its filesystem held. So a request that needs a filesystem changes task. Others don't: direct I/O on
+//! a block device or a pinned file, which goes on as a bio, and small reads that the page cache alone can serve.
 //!
 //! The price of changing task is paid back by batching: a hardware queue's requests are issued together,
 //! under one plug, first all that can be done without waiting. Writes to a file that may have to wait go to a

@@ -60,6 +60,10 @@ impl WorkItem for Withdraw {
         let (Phase::Bound, Some(binding)) = (disk.data().phase(), guard.config()) else {
             return;
         };
+        // In pinned mode they are those of the device below. They are taken back when that ends.
+        if binding.pinned().is_some() {
+            return;
+        }
         let mut limits = LimitsUpdate::start(disk);
         binding.apply_unsupported(&mut limits);
         let frozen = guard.freeze();

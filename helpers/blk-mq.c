@@ -14,29 +14,27 @@ static DEFINE_PER_CPU(int, completions);
 /* Of devices on top of each other so many may complete on one stack. */
 #define MAX_COMPLETIONS 8
 
-/* A completion must not sleep anyway, but for the locks of PREEMPT_RT. */
-#ifdef CONFIG_PREEMPT_RT
-#define pin_completion() migrate_disable()
-#define unpin_completion() migrate_enable()
-#else
-#define pin_completion() preempt_disable()
-#define unpin_completion() preempt_enable()
-#endif
-
-/* Returns false, and does nothing, where the stack may not be deep enough. */
+/*
+ * Returns false, and does nothing, where the stack may not be deep enough. A
+ * task keeps its CPU meanwhile, but not with preemption off: what a bio calls at
+ * its end may look at in_task() to see whether it may sleep.
+ */
 bool rust_helper_complete_request(struct request *rq)
 {
+	bool task = in_task();
 	bool fits;
 
 	/* Fault injection wants this completion to get lost. */
 	if (unlikely(blk_should_fake_timeout(rq->q)))
 		return true;
-	pin_completion();
+	if (task)
+		migrate_disable();
 	fits = this_cpu_inc_return(completions) <= MAX_COMPLETIONS;
 	if (fits)
 		blk_mq_complete_request(rq);
 	this_cpu_dec(completions);
-	unpin_completion();
+	if (task)
+		migrate_enable();
 	return fits;
 }
 
