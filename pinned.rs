@@ -10,9 +10,9 @@
 //! # On and off
 //!
 //! Both ask the file system for long, during which writes must not fail but need not go on either: they wait at
-//! the device's [`Gate`](crate::gate::Gate), reads go on. The queue is frozen only for moments: while it is,
-//! nothing of the file system may be waited for, nor memory, since who has what is waited for may wait for a
-//! request.
+//! the device's [`Gate`](crate::gate::Gate), reads go on. The queue is frozen only for moments, and at the end of
+//! pinned mode for a flush of the device below: while it is, nothing of the file system may be waited for, nor
+//! memory, since who has what is waited for may wait for a request.
 
 use crate::{
     abstractions::{
@@ -137,16 +137,20 @@ pub(crate) struct Pinned {
     bios: BioSet,
     /// When the file system was last found to let something be written, in jiffies.
     writable_at: Atomic<usize>,
+    /// When somebody was last sent to ask it, in jiffies.
+    asked_at: Atomic<usize>,
 }
 
 impl Pinned {
     fn new(backing: ARef<File>, file: SwapFile) -> Result<Pin<KBox<Self>>> {
+        let long_ago = jiffies().wrapping_sub(2);
         KBox::try_pin_init(
             try_pin_init!(Self {
                 file,
                 backing,
                 bios <- BioSet::new(RESERVE),
-                writable_at: Atomic::new(jiffies().wrapping_sub(1)),
+                writable_at: Atomic::new(long_ago),
+                asked_at: Atomic::new(long_ago),
             }),
             GFP_KERNEL,
         )
@@ -177,11 +181,22 @@ impl Pinned {
         self.file.place(pos, bytes)
     }
 
-    /// Begins a write, if the file system was asked in this very tick whether it lets anything be written, and
-    /// is not frozen. Neither waits nor calls the file system. True is to be followed by
-    /// [`end_write`](Self::end_write).
+    /// Begins a write, if it is known whether the file system lets anything be written, and it is not frozen.
+    /// Neither waits nor calls the file system. True is to be followed by [`end_write`](Self::end_write).
     pub(crate) fn try_begin_write(&self) -> bool {
-        self.writable_at.load(Relaxed) == jiffies() && try_start_write(&self.backing)
+        self.is_known_writable() && try_start_write(&self.backing)
+    }
+
+    /// Whether the file system was found to let something be written in this tick or the last one. As soon as
+    /// it is the last one the first write to come is told no, so that it is the one which
+    /// [asks](Self::begin_write), and the others need not wait for the answer.
+    fn is_known_writable(&self) -> bool {
+        let now = jiffies();
+        match now.wrapping_sub(self.writable_at.load(Relaxed)) {
+            0 => true,
+            1 => self.asked_at.load(Relaxed) == now || self.asked_at.xchg(now, Relaxed) == now,
+            _ => false,
+        }
     }
 
     /// Begins a write. Waits while the file system is frozen, if `wait` is set, else fails with `EAGAIN`. Fails
@@ -292,6 +307,9 @@ pub(crate) fn is_aligned(pos: i64) -> bool {
 /// Pins the backing file of a device. Where that is refused nothing is changed. May sleep, for as long as the
 /// file system takes: it is asked about each block.
 pub(crate) fn pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result {
+    if guard.config().and_then(Binding::pinned).is_some() {
+        return Ok(());
+    }
     let result = try_pin(guard, sparse);
     let reason = result.err().unwrap_or(Reason::None);
     guard.not_pinned = reason;
@@ -313,9 +331,6 @@ fn try_pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result<(), Reason
     let disk = guard.disk();
     let file = {
         let binding = guard.config().ok_or(Reason::Error(ENXIO))?;
-        if binding.pinned().is_some() {
-            return Ok(());
-        }
         check(disk, binding, sparse)?;
         binding.backing.file().clone()
     };
@@ -327,6 +342,7 @@ fn try_pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result<(), Reason
         // What waits at the gate must not be needed for memory that this task waits for.
         let _scope = IoWorkerScope::enter();
         let gate = disk.data().gate.close(&guard.freeze());
+        let gate = gate.ok_or(Reason::Busy)?;
         let pinned = claim(disk, &file, &holes, sparse)?;
         let binding = guard.config().ok_or(Reason::Error(ENXIO))?;
         binding.set_pinned(pinned);
@@ -393,6 +409,8 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: Reason) {
         // They were valid before.
         let _ = limits.commit_frozen(&frozen);
         let gate = disk.data().gate.close(&frozen);
+        // Only with the disk locked is it ever closed.
+        kernel::warn_on!(gate.is_none());
         let (binding, state) = frozen.parts();
         // Before a flush can go to the file again: its file system saw nothing of what was written. Where this
         // fails it is tried, and told, once more below.
