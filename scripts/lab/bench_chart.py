@@ -91,7 +91,7 @@ def draw(head, cases):
                 drawing, height = group(case, y)
                 parts += drawing
                 y += height + GROUP_GAP
-    legend, x = [], LEFT
+    legend, x = [], 10
     for name in ALL:
         if any(name in case["medians"] for case in cases):
             legend.append(f'<rect x="{x}" y="44" width="{BAR}" height="{BAR}" class="{name}"/>')
