@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Writes that keep coming fail soon after the filesystem was shut down, too.
+
+. ./test_common.sh
+
+need fio
+writing() { awk '$5 < 1000 { exit 1 }' "$SYS/stat"; }
+
+for type in ext4 xfs; do
+	fs $type
+	pinned_img 1M
+	fio --name="$TID" --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=16 \
+		--rw=randwrite --bs=4k --size=1m --time_based --runtime=$((60 * PATIENCE)) \
+		>"$TMP/fio.log" 2>&1 &
+	writer=$!
+	JOBS+=("$writer")
+	poll 10 writing || fail "nothing is written"
+	io "$FS" shutdown
+	poll 5 ended "$writer" || fail "it goes on"
+	! wait "$writer" || fail "no write failed"
+	grep -q 'error=Input/output error' "$TMP/fio.log" || fail "$(<"$TMP/fio.log")"
+	detach
+	umounted "$FS"
+done
