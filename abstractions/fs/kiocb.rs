@@ -133,7 +133,8 @@ impl<P> Kiocb<P> {
 impl<P: KiocbOwner> Kiocb<P> {
     /// Starts an I/O. [`KiocbOwner::done`] is called once, perhaps before this returns.
     ///
-    /// May sleep, unless the mode says not to wait (then it may sleep for a short lock only).
+    /// May sleep. Where the mode says not to wait, file systems and readahead still do so for memory, a short lock,
+    /// or a free request of the device below.
     ///
     /// # Safety
     ///

@@ -111,7 +111,7 @@ where
     /// A request of several bios takes an array for their segments. Where there is no memory for it
     /// the first bio is done alone, and the result is a short transfer.
     ///
-    /// May sleep, unless the mode says not to wait.
+    /// May sleep; see [`Kiocb::start`] for modes that say not to wait.
     pub fn issue(self, pos: i64, mode: IoMode) {
         let direction = match self.op() {
             Op::Read => Direction::Dest,
