@@ -33,7 +33,8 @@ impl Gate {
     }
 
     /// Closes the gate of a queue that is frozen: nobody waits at it, and no write is on its way that has
-    /// not seen it. `None` if it is closed. The queue must not be frozen again before it is open.
+    /// not seen it. `None` if it is closed, which whoever has the disk locked meanwhile will not see. The queue
+    /// must not be frozen again before it is open.
     pub(crate) fn close(&self, _frozen: &Frozen<'_, '_, Loop>) -> Option<ClosedGate<'_>> {
         let lock = self.lock.try_lock()?;
         self.closed.store(true, Release);

@@ -342,7 +342,7 @@ fn try_pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result<(), Reason
         // What waits at the gate must not be needed for memory that this task waits for.
         let _scope = IoWorkerScope::enter();
         let gate = disk.data().gate.close(&guard.freeze());
-        let gate = gate.ok_or(Reason::Busy)?;
+        kernel::warn_on!(gate.is_none());
         let pinned = claim(disk, &file, &holes, sparse)?;
         let binding = guard.config().ok_or(Reason::Error(ENXIO))?;
         binding.set_pinned(pinned);
@@ -409,7 +409,6 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: Reason) {
         // They were valid before.
         let _ = limits.commit_frozen(&frozen);
         let gate = disk.data().gate.close(&frozen);
-        // Only with the disk locked is it ever closed.
         kernel::warn_on!(gate.is_none());
         let (binding, state) = frozen.parts();
         // Before a flush can go to the file again: its file system saw nothing of what was written. Where this

@@ -16,8 +16,8 @@ static DEFINE_PER_CPU(int, completions);
 
 /*
  * Returns false, and does nothing, where the stack may not be deep enough. A
- * task keeps its CPU meanwhile, but not with preemption off: what a bio calls at
- * its end may look at in_task() to see whether it may sleep.
+ * task is kept on its CPU by disabling migration, not preemption: a bio's end_io
+ * may take in_task() as leave to sleep.
  */
 bool rust_helper_complete_request(struct request *rq)
 {

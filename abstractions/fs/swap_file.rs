@@ -4,8 +4,8 @@
 //!
 //! A swap file has fixed blocks of its own: its file system was asked for them (`swap_activate()`), refused
 //! holes, shared, inline and uncommitted extents, and moves none of them. While `S_SWAPFILE` is set, the VFS
-//! and the file system refuse to write to the file, to change its size or blocks, to share it, to unlink it,
-//! and to map it for writing. Whoever has this contract may read and write the blocks by himself.
+//! and the file system refuse to write to the file, to shrink it or change its blocks, to share it, to unlink
+//! it, and to map it for writing. Whoever has this contract may read and write the blocks by himself.
 //!
 //! C header: [`include/linux/swap.h`](srctree/include/linux/swap.h)
 
