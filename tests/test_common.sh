@@ -449,6 +449,12 @@ fragmented_img()
 	rm "$FS/filler"
 }
 
+# has_pinned: whether the driver has pinned mode.
+has_pinned()
+{
+	[[ -e /sys/module/loop/parameters/pinned ]]
+}
+
 is_pinned()
 {
 	same "pinned" "$(sys loop/pinned)" "$1"
