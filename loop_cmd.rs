@@ -259,8 +259,8 @@ impl LoopCmd {
     ///
     /// Called in a worker, with a plug.
     pub(crate) fn start(mut rq: Request<Loop>) {
-        // A write was let past the gate, which is closed only while no request is on its way. A read may find
-        // that the file has been pinned meanwhile: it is still right to read it by way of the file system.
+        // A write got it with the gate open, and that is closed only while no request is on its way. A read may
+        // find that the file has been pinned meanwhile: to read it by way of the file system is still right.
         if let Some(mode) = *rq.data().project().mode {
             return attributed(rq, |rq| Self::transfer(rq, mode));
         }
