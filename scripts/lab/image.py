@@ -57,7 +57,7 @@ class GuestImage(Image):
     recipe = 1
     packages = (
         "attr,bash,bc,bsdextrautils,btrfs-progs,coreutils,cryptsetup-bin,dmsetup,dosfstools,e2fsprogs,"
-        "fdisk,fio,jq,kmod,mount,perl-base,procps,psmisc,python3,squashfs-tools,strace,udev,util-linux,"
+        "f2fs-tools,fdisk,fio,jq,kmod,mount,perl-base,procps,psmisc,python3,squashfs-tools,strace,udev,util-linux,"
         "xfsprogs"
     )
     key = cache.recipe_key(recipe, packages, apt.SUITE, SIZE_MIB)
