@@ -449,6 +449,14 @@ fragmented_img()
 	rm "$FS/filler"
 }
 
+# pinnable: the filesystems with pinned mode that can be made here.
+pinnable()
+{
+	echo ext4 xfs btrfs
+	grep -qw f2fs /proc/filesystems || modprobe -q f2fs || return 0
+	! command -v mkfs.f2fs >/dev/null || echo f2fs
+}
+
 # has_pinned: whether the driver has pinned mode.
 has_pinned()
 {
@@ -731,6 +739,8 @@ fs()
 		mkfs.xfs -q -f -K -d size="${size}m" "$dev" ;;
 	btrfs)
 		mkfs.btrfs -q -f -K -m single -b "${size}M" "$dev" ;;
+	f2fs)
+		mkfs.f2fs -q -f -t 0 "$dev" $((size << 20 >> 9)) ;;
 	*)
 		fail "fs $type" ;;
 	esac

@@ -6,8 +6,8 @@
 . ./test_common.sh
 
 need filefrag
-for type in ext4 xfs btrfs; do
-	fs $type
+for type in $(pinnable); do
+	fs "$type"
 	written_img 8M
 	attach "$IMG" flags=$DIRECT_IO
 	is_pinned 0

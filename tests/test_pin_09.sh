@@ -12,9 +12,9 @@ dev=${LOOP_SCRATCH_DEV:-}
 	nullb looppin size=320
 	dev=$NULLB
 }
-for type in ext4 xfs btrfs; do
+for type in $(pinnable); do
 	io "$dev" fill 7 0 "$size" , fsync
-	LOOP_SCRATCH_DEV=$dev fs $type
+	LOOP_SCRATCH_DEV=$dev fs "$type"
 	written_img 1M
 	fallocate -l 24M "$IMG"
 	truncate -s 32M "$IMG"

@@ -18,8 +18,8 @@ try()
 	io -d "$IMG" write 0 4K "$want"
 }
 
-for type in ext4 xfs btrfs; do
-	fs $type
+for type in $(pinnable); do
+	fs "$type"
 	pinned_img 1M
 	before=$(blocks_of "$IMG")
 	try ETXTBSY ANY

@@ -5,8 +5,8 @@
 
 . ./test_common.sh
 
-for type in ext4 xfs; do
-	fs $type
+for type in $(pinnable); do
+	fs "$type"
 	pinned_img 1M
 	io -d "$DEV" fill 2 0 64K
 	# The mount point, so that nobody has a file open.

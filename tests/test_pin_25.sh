@@ -6,9 +6,9 @@
 
 . ./test_common.sh
 
-for type in ext4 xfs btrfs; do
-	nullb looppin$type size=320 discard=1
-	LOOP_SCRATCH_DEV=$NULLB fs $type
+for type in $(pinnable); do
+	nullb "looppin$type" size=320 discard=1
+	LOOP_SCRATCH_DEV=$NULLB fs "$type"
 	sync -f "$FS"
 	img 0 "$FS/img"
 	[[ $type != btrfs ]] || chattr +C "$IMG"
@@ -26,7 +26,7 @@ for type in ext4 xfs btrfs; do
 	io "$NULLB" discard 0 320M , zero 16M 1M
 	dd if="$TMP/disk" of="$NULLB" bs=64K conv=sparse,fsync status=none
 	rm "$TMP/disk"
-	mounted -t $type "$NULLB" "$FS"
+	mounted -t "$type" "$NULLB" "$FS"
 	io "$IMG" check 1 0 1M , check 2 1M 1M , zero 2M 1M , check 3 3M 1M
 	umounted "$FS"
 done

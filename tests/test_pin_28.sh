@@ -10,8 +10,8 @@ need fio
 written() { awk '{ print $5 }' "$SYS/stat"; }
 writing() { (($(written) >= before + 1000)); }
 
-for type in ext4 xfs; do
-	fs $type
+for type in $(pinnable); do
+	fs "$type"
 	pinned_img 1M
 	before=$(written)
 	fio --name="$TID" --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=16 \
