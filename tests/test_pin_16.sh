@@ -42,3 +42,42 @@ unpin
 btrfs -q subvolume snapshot "$FS/sub" "$FS/snap"
 detach
 io "$FS/snap/img" check 2 0 1M , check 1 1M 1M
+umounted "$FS"
+
+[[ $(pinnable) == *f2fs* ]] || exit 0
+need python3
+fs f2fs
+written_img 1M other
+pinned_img 1M
+before=$(blocks_of "$IMG")
+# f2fs only collects where nothing is being added any more: that is elsewhere after this.
+first=$DEV
+attach "$FS/other" flags=$DIRECT_IO
+pin 1
+detach
+DEV=$first
+SYS=/sys/block/${DEV#/dev/}
+
+# collect FILE: has f2fs move all that FILE has (F2FS_IOC_GARBAGE_COLLECT_RANGE).
+collect()
+{
+	blocks_of "$1" | tr -d .: | while read -r _ _ first last _; do
+		python3 -c "
+import fcntl, os, struct
+fcntl.ioctl(os.open('$FS', 0), 0x4018f50b, struct.pack('=I4xQQ', 1, $first // 8, ($last - $first) // 8))" || true
+	done >"$TMP/log" 2>&1
+	sync -f "$FS"
+}
+
+collect "$IMG"
+for command in "defrag_file 0 $((1 << 20))" "release_cblocks" "compress" "gc 1"; do
+	# shellcheck disable=SC2086
+	f2fs_io $command "$IMG" >"$TMP/log" 2>&1 || true
+done
+same "blocks after f2fs has collected garbage" "$(blocks_of "$IMG")" "$before"
+io -d "$DEV" check 1 0 1M , fill 2 0 64K
+unpin
+collect "$IMG"
+[[ $(blocks_of "$IMG") != "$before" ]] || fail "nor are they moved without: $(<"$TMP/log")"
+detach
+io "$IMG" drop , check 2 0 64K , check 1 64K 960K
