@@ -5,11 +5,10 @@
 
 . ./test_common.sh
 
-need fsfreeze
-for type in ext4 xfs btrfs; do
-	fs $type
+for type in $(pinnable); do
+	fs "$type"
 	pinned_img 1M
-	fsfreeze -f "$FS"
+	frozen "$FS"
 	background loop_io -d "$DEV" fill 2 0 64K
 	writer=${JOBS[-1]}
 	background loop_io -d "$DEV" discard 512K 64K
@@ -19,7 +18,7 @@ for type in ext4 xfs btrfs; do
 	! ended "$writer" || fail "a write went through"
 	! ended "$zeroer" || fail "a discard went through"
 	io -d "$IMG" check 1 0 1M
-	fsfreeze -u "$FS"
+	thawed
 	wait "$writer"
 	wait "$zeroer"
 	io -d "$DEV" check 2 0 64K , zero 512K 64K

@@ -5,19 +5,27 @@
 
 . ./test_common.sh
 
-need fsfreeze
-for type in ext4 xfs btrfs; do
-	fs $type
+soon()
+{
+	background "$@"
+	poll 10 ended "${JOBS[-1]}" || fail "it waits for the thaw: $*"
+	wait "${JOBS[-1]}"
+}
+
+for type in $(pinnable); do
+	fs "$type"
 	pinned_img 1M
 	io -d "$DEV" fill 2 0 64K
-	fsfreeze -f "$FS"
-	unpin
+	frozen "$FS"
+	soon loop_io "$SYS/loop/pinned" put 0
+	is_pinned 0
 	io -d "$DEV" check 2 0 64K
-	fsfreeze -u "$FS"
+	thawed
 	pin 1
-	fsfreeze -f "$FS"
-	detach
-	fsfreeze -u "$FS"
+	frozen "$FS"
+	soon loop_ioctl "$DEV" clr-fd
+	unbound "$DEV"
+	thawed
 	io "$IMG" check 2 0 64K , check 1 64K 960K
 	umounted "$FS"
 done
