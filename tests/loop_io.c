@@ -2,10 +2,10 @@
 /*
  * Reads and writes a file or block device and checks the content.
  *
- *	loop_io [-d] [-m OFFSET] [-b SIZE] FILE operation argument... [, ...]
+ *	loop_io [-d] [-s] [-m OFFSET] [-b SIZE] FILE operation argument... [, ...]
  *
- * -d opens with O_DIRECT; -m moves the buffer that many bytes off the page
- * boundary; -b is the size of one read or write (64K if not given).
+ * -d opens with O_DIRECT, -s with O_DSYNC; -m moves the buffer that many bytes
+ * off the page boundary; -b is the size of one read or write (64K if not given).
  *
  * Content is a pattern: every 8 bytes are computed from a seed and from their
  * position, so that data found at the wrong place is noticed. Operations:
@@ -41,7 +41,7 @@
 #include "loop_test.h"
 
 static const char *path;
-static bool direct;
+static int flags = O_CLOEXEC;
 static size_t mem_offset;
 static size_t block = 65536;
 static char *buf;
@@ -363,20 +363,22 @@ int main(int argc, char **argv)
 	struct op op;
 	int i, c;
 
-	while ((c = getopt(argc, argv, "+db:m:")) != -1) {
+	while ((c = getopt(argc, argv, "+db:m:s")) != -1) {
 		if (c == 'd')
-			direct = true;
+			flags |= O_DIRECT;
+		else if (c == 's')
+			flags |= O_DSYNC;
 		else if (c == 'b')
 			block = number(optarg);
 		else if (c == 'm')
 			mem_offset = number(optarg);
 		else
-			usage("loop_io [-d] [-m OFFSET] [-b SIZE] FILE ...");
+			usage("loop_io [-d] [-s] [-m OFFSET] [-b SIZE] FILE ...");
 	}
 	argc -= optind;
 	argv += optind;
 	if (argc < 2)
-		usage("loop_io [-d] [-m OFFSET] [-b SIZE] FILE OPERATION...");
+		usage("loop_io [-d] [-s] [-m OFFSET] [-b SIZE] FILE OPERATION...");
 	path = *argv;
 	argc--;
 	argv++;
@@ -400,8 +402,7 @@ int main(int argc, char **argv)
 	if (posix_memalign((void **)&buf, 4096, block + mem_offset))
 		usage("no memory");
 	buf += mem_offset;
-	fd = open(path, (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC |
-		  (direct ? O_DIRECT : 0));
+	fd = open(path, (writes ? O_RDWR : O_RDONLY) | flags);
 	if (fd < 0) {
 		printf("%s: open: %s\n", path, errno_name(errno));
 		return TEST_FAIL;
