@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The file becomes longer, and shorter where it may, while pinned mode is switched, the device told of the
+# size, and written to: what is written is there, and nothing beyond the end of the file.
+
+. ./test_common.sh
+
+switch()
+{
+	while [[ ! -e $TMP/enough ]]; do
+		if echo fill >"$SYS/loop/pinned"; then
+			echo . >>"$TMP/pinned"
+		fi
+		echo 0 >"$SYS/loop/pinned"
+	done
+} 2>/dev/null
+
+resize()
+{
+	local i=0
+
+	while [[ ! -e $TMP/enough ]]; do
+		i=$((i + 1))
+		if truncate -s $((1048576 + i * 7 % 16 * 65536 + i % 3 * 512)) "$IMG"; then
+			echo . >>"$TMP/resized"
+		fi
+		loop_ioctl "$DEV" set-capacity
+	done
+} >/dev/null 2>&1
+
+for type in $(pinnable); do
+	fs "$type"
+	written_img 1M
+	# It would be changed by what goes beyond the end.
+	written_img 4M neighbour
+	IMG=$FS/img
+	attach "$IMG" flags=$DIRECT_IO
+	rm -f "$TMP/enough" "$TMP/pinned" "$TMP/resized"
+	switch &
+	switcher=$!
+	resize &
+	resizer=$!
+	for i in 2 3 4 5 6 7 8 9; do
+		io -d -b 128K "$DEV" fill $i 0 512K , check $i 0 512K , fill $i 512K 512K , check $i 0 1M
+		# Where there is no such place this may fail.
+		loop_io -d "$DEV" fill $i 1M 1M >/dev/null || true
+	done
+	: >"$TMP/enough"
+	wait $switcher
+	wait $resizer
+	(($(wc -l <"$TMP/pinned") >= 2 && $(wc -l <"$TMP/resized") >= 2)) || fail "nothing happened"
+	echo 0 >"$SYS/loop/pinned"
+	io "$IMG" drop , check 9 0 1M
+	io "$FS/neighbour" drop , check 1 0 4M
+	truncate -s 2M "$IMG"
+	lo "$DEV" set-capacity , size 2M
+	pin fill
+	io -d "$DEV" check 9 0 1M , fill 1 1M 1M
+	if [[ $type == f2fs ]]; then
+		fails truncate -s 3M "$IMG"
+		detach
+		umounted "$FS"
+		continue
+	fi
+	truncate -s 3M "$IMG"
+	lo "$DEV" size 2M
+	is_pinned 1
+	io -d "$DEV" write 2M 4K =ENOSPC , check 1 1M 1M
+	unpinned lo "$DEV" set-capacity
+	lo "$DEV" size 3M
+	io -d "$DEV" check 9 0 1M , check 1 1M 1M , zero 2M 1M
+	detach
+	umounted "$FS"
+done
