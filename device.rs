@@ -101,6 +101,7 @@ pub(crate) struct DeviceParams {
     pub(crate) queue_depth: u32,
     /// Hardware queues of each device.
     pub(crate) nr_hw_queues: u32,
+    pub(crate) nr_poll_queues: u32,
     /// Pin files that are attached with direct I/O, if they can be.
     pub(crate) pinned: bool,
 }
@@ -427,6 +428,7 @@ impl Loop {
             part_bits,
             queue_depth,
             nr_hw_queues,
+            nr_poll_queues,
             ..
         } = &shared.params;
         let mut limits = QueueLimits::new();
@@ -440,6 +442,7 @@ impl Loop {
             limits,
             tag_set: TagSetParams {
                 nr_hw_queues,
+                nr_poll_queues,
                 queue_depth,
                 flags: TagSetFlags::STACKING
                     | TagSetFlags::BLOCKING

@@ -79,6 +79,14 @@ module_params! {
         parmtype: "int",
     );
 
+    /// Further hardware queues for polled requests, of which those that are passed on to a block device are
+    /// polled for there, if that can be.
+    static POLL_QUEUES: IntParam = IntParam::new(0).at_least(0) => (
+        name: "poll_queues",
+        description: "Number of hardware queues for polled I/O per loop device. Default: 0",
+        parmtype: "int",
+    );
+
     /// Whether backing files that are attached with direct I/O are pinned where they can be. It forbids much
     /// to do with the file meanwhile, so who does not know of it should not meet it.
     static PINNED: IntParam = IntParam::new(0) => (
@@ -141,6 +149,7 @@ impl kernel::InPlaceModule for LoopModule {
                 part_bits,
                 queue_depth: u32::try_from(HW_QUEUE_DEPTH.get())?,
                 nr_hw_queues: u32::try_from(NR_HW_QUEUES.get())?,
+                nr_poll_queues: u32::try_from(POLL_QUEUES.get())?,
                 pinned: PINNED.get() != 0,
             };
             let index = Index::new(params, limit)?;

@@ -42,6 +42,11 @@ unsigned int rust_helper_bdev_max_bytes(struct block_device *bdev)
 	return queue_max_bytes(bdev_get_queue(bdev));
 }
 
+bool rust_helper_bdev_can_poll(struct block_device *bdev)
+{
+	return bdev_get_queue(bdev)->limits.features & BLK_FEAT_POLL;
+}
+
 bool rust_helper_bdev_fua(struct block_device *bdev)
 {
 	return bdev_fua(bdev);

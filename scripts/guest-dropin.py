@@ -29,7 +29,7 @@ PLAIN, DISK, COPY = f"{HOLD}/plain.img", f"{HOLD}/disk.img", f"{HOLD}/copy.img"
 MOUNT = "/run/check"
 CONF = "/etc/modprobe.d/loop.conf"
 # The parameters that the C driver does not have.
-OF_OURS = ("nr_hw_queues", "pinned")
+OF_OURS = ("nr_hw_queues", "pinned", "poll_queues")
 CONTROL = "/dev/loop-control"
 SNAPS = 50
 STORM = 50

@@ -965,7 +965,7 @@ need_unload()
 	grep -q '^loop ' /proc/modules || skip "loop is not a module"
 	((${#BOUND_BEFORE[@]} == 0)) || skip "loop devices are in use"
 	RELOAD=()
-	for p in max_part hw_queue_depth nr_hw_queues pinned; do
+	for p in max_part hw_queue_depth nr_hw_queues poll_queues pinned; do
 		[[ ! -f /sys/module/loop/parameters/$p ]] ||
 			RELOAD+=("$p=$(<"/sys/module/loop/parameters/$p")")
 	done

@@ -14,13 +14,13 @@ same "depends" "$(modinfo -F depends "$module")" ""
 same "aliases" "$(modinfo -F alias "$module" | sort)" "block-major-7-*
 char-major-10-237
 devname:loop-control"
-# Two parameters are not the C driver's: see test_queues_01 and test_pin_02.
-same "parameters" "$(modinfo -F parm "$module" | grep -v -e ^nr_hw_queues: -e ^pinned: | sort)" \
+# Some parameters are not the C driver's: see test_queues_* and test_pin_02.
+same "parameters" "$(modinfo -F parm "$module" | grep -v -e ^nr_hw_queues: -e ^poll_queues: -e ^pinned: | sort)" \
 "hw_queue_depth:Queue depth for each hardware queue. Default: 128
 max_loop:Maximum number of loop devices
 max_part:Maximum number of partitions per loop device (int)"
 parameters=$(cd /sys/module/loop/parameters && echo *)
-same "in sysfs" "${parameters% nr_hw_queues pinned}" "hw_queue_depth max_loop max_part"
+same "in sysfs" "${parameters% nr_hw_queues pinned poll_queues}" "hw_queue_depth max_loop max_part"
 for file in /sys/module/loop/parameters/*; do
 	same "mode of $file" "$(stat -c %a "$file")" 444
 	fails tee "$file" <<<1

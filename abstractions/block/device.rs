@@ -22,6 +22,7 @@ extern "C" {
     fn rust_helper_bdev_is_bottom(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_takes_writes(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_max_bytes(bdev: *mut bindings::block_device) -> c_uint;
+    fn rust_helper_bdev_can_poll(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_fua(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_write_cache(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_is_zoned(bdev: *mut bindings::block_device) -> bool;
@@ -110,6 +111,12 @@ impl BlockDevice {
     pub fn max_bytes(&self) -> u32 {
         // SAFETY: By the type invariants.
         unsafe { rust_helper_bdev_max_bytes(self.0.get()) }
+    }
+
+    /// Whether bios may ask to end only when they are polled for (`REQ_POLLED`).
+    pub fn can_poll(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_bdev_can_poll(self.0.get()) }
     }
 
     /// Logical block size in bytes.

@@ -10,6 +10,7 @@
 
 mod forward;
 mod operations;
+mod polled;
 mod request;
 mod request_io;
 mod request_list;

@@ -53,6 +53,8 @@ const KEPT: bindings::blk_opf_t = flag(bindings::req_flag_bits___REQ_META)
     | flag(bindings::req_flag_bits___REQ_PRIO)
     | flag(bindings::req_flag_bits___REQ_SWAP)
     | flag(bindings::req_flag_bits___REQ_FUA);
+/// It ends only when somebody polls for it.
+const POLLED: bindings::blk_opf_t = flag(bindings::req_flag_bits___REQ_POLLED);
 const ALLOC_CACHE: bindings::blk_opf_t = flag(bindings::req_flag_bits___REQ_ALLOC_CACHE);
 
 /// Those who are at work on a request that is passed on: the task that submits the bios, which may still be
@@ -137,6 +139,10 @@ where
         }
         let flags = self.flags();
         let nowait = flags & NOWAIT;
+        let polled = match flags & POLLED {
+            POLLED if place.bdev.can_poll() => POLLED,
+            _ => 0,
+        };
         // What has to be split is refused.
         if nowait != 0 && bytes > place.bdev.max_bytes() {
             return Err(self);
@@ -164,7 +170,10 @@ where
         // SAFETY: The clone is ours until it is submitted. `forwarded` gets the ownership of the request,
         // which was given up above.
         unsafe {
-            prepare::<T>(clone, rq, op | nowait | (flags & KEPT), sector);
+            prepare::<T>(clone, rq, op | nowait | polled | (flags & KEPT), sector);
+            if polled != 0 {
+                (*Self::pdu_ptr(rq.as_ptr())).polled.set(clone.as_ptr());
+            }
             rust_helper_submit_bio_nested(clone.as_ptr());
         }
         // SAFETY: This is the party of the submitter.
@@ -364,6 +373,8 @@ where
     let rq = unsafe { NonNull::new_unchecked((*bio).bi_private.cast::<bindings::request>()) };
     // SAFETY: The request has not ended, since this party has not left.
     unsafe { set_status::<T>(rq, (*bio).bi_status) };
+    // SAFETY: As above.
+    unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).polled }.clear();
     // SAFETY: This puts the only reference, and nobody uses the bio afterwards.
     unsafe { bindings::bio_put(bio) };
     // SAFETY: This is the party of the bio.

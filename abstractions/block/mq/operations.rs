@@ -2,7 +2,12 @@
 
 //! What a blk-mq driver implements, and the vtable through which the block layer calls it.
 
-use super::{super::disk::Private, request::Pdu, Request};
+use super::{
+    super::disk::Private,
+    polled::{poll, Polled},
+    request::Pdu,
+    Request, TagSet,
+};
 use core::{marker::PhantomData, mem::MaybeUninit, ptr::NonNull};
 use kernel::{bindings, error::from_result, prelude::*, types::ForeignOwnable};
 
@@ -179,6 +184,8 @@ impl<T: Operations> VTable<T> {
             // SAFETY: `TagSet` asks for this much memory behind each request. Nobody else uses it
             // yet; it stays where it is until `exit_request`, and this reference ends here.
             unsafe { &mut *data }.write_pin_init(T::new_request_data())?;
+            // SAFETY: As above.
+            unsafe { (&raw mut (*Request::<T>::pdu_ptr(rq)).polled).write(Polled::new()) };
             Ok(0)
         })
     }
@@ -206,6 +213,8 @@ impl<T: Operations> VTable<T> {
             exit_hctx: Some(Self::exit_hctx),
             init_request: Some(Self::init_request),
             exit_request: Some(Self::exit_request),
+            map_queues: Some(TagSet::<T>::map_queues),
+            poll: Some(poll::<T>),
             ..pin_init::zeroed()
         }
     };

@@ -7,6 +7,7 @@
 use super::{
     super::disk::{Disk, Private},
     forward::Forwarding,
+    polled::Polled,
     Operations,
 };
 use crate::abstractions::{cgroup::Blkcg, workqueue::OwnedQueue};
@@ -88,6 +89,8 @@ pub(super) struct Pdu<T: Operations> {
     config: *const T::Config,
     /// For [`Request::forward`].
     pub(super) forwarding: Forwarding,
+    /// The same; it is there from the beginning to the end.
+    pub(super) polled: Polled,
 }
 
 impl<T: Operations> Request<T> {

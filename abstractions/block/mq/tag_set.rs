@@ -33,12 +33,25 @@ impl BitOr for TagSetFlags {
 
 /// What a tag set is made of.
 pub struct TagSetParams {
-    /// Number of hardware queues; the block layer lowers it to the number of possible CPUs.
+    /// Number of hardware queues; it is lowered to the number of possible CPUs.
     pub nr_hw_queues: u32,
+    /// Number of further ones for requests that are polled for, lowered in the same way. What is passed on to
+    /// a device that can be polled is polled for there ([`Request::forward`](super::Request::forward)).
+    pub nr_poll_queues: u32,
     /// Requests of each hardware queue, or of all where they share their tags.
     pub queue_depth: u32,
     /// `BLK_MQ_F_*`
     pub flags: TagSetFlags,
+}
+
+/// At most one queue for each possible CPU.
+fn possible_queues(count: u32) -> u32 {
+    match count {
+        // The function takes this for no limit.
+        0 => 0,
+        // SAFETY: No requirements.
+        _ => unsafe { bindings::blk_mq_num_possible_queues(count) },
+    }
 }
 
 /// A `struct blk_mq_tag_set`.
@@ -67,11 +80,15 @@ impl<T: Operations> TagSet<T> {
             // INVARIANT: Set up by `blk_mq_alloc_tag_set()`.
             inner <- Opaque::try_ffi_init(move |slot: *mut bindings::blk_mq_tag_set| {
                 let cmd_size = u32::try_from(size_of::<Pdu<T>>())?;
+                let poll = possible_queues(params.nr_poll_queues);
                 // SAFETY: `slot` is memory for a tag set, for which all zeroes are valid.
                 unsafe {
                     slot.write_bytes(0, 1);
                     (*slot).ops = VTable::<T>::build();
-                    (*slot).nr_hw_queues = params.nr_hw_queues;
+                    (*slot).nr_hw_queues = possible_queues(params.nr_hw_queues) + poll;
+                    (*slot).nr_maps = if poll > 0 { bindings::hctx_type_HCTX_MAX_TYPES } else { 1 };
+                    // For `map_queues`.
+                    (*slot).driver_data = core::ptr::without_provenance_mut(poll as usize);
                     (*slot).queue_depth = params.queue_depth;
                     (*slot).numa_node = bindings::NUMA_NO_NODE;
                     (*slot).cmd_size = cmd_size;
@@ -82,6 +99,30 @@ impl<T: Operations> TagSet<T> {
             }),
             _p: PhantomData,
         })
+    }
+
+    /// Says which hardware queue each CPU uses.
+    ///
+    /// # Safety
+    ///
+    /// Called by blk-mq only, as the `map_queues` of a tag set made by [`TagSet::new`].
+    pub(super) unsafe extern "C" fn map_queues(set: *mut bindings::blk_mq_tag_set) {
+        // SAFETY: blk-mq passes a valid tag set, to be changed here; `new` left the number there.
+        let (poll, all) = unsafe { ((*set).driver_data.addr() as u32, (*set).nr_hw_queues) };
+        let map = |kind: bindings::hctx_type, first, count| {
+            // SAFETY: As above; there is a map for each kind.
+            let map = unsafe { &mut (*set).map[kind as usize] };
+            map.queue_offset = first;
+            map.nr_queues = count;
+            if count > 0 {
+                // SAFETY: A kind that has queues has memory for its map.
+                unsafe { bindings::blk_mq_map_queues(map) };
+            }
+        };
+        map(bindings::hctx_type_HCTX_TYPE_DEFAULT, 0, all - poll);
+        // These use those of the default.
+        map(bindings::hctx_type_HCTX_TYPE_READ, 0, 0);
+        map(bindings::hctx_type_HCTX_TYPE_POLL, all - poll, poll);
     }
 
     pub(in super::super) fn as_ptr(&self) -> *mut bindings::blk_mq_tag_set {
