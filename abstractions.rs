@@ -20,6 +20,7 @@ pub mod kconfig;
 pub mod miscdevice;
 pub mod module;
 pub mod module_param;
+pub mod ratelimit;
 pub mod sync;
 pub mod sysfs;
 pub mod task;

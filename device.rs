@@ -54,6 +54,7 @@ use crate::{
         },
         fs::{FallocateMode, FileExt, StatMask},
         module::{ModuleRef, THIS_MODULE},
+        ratelimit::RateLimit,
         sysfs,
         workqueue::{OwnedQueue, QueueFlags},
     },
@@ -160,6 +161,16 @@ pub(crate) struct LoopDevice {
     /// Closed while the backing file becomes pinned, or is it no longer.
     #[pin]
     pub(crate) gate: Gate,
+    /// See [`LoopDevice::may_log`].
+    #[pin]
+    log: RateLimit,
+}
+
+impl LoopDevice {
+    /// Whether one more message may be logged that whoever may use the device can bring about at will.
+    pub(crate) fn may_log(&self) -> bool {
+        self.log.allows(c"loop")
+    }
 }
 
 impl LoopDevice {
@@ -370,6 +381,9 @@ impl Binding {
             return;
         }
         self.direct = false;
+        if !disk.data().may_log() {
+            return;
+        }
         let number = disk.data().number;
         if self.backing.has_dio() {
             pr_info!(
@@ -412,7 +426,10 @@ fn set_capacity(disk: &Disk<Loop>, sectors: u64) {
 
 /// Looks for partitions. Neither failure to find any nor to read the disk is the caller's problem.
 fn rescan(disk: &Disk<Loop>) {
-    if let Err(e) = disk.rescan_partitions() {
+    let Err(e) = disk.rescan_partitions() else {
+        return;
+    };
+    if disk.data().may_log() {
         pr_warn!(
             "loop{}: partition scan failed ({})\n",
             disk.data().number,
@@ -461,6 +478,7 @@ impl Loop {
                 shared,
                 shown <- new_mutex!(None, "loop_shown"),
                 gate <- Gate::new(),
+                log <- RateLimit::new(),
             }? Error),
             new_mutex!(State::new(), "loop_device"),
         )?;

@@ -96,7 +96,9 @@ impl Reason {
             Self::Busy => {
                 "the backing file is in use as a swap file, or open for writing elsewhere"
             }
-            Self::Unsupported => "the file system of the backing file has no swap files",
+            Self::Unsupported => {
+                "the file system of the backing file has no swap files, or lies on several devices"
+            }
             Self::FileSystem => {
                 "the file system refuses the backing file (compressed, shared, copy-on-write, …)"
             }
@@ -314,17 +316,14 @@ pub(crate) fn pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result {
     let reason = result.err().unwrap_or(Reason::None);
     guard.not_pinned = reason;
     let _ = attrs::update(guard);
-    let number = guard.disk().data().number;
-    match (reason, guard.config().and_then(Binding::pinned)) {
-        (Reason::None, Some(pinned)) => {
-            pr_info!("loop{number}: pinned, {} extents\n", pinned.file.extents());
-            Ok(())
-        }
-        _ => {
-            pr_info!("loop{number}: not pinned: {}\n", reason.text());
-            Err(reason.error())
+    if guard.disk().data().may_log() {
+        let number = guard.disk().data().number;
+        match guard.config().and_then(Binding::pinned) {
+            Some(pinned) => pr_info!("loop{number}: pinned, {} extents\n", pinned.file.extents()),
+            None => pr_info!("loop{number}: not pinned: {}\n", reason.text()),
         }
     }
+    result.map_err(Reason::error)
 }
 
 fn try_pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result<(), Reason> {
@@ -424,5 +423,7 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: Reason) {
     drop(pinned);
     drop(gate);
     let _ = attrs::update(guard);
-    pr_info!("loop{}: not pinned any more\n", disk.data().number);
+    if disk.data().may_log() {
+        pr_info!("loop{}: not pinned any more\n", disk.data().number);
+    }
 }

@@ -10,4 +10,5 @@
 #include "cpu.c"
 #include "fs.c"
 #include "mutex.c"
+#include "ratelimit.c"
 #include "task.c"

@@ -128,7 +128,7 @@ impl SwapFile {
     /// - `EINVAL` if the file is not regular, was not opened for writing, does not consist of whole pages and
     ///   blocks, or is encrypted, verified, journalled, or read past the page cache (DAX); or if the file system
     ///   refuses it, as most do with a line in the log;
-    /// - `EOPNOTSUPP` if the file system has no swap files, or does not say on which device;
+    /// - `EOPNOTSUPP` if the file system has no swap files, or does not say on which one device;
     /// - `EFBIG` if there are too many pages;
     /// - `EBUSY` if it is a swap file already, or somebody else may write to it;
     /// - `ENODATA` if not all of it was written;
@@ -226,6 +226,14 @@ impl SwapFile {
             //
             // SAFETY: It was filled in by the file system.
             if unsafe { rust_helper_swap_has_own_io(&raw const *info) } {
+                return Err(eopnotsupp());
+            }
+            // Where there are several devices some file systems (f2fs) count blocks on from one to the next.
+            //
+            // SAFETY: The file keeps the file system, and that the device.
+            let sectors = unsafe { BlockDevice::from_raw(bdev.as_ptr()) }.sectors();
+            let fits = |extent: &Extent| extent.end.wrapping_add(extent.shift) <= sectors;
+            if !extents.iter().all(fits) {
                 return Err(eopnotsupp());
             }
             // Parts of pages are left out, and those behind them come forward.
