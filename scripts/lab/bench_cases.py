@@ -135,6 +135,9 @@ WORDS = {
 }
 
 
+TITLES = {"device": "block device", "ext4": "ext4 file, direct", "pinned": "pinned ext4 file"}
+
+
 def device_cases():
     """Direct I/O on a block device: the driver alone."""
     backing = Backing("block device", null_blk(1))
@@ -170,6 +173,22 @@ def file_cases():
             yield Case(
                 f"ext4-seq{rw}", f"ext4 file, direct, 128 KiB {WORDS[rw]}, depth 16",
                 INSTRUCTIONS, backing, fio(INSTRUCTIONS, rw, 16, "128k"), PER_IO, ON_FILE,
+            )  # fmt: skip
+
+
+def batch_cases():
+    """Submitted 16 at a time, as servers do: the block layer holds them back, and hands them over together."""
+    for kind, backing, neighbours in (
+        ("device", Backing("block device", null_blk(1)), ON_DEVICE),
+        ("ext4", on_filesystem("ext4"), ON_FILE),
+        ("pinned", on_filesystem("ext4"), ON_BLOCKS),
+    ):
+        for rw in ("randread", "randwrite"):
+            yield Case(
+                f"{kind}-{rw}-batch", f"{TITLES[kind]}, 4 KiB {WORDS[rw]}, depth 64, 16 at a time",
+                INSTRUCTIONS, backing,
+                fio(INSTRUCTIONS, rw, 64, more="--iodepth_batch_submit=16 --iodepth_batch_complete_min=16"),
+                PER_IO, neighbours,
             )  # fmt: skip
 
 
@@ -292,6 +311,8 @@ def management_cases():
 
 CASES = tuple(
     case
-    for group in (device_cases, file_cases, pinned_cases, buffered_cases, sparse_cases, wall_cases, management_cases)
+    for group in (
+        device_cases, file_cases, batch_cases, pinned_cases, buffered_cases, sparse_cases, wall_cases, management_cases,
+    )  # fmt: skip
     for case in group()
 )
