@@ -15,10 +15,7 @@
 
 use crate::{
     abstractions::{
-        block::mq::{
-            impl_has_request_io, may_forward, Op, Request, RequestForwarded, RequestIo,
-            RequestIoDone,
-        },
+        block::mq::{impl_has_request_io, Op, Request, RequestForwarded, RequestIo, RequestIoDone},
         error::eopnotsupp,
         fs::{
             FallocateMode::{self, PunchHole, ZeroRange},
@@ -77,6 +74,15 @@ pub(crate) enum Served {
     Try(Request<Loop>),
     /// It is a write that may block, to be [executed](LoopCmd::execute) after others.
     Write(Request<Loop>),
+}
+
+/// Whether a request may be passed on as a bio by the task that submits it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MayForward {
+    No,
+    /// If the device below need not be waited for.
+    NoWait,
+    Wait,
 }
 
 /// The largest read that is copied out of the page cache by the task that submits it, in bytes. It costs
@@ -161,9 +167,7 @@ impl LoopCmd {
 
     /// Does in `queue_rq` itself what needs neither a filesystem nor waiting. Gives the request back if
     /// there is more to it.
-    ///
-    /// Where others wait behind it (`is_last` is false) nothing is done that may wait.
-    pub(crate) fn serve(mut rq: Request<Loop>, is_last: bool) -> Served {
+    pub(crate) fn serve(mut rq: Request<Loop>, may_forward: MayForward) -> Served {
         let cmd = rq.data().project();
         *cmd.mode = None;
         *cmd.blocking = false;
@@ -184,20 +188,18 @@ impl LoopCmd {
         if op.is_write() && rq.disk().gate.is_closed() {
             return Served::Try(rq);
         }
-        // Where others wait behind it, what is passed on may have to wait for one of them.
         if binding.pinned().is_some() {
-            return match is_last && may_forward() {
-                true => Self::forward_pinned(rq),
-                false => Served::Try(rq),
+            return match may_forward {
+                MayForward::No => Served::Try(rq),
+                _ => Self::forward_pinned(rq, may_forward == MayForward::NoWait),
             };
         }
         if binding.backing.is_block()
             && binding.direct
-            && is_last
-            && may_forward()
+            && may_forward != MayForward::No
             && may_bypass_file(&rq, binding)
         {
-            return match rq.forward() {
+            return match rq.forward(may_forward == MayForward::NoWait) {
                 Ok(()) => Served::Done,
                 Err(rq) => Self::choose(rq),
             };
@@ -230,14 +232,14 @@ impl LoopCmd {
     }
 
     /// Passes a read or write on to the blocks of the backing file, as a bio, in pinned mode.
-    fn forward_pinned(mut rq: Request<Loop>) -> Served {
+    fn forward_pinned(mut rq: Request<Loop>, nowait: bool) -> Served {
         if rq.op() == Op::Write {
             if !pinned(&rq).is_some_and(Pinned::try_begin_write) {
                 return Served::Try(rq);
             }
             *rq.data().project().holds_freeze = true;
         }
-        match rq.forward() {
+        match rq.forward(nowait) {
             Ok(()) => Served::Done,
             Err(mut rq) => {
                 Self::let_freeze(&mut rq);
@@ -337,6 +339,7 @@ impl LoopCmd {
     /// below, does so only if it may `wait`.
     fn start_pinned(mut rq: Request<Loop>, wait: bool) {
         let op = rq.op();
+        Self::set_blocking(&mut rq);
         let (Some(binding), Some(pinned)) = (rq.config(), pinned(&rq)) else {
             return Self::finish(rq, Err(EIO));
         };
@@ -467,7 +470,11 @@ impl RequestForwarded<Loop> for LoopCmd {
                 *rq.data().project().written = true;
                 Self::defer(rq);
             }
-            Err(e) if e == EAGAIN && !blocking => Self::defer(rq),
+            Err(e) if e == EAGAIN && !blocking => match pinned(&rq).is_some() && in_task() {
+                // There it can wait, and with it those behind it, which would have to as well.
+                true => Submitter::enqueue_try(rq),
+                false => Self::defer(rq),
+            },
             // On devices that lie on each other this is called out of another one's.
             result if pinned(&rq).is_some_and(|pinned| !pinned.is_on_bottom()) => {
                 Self::finish_whole(rq, result);

@@ -15,14 +15,14 @@
 use crate::{
     abstractions::{
         block::{
-            mq::{Operations, Request, RequestList},
-            with_plug,
+            mq::{may_forward, Operations, Request, RequestBatch, RequestList},
+            with_inner_plug, with_plug,
         },
         cgroup::{with_memcg, BlkcgScope},
         task::{cond_resched, IoWorkerScope},
     },
     device::{Binding, Loop, LoopDevice, State},
-    loop_cmd::{LoopCmd, Served},
+    loop_cmd::{LoopCmd, MayForward, Served},
 };
 use kernel::{
     impl_has_work, new_spinlock, new_work,
@@ -151,6 +151,29 @@ impl Submitter {
         waiting.writes.kick::<WRITES>(this);
     }
 
+    /// Leaves what the device below had no tag for to the next batch.
+    pub(crate) fn enqueue_try(rq: Request<Loop>) {
+        let this: Arc<Self> = rq.hw_data().into();
+        let mut waiting = this.waiting.lock();
+        waiting.tries.requests.push_back(rq);
+        waiting.tries.kick::<TRIES>(this.as_arc_borrow());
+    }
+
+    /// Leaves requests to works of their hardware queues.
+    fn enqueue_all(mut requests: RequestList<Loop>, lane: impl Fn(&mut Waiting) -> &mut Lane) {
+        while let Some(first) = requests.pop_front() {
+            let this: Arc<Self> = first.hw_data().into();
+            let mut waiting = this.waiting.lock();
+            lane(&mut waiting).requests.push_back(first);
+            while let Some(rq) = requests
+                .pop_front_if(|rq| core::ptr::eq(&raw const *rq.hw_data(), &raw const *this))
+            {
+                lane(&mut waiting).requests.push_back(rq);
+            }
+            Self::kick(this.as_arc_borrow(), &mut waiting);
+        }
+    }
+
     /// Leaves a write that may block to the work for these.
     pub(crate) fn enqueue_write(rq: Request<Loop>) {
         let this: Arc<Self> = rq.hw_data().into();
@@ -264,7 +287,12 @@ impl Operations for Loop {
         if is_last {
             Submitter::kick_held_back(hw);
         }
-        let served = LoopCmd::serve(rq, is_last);
+        // Where others are behind it, what is passed on may have to wait for one of them.
+        let may_forward = match is_last && may_forward() {
+            true => MayForward::Wait,
+            false => MayForward::No,
+        };
+        let served = LoopCmd::serve(rq, may_forward);
         if let Served::Done = served {
             return;
         }
@@ -279,6 +307,21 @@ impl Operations for Loop {
         } else {
             hw.held_back.store(true, Relaxed);
         }
+    }
+
+    fn queue_rqs(batch: RequestBatch<'_, Self>) {
+        let (mut tries, mut writes) = (RequestList::new(), RequestList::new());
+        with_inner_plug(|| {
+            for rq in batch {
+                match LoopCmd::serve(rq, MayForward::NoWait) {
+                    Served::Done => (),
+                    Served::Try(rq) => tries.push_back(rq),
+                    Served::Write(rq) => writes.push_back(rq),
+                }
+            }
+        });
+        Submitter::enqueue_all(tries, |waiting| &mut waiting.tries);
+        Submitter::enqueue_all(writes, |waiting| &mut waiting.writes);
     }
 
     fn commit_rqs(_device: &LoopDevice, hw: ArcBorrow<'_, Submitter>) {

@@ -125,6 +125,33 @@ void rust_helper_submit_bio_nested(struct bio *bio)
 	current->bio_list = outer;
 }
 
+/* What a task was submitting, as abstractions/block/plug.rs has it, too. */
+struct outer_io {
+	struct blk_plug *plug;
+	struct bio_list *bios;
+};
+
+void rust_helper_start_inner_plug(struct blk_plug *plug,
+				  struct outer_io *outer)
+{
+	/* While a time is cached the scheduler expects the plug that has it. */
+	blk_plug_invalidate_ts();
+	barrier();
+	outer->plug = current->plug;
+	outer->bios = current->bio_list;
+	current->plug = NULL;
+	current->bio_list = NULL;
+	blk_start_plug(plug);
+}
+
+void rust_helper_finish_inner_plug(struct blk_plug *plug,
+				   const struct outer_io *outer)
+{
+	blk_finish_plug(plug);
+	current->plug = outer->plug;
+	current->bio_list = outer->bios;
+}
+
 int rust_helper_blkdev_zero_out(struct block_device *bdev, sector_t sector,
 				sector_t sectors)
 {

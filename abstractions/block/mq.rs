@@ -8,6 +8,7 @@
 //!
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
+mod batch;
 mod forward;
 mod operations;
 mod polled;
@@ -16,6 +17,7 @@ mod request_io;
 mod request_list;
 mod tag_set;
 
+pub use batch::RequestBatch;
 pub use forward::{may_forward, ForwardTo, RequestForwarded};
 pub use operations::Operations;
 pub use request::{Op, Request};

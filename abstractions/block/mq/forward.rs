@@ -120,10 +120,11 @@ where
     /// be the lowest one ([`Place::bottom`]), or if there is no memory.
     ///
     /// What was being submitted by the task waits meanwhile, so that the request waits for nothing but that
-    /// device. To be called only if [`may_forward`] says so. May sleep: may be called by
-    /// [`Operations::queue_rq`] only where the tag set is one of
+    /// device: to be called only if [`may_forward`] says so, or with `nowait`, where it fails with `EAGAIN`
+    /// instead of waiting for a tag. May sleep even so: may be called by [`Operations::queue_rq`] and
+    /// [`Operations::queue_rqs`] only where the tag set is one of
     /// [`TagSetFlags::BLOCKING`](super::TagSetFlags::BLOCKING).
-    pub fn forward(self) -> Result<(), Self> {
+    pub fn forward(self, nowait: bool) -> Result<(), Self> {
         let Some(op) = operation(self.op()) else {
             return Err(self);
         };
@@ -138,7 +139,10 @@ where
             return Err(self);
         }
         let flags = self.flags();
-        let nowait = flags & NOWAIT;
+        let nowait = match nowait {
+            true => NOWAIT,
+            false => flags & NOWAIT,
+        };
         let polled = match flags & POLLED {
             POLLED if place.bdev.can_poll() => POLLED,
             _ => 0,

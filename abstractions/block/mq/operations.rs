@@ -6,7 +6,7 @@ use super::{
     super::disk::Private,
     polled::{poll, Polled},
     request::Pdu,
-    Request, TagSet,
+    Request, RequestBatch, TagSet,
 };
 use core::{marker::PhantomData, mem::MaybeUninit, ptr::NonNull};
 use kernel::{bindings, error::from_result, prelude::*, types::ForeignOwnable};
@@ -63,6 +63,15 @@ pub trait Operations: Sized + 'static {
         is_last: bool,
     );
 
+    /// Takes over the requests of a plug that is being emptied, all that it has for this queue, by a task which
+    /// may hold others for other queues in it. So the driver must not wait here for what may depend on
+    /// these, as a tag of another device.
+    ///
+    /// Otherwise the same context as [`queue_rq`].
+    ///
+    /// [`queue_rq`]: Operations::queue_rq
+    fn queue_rqs(batch: RequestBatch<'_, Self>);
+
     /// Starts what [`queue_rq`] held back. The same context as [`queue_rq`].
     ///
     /// [`queue_rq`]: Operations::queue_rq
@@ -116,6 +125,15 @@ impl<T: Operations> VTable<T> {
         let rq = unsafe { Request::start(NonNull::new_unchecked(rq)) };
         T::queue_rq(disk, hw, rq, is_last);
         bindings::BLK_STS_OK as bindings::blk_status_t
+    }
+
+    /// # Safety
+    ///
+    /// Called by blk-mq only, with a list of requests of one queue, made by `OwnedDisk<T>`. What is taken out of
+    /// it belongs to the driver.
+    unsafe extern "C" fn queue_rqs(rqs: *mut bindings::rq_list) {
+        // SAFETY: By the safety requirements; nobody else uses the list meanwhile.
+        T::queue_rqs(unsafe { RequestBatch::new(&mut *rqs) });
     }
 
     /// # Safety
@@ -207,6 +225,7 @@ impl<T: Operations> VTable<T> {
         let () = Self::PDU_FITS;
         bindings::blk_mq_ops {
             queue_rq: Some(Self::queue_rq),
+            queue_rqs: Some(Self::queue_rqs),
             commit_rqs: Some(Self::commit_rqs),
             complete: Some(Self::complete),
             init_hctx: Some(Self::init_hctx),

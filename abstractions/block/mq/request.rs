@@ -98,7 +98,7 @@ impl<T: Operations> Request<T> {
     ///
     /// # Safety
     ///
-    /// `rq` was passed to `queue_rq`, by a disk made by `OwnedDisk<T>`, and not started yet.
+    /// `rq` was passed to `queue_rq` or `queue_rqs`, by a disk made by `OwnedDisk<T>`, and not started yet.
     pub(super) unsafe fn start(rq: NonNull<bindings::request>) -> Self {
         // The barrier pairs with the one in `DiskGuard::take_config`: either that finds this request
         // started, or the configuration is gone here.

@@ -66,6 +66,11 @@ impl<T: Operations> RequestList<T> {
         Some(unsafe { &*core::ptr::from_ref(head).cast() })
     }
 
+    /// Takes the first request, if there is one of which `f` is true.
+    pub fn pop_front_if(&mut self, f: impl FnOnce(&Request<T>) -> bool) -> Option<Request<T>> {
+        self.first().is_some_and(f).then(|| self.pop_front())?
+    }
+
     /// Takes the first request.
     pub fn pop_front(&mut self) -> Option<Request<T>> {
         let rq = self.head?;
