@@ -18,6 +18,7 @@ use crate::{
         block::mq::{impl_has_request_io, Op, Request, RequestForwarded, RequestIo, RequestIoDone},
         error::eopnotsupp,
         fs::{
+            write_access::WriteAccess,
             FallocateMode::{self, PunchHole, ZeroRange},
             FileExt, IoMode,
         },
@@ -52,8 +53,8 @@ pub(crate) struct LoopCmd {
     written: bool,
     /// The work is to complete the request.
     done: bool,
-    /// A write holds off a freeze of the file system, in pinned mode.
-    holds_freeze: bool,
+    /// A write in pinned mode holds off a freeze of the file system.
+    access: Option<WriteAccess>,
     /// From `io_done` to `complete`: how many bytes were done.
     result: Result<u32>,
 }
@@ -160,7 +161,7 @@ impl LoopCmd {
             blocking: false,
             written: false,
             done: false,
-            holds_freeze: false,
+            access: None,
             result: Ok(0),
         })
     }
@@ -173,7 +174,6 @@ impl LoopCmd {
         *cmd.blocking = false;
         *cmd.written = false;
         *cmd.done = false;
-        *cmd.holds_freeze = false;
 
         let op = rq.op();
         let Some(binding) = rq.config() else {
@@ -234,10 +234,10 @@ impl LoopCmd {
     /// Passes a read or write on to the blocks of the backing file, as a bio, in pinned mode.
     fn forward_pinned(mut rq: Request<Loop>, nowait: bool) -> Served {
         if rq.op() == Op::Write {
-            if !pinned(&rq).is_some_and(Pinned::try_begin_write) {
+            let Some(access) = pinned(&rq).and_then(Pinned::try_begin_write) else {
                 return Served::Try(rq);
-            }
-            *rq.data().project().holds_freeze = true;
+            };
+            *rq.data().project().access = Some(access);
         }
         match rq.forward(nowait) {
             Ok(()) => Served::Done,
@@ -250,9 +250,9 @@ impl LoopCmd {
 
     /// The file system may be frozen again, as far as this request is concerned.
     fn let_freeze(rq: &mut Request<Loop>) {
-        if core::mem::take(rq.data().project().holds_freeze) {
+        if let Some(access) = rq.data().project().access.take() {
             if let Some(pinned) = pinned(rq) {
-                pinned.end_write();
+                pinned.end_write(access);
             }
         }
     }
@@ -346,8 +346,8 @@ impl LoopCmd {
         let result = match op {
             Op::Read => return rq.forward_all(),
             Op::Write => match pinned.begin_write(wait) {
-                Ok(()) => {
-                    *rq.data().project().holds_freeze = true;
+                Ok(access) => {
+                    *rq.data().project().access = Some(access);
                     return rq.forward_all();
                 }
                 Err(e) if e == EAGAIN && !wait => return Self::defer(rq),
@@ -355,9 +355,9 @@ impl LoopCmd {
             },
             _ if !wait => return Self::defer(rq),
             Op::Flush => pinned.bdev().flush(),
-            Op::Discard | Op::WriteZeroes => pinned.begin_write(true).and_then(|()| {
+            Op::Discard | Op::WriteZeroes => pinned.begin_write(true).and_then(|access| {
                 let result = file_pos(&rq, binding).and_then(|pos| pinned.zero(pos, rq.bytes()));
-                pinned.end_write();
+                pinned.end_write(access);
                 result
             }),
             Op::Other => Err(EIO),

@@ -23,7 +23,7 @@ use crate::{
         },
         error::{enodata, eopnotsupp},
         fs::{
-            write_access::{check_writable, end_write, start_write, try_start_write},
+            write_access::{check_writable, WriteAccess},
             FileExt, FileKind, Holes, SwapFile,
         },
         task::IoWorkerScope,
@@ -183,10 +183,13 @@ impl Pinned {
         self.file.place(pos, bytes)
     }
 
-    /// Begins a write, if it is known whether the file system lets anything be written, and it is not frozen.
-    /// Neither waits nor calls the file system. True is to be followed by [`end_write`](Self::end_write).
-    pub(crate) fn try_begin_write(&self) -> bool {
-        self.is_known_writable() && try_start_write(&self.backing)
+    /// Begins a write, if it is known that the file system lets something be written, and it is not frozen.
+    /// Neither waits nor calls the file system.
+    pub(crate) fn try_begin_write(&self) -> Option<WriteAccess> {
+        if !self.is_known_writable() {
+            return None;
+        }
+        WriteAccess::try_start(&self.backing)
     }
 
     /// Whether the file system was found to let something be written in this tick or the last one. As soon as
@@ -202,33 +205,26 @@ impl Pinned {
     }
 
     /// Begins a write. Waits while the file system is frozen, if `wait` is set, else fails with `EAGAIN`. Fails
-    /// with what the file system says where it lets nothing be written. Success is to be followed by
-    /// [`end_write`](Self::end_write). May sleep.
-    pub(crate) fn begin_write(&self, wait: bool) -> Result {
-        if wait {
-            start_write(&self.backing);
-        } else if !try_start_write(&self.backing) {
-            return Err(EAGAIN);
-        }
+    /// with what the file system says where it lets nothing be written. May sleep.
+    pub(crate) fn begin_write(&self, wait: bool) -> Result<WriteAccess> {
+        let access = match wait {
+            true => WriteAccess::start(&self.backing),
+            false => WriteAccess::try_start(&self.backing).ok_or(EAGAIN)?,
+        };
         let now = jiffies();
-        if self.writable_at.load(Relaxed) == now {
-            return Ok(());
-        }
-        match check_writable(&self.backing) {
-            Ok(()) => {
-                self.writable_at.store(now, Relaxed);
-                Ok(())
+        if self.writable_at.load(Relaxed) != now {
+            if let Err(e) = check_writable(&self.backing, &access) {
+                self.end_write(access);
+                return Err(e);
             }
-            Err(e) => {
-                self.end_write();
-                Err(e)
-            }
+            self.writable_at.store(now, Relaxed);
         }
+        Ok(access)
     }
 
-    /// Any context.
-    pub(crate) fn end_write(&self) {
-        end_write(&self.backing);
+    /// Ends a write that was begun here. Any context.
+    pub(crate) fn end_write(&self, access: WriteAccess) {
+        access.end(&self.backing);
     }
 
     /// Makes a range of the backing file read as zeroes, block for block: the file system counts on all of

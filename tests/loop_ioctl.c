@@ -36,6 +36,7 @@
  *				aligned, in memory and in the file; 0 if unknown
  *	size BYTES		what BLKGETSIZE64 has to say
  *	ro N			what BLKROGET has to say
+ *	pinned VALUE		writes that to the attribute in sysfs
  *	add-part N OFFSET LENGTH, del-part N	BLKPG, in bytes
  *	ioctl NUMBER ARG	any other
  *	spawn COMMAND		runs a shell command and waits for it
@@ -344,6 +345,29 @@ static long transfer(const struct op *op, bool write)
 	return done < 0 ? done : 0;
 }
 
+/* Opens the attribute of pinned mode, which there may not be. */
+static int open_pinned(int flags)
+{
+	const char *name = strrchr(device, '/');
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/loop/pinned",
+		 name ? name + 1 : device);
+	return open(path, flags | O_CLOEXEC);
+}
+
+static long write_pinned(const char *value)
+{
+	int fd = open_pinned(O_WRONLY);
+	long ret = 0;
+
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		ret = -errno;
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
 static long run(const struct op *op)
 {
 	const char *name = op->name;
@@ -452,6 +476,8 @@ static long run(const struct op *op)
 		}
 		return 0;
 	}
+	if (!strcmp(name, "pinned"))
+		return write_pinned(op_arg(op, 0));
 	if (!strcmp(name, "add-part") || !strcmp(name, "del-part")) {
 		bool add = !strcmp(name, "add-part");
 		struct blkpg_partition part = {
@@ -481,16 +507,24 @@ struct seen {
 	struct loop_info64 info;
 	uint64_t size;
 	int error, read_only, block_size;
+	char pinned[4];
 };
 
 static void look(struct seen *seen)
 {
+	int fd = open_pinned(O_RDONLY);
+
 	memset(seen, 0, sizeof(*seen));
 	if (ioctl(fds[cur], LOOP_GET_STATUS64, &seen->info))
 		seen->error = errno;
 	ioctl(fds[cur], BLKGETSIZE64, &seen->size);
 	ioctl(fds[cur], BLKROGET, &seen->read_only);
 	ioctl(fds[cur], BLKSSZGET, &seen->block_size);
+	if (fd >= 0) {
+		if (read(fd, seen->pinned, sizeof(seen->pinned)) < 0)
+			seen->error = errno;
+		close(fd);
+	}
 }
 
 enum { SUCCEEDED, FAILED, NOTHING_FAILED, WRONG };

@@ -43,3 +43,13 @@ told 1 lo "$DEV" configure "$IMG" flags=$DIRECT_IO , get-status64 flags=0
 detach
 rm "$IMG"
 umounted "$TMP/ramfs"
+
+# Nobody can fill the log with it: it tells 10 times in 5 seconds.
+before=$(dmesg | grep -c "loop$N: .*direct I/O") || true
+SECONDS=0
+for ((i = 0; i < 100; i++)); do
+	lo "$DEV" configure "$NULLB" flags=$DIRECT_IO offset=512 , clr-fd
+	unbound "$DEV"
+done
+lines=$(($(dmesg | grep -c "loop$N: .*direct I/O") - before))
+((lines < 100 && lines <= 10 * (SECONDS / 5 + 2))) || fail "$lines lines in $SECONDS s"

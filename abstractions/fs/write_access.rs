@@ -19,36 +19,50 @@ extern "C" {
 const IOCB_NOWAIT: u32 = 0x8;
 const SB_RDONLY: c_ulong = 0x1;
 
-/// Enters the freeze protection of a file's file system, which [`end_write`] leaves: a freeze waits for that.
-/// Returns false where the file system is frozen.
+/// A hold on a file system: as long as there is one it is not frozen (`sb_start_write()`).
 ///
-/// Any task may leave it, also in an interrupt.
-pub fn try_start_write(file: &File) -> bool {
-    // SAFETY: The file is valid.
-    unsafe { rust_helper_file_start_write_trylock(file.as_ptr()) }
+/// It is given up with [`end`](Self::end), by any task and in any context. One that is dropped holds for good.
+#[must_use = "the file system cannot be frozen before it is ended"]
+pub struct WriteAccess {
+    /// The address of the super block, to be compared.
+    sb: usize,
 }
 
-/// The same, but waits while the file system is frozen. May sleep.
-pub fn start_write(file: &File) {
-    // SAFETY: The file is valid.
-    unsafe { rust_helper_file_start_write(file.as_ptr()) };
+impl WriteAccess {
+    /// Gets hold of a file's file system. Waits while that is frozen. May sleep.
+    pub fn start(file: &File) -> Self {
+        // SAFETY: The file is valid.
+        unsafe { rust_helper_file_start_write(file.as_ptr()) };
+        Self { sb: sb_addr(file) }
+    }
+
+    /// The same, but `None` where it is frozen.
+    pub fn try_start(file: &File) -> Option<Self> {
+        // SAFETY: The file is valid.
+        let started = unsafe { rust_helper_file_start_write_trylock(file.as_ptr()) };
+        started.then(|| Self { sb: sb_addr(file) })
+    }
+
+    /// Gives it up. `file` is one of the same file system. Any context.
+    pub fn end(self, file: &File) {
+        if !kernel::warn_on!(self.sb != sb_addr(file)) {
+            // SAFETY: The file is valid, and keeps its file system mounted.
+            unsafe { rust_helper_file_end_write(file.as_ptr()) };
+        }
+    }
 }
 
-/// Leaves the freeze protection that [`start_write`] or [`try_start_write`] entered. Any context.
-///
-/// To be called once for each of these.
-pub fn end_write(file: &File) {
-    // SAFETY: The file is valid.
-    unsafe { rust_helper_file_end_write(file.as_ptr()) };
+fn sb_addr(file: &File) -> usize {
+    // SAFETY: A file has an inode, and this a super block, for as long as it is open.
+    unsafe { (*(*(*file.as_ptr()).f_mapping).host).i_sb }.addr()
 }
 
 /// Asks the file system whether it lets anything be written: not if it was shut down, or was made read-only,
 /// by somebody or because of an error. Of these states only some can be seen from outside, so this is a write
 /// without waiting that cannot succeed, behind all that a file may have; file systems look at their state first.
 ///
-/// Fails with what the file system says. May sleep for a short lock. In the freeze protection of the file
-/// system.
-pub fn check_writable(file: &File) -> Result {
+/// Fails with what the file system says. May sleep for a short lock.
+pub fn check_writable(file: &File, _access: &WriteAccess) -> Result {
     static NOTHING: [u8; 512] = [0; 512];
 
     let file = file.as_ptr();
