@@ -97,7 +97,7 @@ impl Reason {
                 "the backing file is in use as a swap file, or open for writing elsewhere"
             }
             Self::Unsupported => {
-                "the file system of the backing file has no swap files, or lies on several devices"
+                "the file system of the backing file has no swap files, or does not keep their blocks in place"
             }
             Self::FileSystem => {
                 "the file system refuses the backing file (compressed, shared, copy-on-write, …)"

@@ -34,6 +34,10 @@ PATIENCE=${LOOP_PATIENCE:-1}
 	DIRECT_IO=16
 }
 
+# The filesystems that pinned mode works on.
+# shellcheck disable=SC2034
+PINNABLE=(ext4 xfs btrfs)
+
 TMP=
 MARKS=0
 MARK_UUID=
@@ -447,14 +451,6 @@ fragmented_img()
 	img 0 "$FS/${2:-img}"
 	fallocate -l "$bytes" "$IMG"
 	rm "$FS/filler"
-}
-
-# pinnable: the filesystems with pinned mode that can be made here.
-pinnable()
-{
-	echo ext4 xfs btrfs
-	grep -qw f2fs /proc/filesystems || modprobe -q f2fs || return 0
-	! command -v mkfs.f2fs >/dev/null || echo f2fs
 }
 
 # has_pinned: whether the driver has pinned mode.

@@ -6,7 +6,7 @@
 . ./test_common.sh
 
 need filefrag
-for type in $(pinnable); do
+for type in "${PINNABLE[@]}"; do
 	fs "$type"
 	written_img 8M
 	attach "$IMG" flags=$DIRECT_IO

@@ -12,7 +12,7 @@ dev=${LOOP_SCRATCH_DEV:-}
 	nullb looppin size=320
 	dev=$NULLB
 }
-for type in $(pinnable); do
+for type in "${PINNABLE[@]}"; do
 	io "$dev" fill 7 0 "$size" , fsync
 	LOOP_SCRATCH_DEV=$dev fs "$type"
 	written_img 1M

@@ -18,7 +18,7 @@ try()
 	io -d "$IMG" write 0 4K "$want"
 }
 
-for type in $(pinnable); do
+for type in "${PINNABLE[@]}"; do
 	fs "$type"
 	pinned_img 1M
 	before=$(blocks_of "$IMG")

@@ -5,7 +5,7 @@
 
 . ./test_common.sh
 
-for type in $(pinnable); do
+for type in "${PINNABLE[@]}"; do
 	fs "$type"
 	pinned_img 1M
 	io -d "$DEV" fill 2 0 64K

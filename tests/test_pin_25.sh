@@ -6,7 +6,7 @@
 
 . ./test_common.sh
 
-for type in $(pinnable); do
+for type in "${PINNABLE[@]}"; do
 	nullb "looppin$type" size=320 discard=1
 	LOOP_SCRATCH_DEV=$NULLB fs "$type"
 	sync -f "$FS"

@@ -10,7 +10,7 @@ need fio
 written() { awk '{ print $5 }' "$SYS/stat"; }
 writing() { (($(written) >= before + 1000)); }
 
-for type in $(pinnable); do
+for type in "${PINNABLE[@]}"; do
 	fs "$type"
 	pinned_img 1M
 	before=$(written)

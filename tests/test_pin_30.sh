@@ -12,7 +12,7 @@ soon()
 	wait "${JOBS[-1]}"
 }
 
-for type in $(pinnable); do
+for type in "${PINNABLE[@]}"; do
 	fs "$type"
 	pinned_img 1M
 	io -d "$DEV" fill 2 0 64K

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # After an error of its own journal the filesystem lets nothing be written, also when the disk is good
-# again; reading goes on. (f2fs does so with a stack trace, which would count as a warning.)
+# again; reading goes on.
 
 . ./test_common.sh
 

@@ -17,7 +17,7 @@ stays()
 	io -d "$DEV" check 2 0 64K , check 1 64K 960K
 }
 
-for type in $(pinnable); do
+for type in "${PINNABLE[@]}"; do
 	fs "$type"
 	written_img 1M copy
 	pinned_img 1M

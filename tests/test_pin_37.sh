@@ -25,7 +25,7 @@ grown()
 nullb looppin size=400 discard=1
 nullb loopother size=400
 other=$NULLB
-for type in $(pinnable); do
+for type in "${PINNABLE[@]}"; do
 	LOOP_SCRATCH_DEV=/dev/looppin fs "$type"
 	pinned_img 1M
 	before=$(blocks_of "$IMG")

@@ -119,12 +119,6 @@ impl BlockDevice {
         unsafe { rust_helper_bdev_can_poll(self.0.get()) }
     }
 
-    /// How many sectors of 512 bytes it has (`bdev_nr_sectors()`).
-    pub fn sectors(&self) -> u64 {
-        // SAFETY: By the type invariants; the number may change at any time.
-        unsafe { (&raw const (*self.0.get()).bd_nr_sectors).read_volatile() }
-    }
-
     /// Logical block size in bytes.
     pub fn logical_block_size(&self) -> u32 {
         // SAFETY: By the type invariants.

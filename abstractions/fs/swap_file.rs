@@ -128,7 +128,8 @@ impl SwapFile {
     /// - `EINVAL` if the file is not regular, was not opened for writing, does not consist of whole pages and
     ///   blocks, or is encrypted, verified, journalled, or read past the page cache (DAX); or if the file system
     ///   refuses it, as most do with a line in the log;
-    /// - `EOPNOTSUPP` if the file system has no swap files, or does not say on which one device;
+    /// - `EOPNOTSUPP` if the file system has no swap files, does not say on which device, or does not keep
+    ///   its promise;
     /// - `EFBIG` if there are too many pages;
     /// - `EBUSY` if it is a swap file already, or somebody else may write to it;
     /// - `ENODATA` if not all of it was written;
@@ -144,6 +145,14 @@ impl SwapFile {
         }
         if !file.is_writable() {
             return Err(EINVAL);
+        }
+        // It takes the promise back: for anybody who may read the file (`F2FS_IOC_SET_PIN_FILE`), and by itself
+        // when garbage collection has met the file often enough. And with several devices it counts blocks on
+        // from one to the next.
+        //
+        // SAFETY: The file keeps its file system mounted.
+        if unsafe { (*(*inode(file)).i_sb).s_magic } == bindings::F2FS_SUPER_MAGIC as c_ulong {
+            return Err(eopnotsupp());
         }
         let activate = a_ops(file).swap_activate.ok_or_else(eopnotsupp)?;
         let size = u64::try_from(file.cached_size())?;
@@ -226,14 +235,6 @@ impl SwapFile {
             //
             // SAFETY: It was filled in by the file system.
             if unsafe { rust_helper_swap_has_own_io(&raw const *info) } {
-                return Err(eopnotsupp());
-            }
-            // Where there are several devices some file systems (f2fs) count blocks on from one to the next.
-            //
-            // SAFETY: The file keeps the file system, and that the device.
-            let sectors = unsafe { BlockDevice::from_raw(bdev.as_ptr()) }.sectors();
-            let fits = |extent: &Extent| extent.end.wrapping_add(extent.shift) <= sectors;
-            if !extents.iter().all(fits) {
                 return Err(eopnotsupp());
             }
             // Parts of pages are left out, and those behind them come forward.
