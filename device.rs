@@ -113,9 +113,6 @@ pub(crate) struct Shared {
     /// See [`ChainLock`].
     #[pin]
     pub(crate) chain: Mutex<()>,
-    /// For bios without a reserve.
-    #[pin]
-    bios: BioSet,
     pub(crate) params: DeviceParams,
 }
 
@@ -124,7 +121,6 @@ impl Shared {
         Arc::pin_init(
             try_pin_init!(Self {
                 chain <- new_mutex!((), "loop_chain"),
-                bios <- BioSet::new(1),
                 params,
             }? Error),
             GFP_KERNEL,
@@ -251,7 +247,8 @@ pub(crate) struct Binding {
     waiting_writes: Atomic<i32>,
     /// There is one in pinned mode. Set while there may be requests, taken away while there are none.
     pinned: SetOnce<Pin<KBox<Pinned>>>,
-    shared: Arc<Shared>,
+    /// For bios to the block device that the backing file is, if it was when this was made.
+    bios: Option<Pin<KBox<BioSet>>>,
 }
 
 impl ForwardTo for Binding {
@@ -268,10 +265,10 @@ impl ForwardTo for Binding {
         })
     }
 
-    fn bios(&self) -> &BioSet {
+    fn bios(&self) -> Option<&BioSet> {
         match self.pinned() {
-            Some(pinned) => pinned.bios(),
-            None => &self.shared.bios,
+            Some(pinned) => Some(pinned.bios()),
+            None => self.bios.as_deref(),
         }
     }
 }
@@ -284,8 +281,8 @@ impl AsRef<File> for Binding {
 
 impl Binding {
     fn new(
-        shared: Arc<Shared>,
         backing: BackingFile,
+        bios: Option<Pin<KBox<BioSet>>>,
         offset: i64,
         direct: bool,
         read_only: bool,
@@ -300,7 +297,7 @@ impl Binding {
             untried_writes: Atomic::new(0),
             waiting_writes: Atomic::new(0),
             pinned: SetOnce::new(),
-            shared,
+            bios,
         }
     }
 
@@ -448,6 +445,8 @@ impl Loop {
             nr_poll_queues,
             ..
         } = &shared.params;
+        let flags =
+            TagSetFlags::STACKING | TagSetFlags::BLOCKING | TagSetFlags::NO_SCHED_BY_DEFAULT;
         let mut limits = QueueLimits::new();
         limits.set_max_hw_sectors(MAX_HW_SECTORS);
         let params = DiskParams {
@@ -461,10 +460,11 @@ impl Loop {
                 nr_hw_queues,
                 nr_poll_queues,
                 queue_depth,
-                flags: TagSetFlags::STACKING
-                    | TagSetFlags::BLOCKING
-                    | TagSetFlags::NO_SCHED_BY_DEFAULT
-                    | TagSetFlags::TAG_HCTX_SHARED,
+                // Who does not poll for his requests must not keep the tags from others.
+                flags: match nr_poll_queues {
+                    0 => flags | TagSetFlags::TAG_HCTX_SHARED,
+                    _ => flags,
+                },
             },
             lock_class: static_lock_class!(),
         };
@@ -545,6 +545,11 @@ impl Loop {
         // correctness, so an error is for the one who wrote to see.
         let _ = backing.file().fsync();
         let binding = KBox::new_uninit(GFP_KERNEL)?;
+        // Without memory for one the request goes to the file.
+        let bios = match backing.is_block() {
+            true => Some(KBox::pin_init(BioSet::new(1), GFP_KERNEL)?),
+            false => None,
+        };
         let mut limits = LimitsUpdate::start(disk);
         backing.set_limits(&mut limits, block_size, discard, direct, read_only);
         limits.commit_unconfigured(&guard)?;
@@ -552,13 +557,7 @@ impl Loop {
         backing.bind();
         let mut binding = KBox::write(
             binding,
-            Binding::new(
-                disk.data().shared.clone(),
-                backing,
-                settings.offset,
-                direct,
-                read_only,
-            ),
+            Binding::new(backing, bios, settings.offset, direct, read_only),
         );
         binding.check_direct(disk);
         let sectors = binding

@@ -470,11 +470,14 @@ impl RequestForwarded<Loop> for LoopCmd {
                 *rq.data().project().written = true;
                 Self::defer(rq);
             }
-            Err(e) if e == EAGAIN && !blocking => match pinned(&rq).is_some() && in_task() {
-                // There it can wait, and with it those behind it, which would have to as well.
-                true => Submitter::enqueue_try(rq),
-                false => Self::defer(rq),
-            },
+            // Below it would have to wait, or could not be polled for.
+            Err(e) if (e == EAGAIN || e == eopnotsupp()) && !blocking => {
+                // With others of its kind, which would have to wait as well.
+                if in_task() && pinned(&rq).is_some() && rq.blkcg().is_none() {
+                    return Submitter::enqueue_try(rq);
+                }
+                Self::defer(rq);
+            }
             // On devices that lie on each other this is called out of another one's.
             result if pinned(&rq).is_some_and(|pinned| !pinned.is_on_bottom()) => {
                 Self::finish_whole(rq, result);

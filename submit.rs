@@ -313,7 +313,12 @@ impl Operations for Loop {
         let (mut tries, mut writes) = (RequestList::new(), RequestList::new());
         with_inner_plug(|| {
             for rq in batch {
-                match LoopCmd::serve(rq, MayForward::NoWait) {
+                // A cgroup may have to wait below for what its own task holds in the same plug (io.latency).
+                let may_forward = match rq.blkcg() {
+                    None => MayForward::NoWait,
+                    Some(_) => MayForward::No,
+                };
+                match LoopCmd::serve(rq, may_forward) {
                     Served::Done => (),
                     Served::Try(rq) => tries.push_back(rq),
                     Served::Write(rq) => writes.push_back(rq),

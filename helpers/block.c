@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/blk-integrity.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
@@ -42,9 +43,22 @@ unsigned int rust_helper_bdev_max_bytes(struct block_device *bdev)
 	return queue_max_bytes(bdev_get_queue(bdev));
 }
 
+bool rust_helper_bdev_has_integrity(struct block_device *bdev)
+{
+	return blk_get_integrity(bdev->bd_disk);
+}
+
 bool rust_helper_bdev_can_poll(struct block_device *bdev)
 {
-	return bdev_get_queue(bdev)->limits.features & BLK_FEAT_POLL;
+	struct request_queue *q = bdev_get_queue(bdev);
+	bool can;
+
+	if (!queue_is_mq(q) || !percpu_ref_tryget_live(&q->q_usage_counter))
+		return false;
+	can = (q->limits.features & BLK_FEAT_POLL) &&
+	      q->tag_set->map[HCTX_TYPE_POLL].nr_queues;
+	percpu_ref_put(&q->q_usage_counter);
+	return can;
 }
 
 bool rust_helper_bdev_fua(struct block_device *bdev)

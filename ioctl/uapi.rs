@@ -4,7 +4,7 @@
 //! between the generations of them.
 
 use core::mem::offset_of;
-use kernel::prelude::*;
+use kernel::{pr_warn_once, prelude::*};
 use zerocopy::FromZeros;
 
 pub(crate) const LO_NAME_SIZE: usize = 64;
@@ -208,7 +208,7 @@ impl Settings {
         match info.lo_encrypt_type {
             LO_CRYPT_NONE => (),
             LO_CRYPT_XOR | LO_CRYPT_CRYPTOAPI => {
-                pr_warn!("loop devices do not encrypt; use dm-crypt\n");
+                pr_warn_once!("loop devices do not encrypt; use dm-crypt\n");
                 return Err(EINVAL);
             }
             _ => return Err(EINVAL),

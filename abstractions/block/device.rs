@@ -23,6 +23,7 @@ extern "C" {
     fn rust_helper_bdev_takes_writes(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_max_bytes(bdev: *mut bindings::block_device) -> c_uint;
     fn rust_helper_bdev_can_poll(bdev: *mut bindings::block_device) -> bool;
+    fn rust_helper_bdev_has_integrity(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_fua(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_write_cache(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_is_zoned(bdev: *mut bindings::block_device) -> bool;
@@ -113,10 +114,17 @@ impl BlockDevice {
         unsafe { rust_helper_bdev_max_bytes(self.0.get()) }
     }
 
-    /// Whether bios may ask to end only when they are polled for (`REQ_POLLED`).
+    /// Whether bios may ask to end only when they are polled for (`REQ_POLLED`), as it is now. False for devices
+    /// without requests of their own.
     pub fn can_poll(&self) -> bool {
         // SAFETY: By the type invariants.
         unsafe { rust_helper_bdev_can_poll(self.0.get()) }
+    }
+
+    /// Whether data is sent to it with protection information (`blk_get_integrity()`).
+    pub fn has_integrity(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_bdev_has_integrity(self.0.get()) }
     }
 
     /// Logical block size in bytes.

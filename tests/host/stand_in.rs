@@ -4,7 +4,6 @@
 
 /// `kernel::prelude`
 pub(crate) mod prelude {
-    pub(crate) use crate::pr_warn;
     pub(crate) use core::ffi::{c_char, c_int, CStr};
     pub(crate) use zerocopy::{FromBytes, IntoBytes};
     pub(crate) use zerocopy_derive::{FromBytes, IntoBytes};
@@ -45,9 +44,11 @@ pub(crate) mod prelude {
     }
 }
 
+pub(crate) use crate::pr_warn_once;
+
 /// Messages are of no interest here.
 #[macro_export]
-macro_rules! pr_warn {
+macro_rules! pr_warn_once {
     ($($arg:tt)*) => {
         let _ = format_args!($($arg)*);
     };

@@ -14,7 +14,7 @@ use kernel::{bindings, types::NotThreadSafe};
 /// # Invariants
 ///
 /// `rqs` is the list that was passed to `queue_rqs` of a queue that belongs to an `OwnedDisk<T>`, which has not
-/// returned.
+/// returned. What is in it was not started.
 pub struct RequestBatch<'a, T: Operations> {
     rqs: &'a mut bindings::rq_list,
     _p: PhantomData<T>,

@@ -73,9 +73,9 @@ pub trait ForwardTo {
     /// them as lie next to each other, at least 512. `None` if they cannot be passed on.
     fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>>;
 
-    /// Where bios for that are allocated. For [`Request::forward_all`] it has to have a reserve, which
-    /// no other device uses that this one may lie upon.
-    fn bios(&self) -> &BioSet;
+    /// Where bios for that are allocated, none if nothing can be passed on. For [`Request::forward_all`] it has to
+    /// have a reserve, which no other device uses that this one may lie upon.
+    fn bios(&self) -> Option<&BioSet>;
 }
 
 /// Gets the result of [`Request::forward`] and [`Request::forward_all`]; implemented by the request's private data.
@@ -120,8 +120,10 @@ where
     /// be the lowest one ([`Place::bottom`]), or if there is no memory.
     ///
     /// What was being submitted by the task waits meanwhile, so that the request waits for nothing but that
-    /// device: to be called only if [`may_forward`] says so, or with `nowait`, where it fails with `EAGAIN`
-    /// instead of waiting for a tag. May sleep even so: may be called by [`Operations::queue_rq`] and
+    /// device: to be called only if [`may_forward`] says so; or with `nowait`, where it fails with `EAGAIN`
+    /// instead of waiting for a tag, for a request of the root cgroup, since others may be held back all the
+    /// same (`rq_qos_throttle()`). One that is polled for never waits for a tag; where it cannot be polled for
+    /// it may fail with `EOPNOTSUPP`. May sleep even so: may be called by [`Operations::queue_rq`] and
     /// [`Operations::queue_rqs`] only where the tag set is one of
     /// [`TagSetFlags::BLOCKING`](super::TagSetFlags::BLOCKING).
     pub fn forward(self, nowait: bool) -> Result<(), Self> {
@@ -138,14 +140,20 @@ where
         if place.bytes < bytes || !place.bottom {
             return Err(self);
         }
+        // Its buffers may have to be waited for.
+        if nowait && place.bdev.has_integrity() {
+            return Err(self);
+        }
         let flags = self.flags();
-        let nowait = match nowait {
-            true => NOWAIT,
-            false => flags & NOWAIT,
-        };
         let polled = match flags & POLLED {
             POLLED if place.bdev.can_poll() => POLLED,
             _ => 0,
+        };
+        // The tags that a polled one may have to wait for are perhaps those of others that this task is to
+        // poll for.
+        let nowait = match nowait || polled != 0 {
+            true => NOWAIT,
+            false => flags & NOWAIT,
         };
         // What has to be split is refused.
         if nowait != 0 && bytes > place.bdev.max_bytes() {
@@ -157,7 +165,9 @@ where
         if bio.is_null() || bio != biotail {
             return Err(self);
         }
-        let bios = config.bios().as_ptr();
+        let Some(bios) = config.bios().map(BioSet::as_ptr) else {
+            return Err(self);
+        };
         // Its priority, hints and cgroup come with the clone, its flags are replaced below.
         //
         // SAFETY: The device and the set are kept by the configuration, which the request keeps until it
@@ -242,7 +252,7 @@ where
         pos: i64,
         flags: bindings::blk_opf_t,
     ) -> Result {
-        let bios = config.bios().as_ptr();
+        let bios = config.bios().ok_or(EIO)?.as_ptr();
         // SAFETY: By the safety requirements.
         let bytes = unsafe { (*bio).bi_iter.bi_size };
         let mut done = 0;

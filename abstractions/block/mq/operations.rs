@@ -65,7 +65,7 @@ pub trait Operations: Sized + 'static {
 
     /// Takes over the requests of a plug that is being emptied, all that it has for this queue, by a task which
     /// may hold others for other queues in it. So the driver must not wait here for what may depend on
-    /// these, as a tag of another device.
+    /// these, as a tag of another device, or what a cgroup may have on its way there.
     ///
     /// Otherwise the same context as [`queue_rq`].
     ///
@@ -129,8 +129,8 @@ impl<T: Operations> VTable<T> {
 
     /// # Safety
     ///
-    /// Called by blk-mq only, with a list of requests of one queue, made by `OwnedDisk<T>`. What is taken out of
-    /// it belongs to the driver.
+    /// Called by blk-mq only, with a list of requests of one queue, made by `OwnedDisk<T>`, which were not started.
+    /// What is taken out of it belongs to the driver.
     unsafe extern "C" fn queue_rqs(rqs: *mut bindings::rq_list) {
         // SAFETY: By the safety requirements; nobody else uses the list meanwhile.
         T::queue_rqs(unsafe { RequestBatch::new(&mut *rqs) });

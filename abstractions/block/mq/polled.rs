@@ -11,7 +11,7 @@ use kernel::{
     bindings,
     prelude::*,
     sync::{
-        atomic::{Atomic, Relaxed},
+        atomic::{Atomic, Relaxed, Release},
         rcu,
     },
 };
@@ -29,7 +29,8 @@ impl Polled {
 
     /// To be called before the bio is submitted.
     pub(super) fn set(&self, bio: *mut bindings::bio) {
-        self.0.store(bio, Relaxed);
+        // Who sees the pointer has to see what the bio was set up with. For him the address dependency is enough.
+        self.0.store(bio, Release);
     }
 
     /// To be called before the bio is put.
@@ -42,12 +43,14 @@ impl Polled {
 struct Poll {
     hctx: *mut bindings::blk_mq_hw_ctx,
     iob: *mut bindings::io_comp_batch,
-    /// What the device below said last.
+    /// What the device below said last, below 0 if there was none to ask.
     found: c_int,
 }
 
 /// Looks for completions of what a hardware queue's requests were passed on as; returns how many it found at the
-/// first place where there are some.
+/// first place where there are some. Below 0 where nothing is to be polled for: who waits had better not spin.
+///
+/// It goes through all requests of the tag set; those who poll are few.
 ///
 /// # Safety
 ///
@@ -59,7 +62,7 @@ pub(super) unsafe extern "C" fn poll<T: Operations>(
     let mut poll = Poll {
         hctx,
         iob,
-        found: 0,
+        found: -1,
     };
     // SAFETY: The queue is in use as long as it is polled, and so it has its tag set. `poll` is used only before
     // this returns.
@@ -83,7 +86,7 @@ unsafe extern "C" fn poll_request<T: Operations>(
 ) -> bool {
     // SAFETY: `poll` passes it.
     let poll = unsafe { &mut *poll.cast::<Poll>() };
-    // SAFETY: By the safety requirements; what it is has been set when it was started.
+    // SAFETY: By the safety requirements. It was set when the request got its tag, which it has until this returns.
     if unsafe { (*rq).mq_hctx } != poll.hctx {
         return true;
     }
@@ -95,9 +98,13 @@ unsafe extern "C" fn poll_request<T: Operations>(
     if bio.is_null() {
         return true;
     }
+    // Whoever polls for the request has flushed his plug, or this would do so.
+    //
     // SAFETY: The bio had not been put when the pointer was read, so what is there now is it, or another one, in
-    // whatever state; `bio_poll()` takes that, and finds the device of either, which is released only after
-    // a grace period (see `iocb_bio_iopoll()`).
+    // whatever state. `bio_poll()` takes that, and finds the device of either, which is released only after
+    // a grace period (see `iocb_bio_iopoll()`). It reads the queue's number before the device: the next bio from the
+    // same set goes to the same device. One that the slab has given to another set meanwhile is what
+    // `iocb_bio_iopoll()` does not rule out either.
     poll.found = unsafe { bindings::bio_poll(bio, poll.iob, bindings::BLK_POLL_ONESHOT) };
     poll.found <= 0
 }

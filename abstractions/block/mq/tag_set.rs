@@ -80,6 +80,9 @@ impl<T: Operations> TagSet<T> {
             // INVARIANT: Set up by `blk_mq_alloc_tag_set()`.
             inner <- Opaque::try_ffi_init(move |slot: *mut bindings::blk_mq_tag_set| {
                 let cmd_size = u32::try_from(size_of::<Pdu<T>>())?;
+                if params.nr_hw_queues == 0 {
+                    return Err(EINVAL);
+                }
                 let poll = possible_queues(params.nr_poll_queues);
                 // SAFETY: `slot` is memory for a tag set, for which all zeroes are valid.
                 unsafe {
