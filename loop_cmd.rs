@@ -168,6 +168,7 @@ impl LoopCmd {
 
     /// Does in `queue_rq` itself what needs neither a filesystem nor waiting. Gives the request back if
     /// there is more to it.
+    #[inline(always)] // Nothing is called more often, from two places.
     pub(crate) fn serve(mut rq: Request<Loop>, may_forward: MayForward) -> Served {
         let cmd = rq.data().project();
         *cmd.mode = None;
@@ -232,6 +233,7 @@ impl LoopCmd {
     }
 
     /// Passes a read or write on to the blocks of the backing file, as a bio, in pinned mode.
+    #[inline(always)]
     fn forward_pinned(mut rq: Request<Loop>, nowait: bool) -> Served {
         if rq.op() == Op::Write {
             let Some(access) = pinned(&rq).and_then(Pinned::try_begin_write) else {
@@ -462,6 +464,7 @@ impl RequestIoDone<Loop> for LoopCmd {
 }
 
 impl RequestForwarded<Loop> for LoopCmd {
+    #[inline]
     fn forwarded(mut rq: Request<Loop>, result: Result) {
         Self::let_freeze(&mut rq);
         let blocking = *rq.data().project().blocking;

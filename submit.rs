@@ -7,6 +7,9 @@
 //! locks of its filesystem held. So a request that needs a filesystem changes task. Others don't: direct I/O on
 //! a block device or a pinned file, which goes on as a bio, and small reads that the page cache alone can serve.
 //!
+//! What a task held back in a plug comes in one piece. Bios go on at once then, too, but none waits for a tag of the
+//! device below, which another request in the same plug may have.
+//!
 //! The price of changing task is paid back by batching: a hardware queue's requests are issued together,
 //! under one plug, first all that can be done without waiting. Writes to a file that may have to wait go to a
 //! second task, where they follow each other, and so do in a third one reads of a file that had to wait. What

@@ -353,21 +353,33 @@ unsafe fn set_status<T: Operations>(
 /// # Safety
 ///
 /// Called once by each party, which does not use `rq` afterwards.
+#[inline]
 unsafe fn leave<T>(rq: NonNull<bindings::request>)
 where
     T: Operations,
     T::RequestData: RequestForwarded<T>,
 {
     // SAFETY: The request does not end before all parties have left, and this was set up by `begin`.
-    let forwarding = unsafe { &raw const (*Request::<T>::pdu_ptr(rq.as_ptr())).forwarding };
+    let parties = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).forwarding.parties };
     // Orders what the others did before what the last one does next.
-    //
-    // SAFETY: As above.
-    if unsafe { (*forwarding).parties.fetch_sub(1, Full) } != 1 {
-        return;
+    if parties.fetch_sub(1, Full) == 1 {
+        // SAFETY: All have left.
+        unsafe { end::<T>(rq) };
     }
-    // SAFETY: As above; the others, which may have set the status, have left.
-    let status = unsafe { (*forwarding).status.load(Relaxed) };
+}
+
+/// Gives a request back to its owner, by its private data.
+///
+/// # Safety
+///
+/// Called once, when all parties have left.
+unsafe fn end<T>(rq: NonNull<bindings::request>)
+where
+    T: Operations,
+    T::RequestData: RequestForwarded<T>,
+{
+    // SAFETY: The request has not ended; the others, which may have set the status, have left.
+    let status = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).forwarding.status }.load(Relaxed);
     // SAFETY: No requirements.
     let errno = unsafe { bindings::blk_status_to_errno(status as bindings::blk_status_t) };
     // SAFETY: The ownership of the request was given up for this.
