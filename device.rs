@@ -247,8 +247,17 @@ pub(crate) struct Binding {
     waiting_writes: Atomic<i32>,
     /// There is one in pinned mode. Set while there may be requests, taken away while there are none.
     pinned: SetOnce<Pin<KBox<Pinned>>>,
-    /// For bios to the block device that the backing file is, if it was when this was made.
+    /// For bios to the block device that the backing file is, if it is one.
     bios: Option<Pin<KBox<BioSet>>>,
+}
+
+/// What [`Binding::bios`] is for a backing file. Where there is no memory for a bio its request goes to the file, so
+/// a reserve is of no use.
+fn bios_for(backing: &BackingFile) -> Result<Option<Pin<KBox<BioSet>>>> {
+    match backing.is_block() {
+        true => Ok(Some(KBox::pin_init(BioSet::new(1), GFP_KERNEL)?)),
+        false => Ok(None),
+    }
 }
 
 impl ForwardTo for Binding {
@@ -545,11 +554,7 @@ impl Loop {
         // correctness, so an error is for the one who wrote to see.
         let _ = backing.file().fsync();
         let binding = KBox::new_uninit(GFP_KERNEL)?;
-        // Without memory for one the request goes to the file.
-        let bios = match backing.is_block() {
-            true => Some(KBox::pin_init(BioSet::new(1), GFP_KERNEL)?),
-            false => None,
-        };
+        let bios = bios_for(&backing)?;
         let mut limits = LimitsUpdate::start(disk);
         backing.set_limits(&mut limits, block_size, discard, direct, read_only);
         limits.commit_unconfigured(&guard)?;
@@ -617,7 +622,7 @@ impl Loop {
 
     /// Returns whether partitions are to be looked for.
     fn switch_file(disk: &Disk<Self>, mut backing: BackingFile) -> Result<bool> {
-        let (old, shown, partscan);
+        let (old, old_bios, shown, partscan);
         {
             let chain = match backing.is_loop() {
                 true => Some(ChainLock::take(&disk.data().shared)?),
@@ -634,6 +639,7 @@ impl Loop {
             if backing.sectors(offset, limit) != binding.backing.sectors(offset, limit) {
                 return Err(EINVAL);
             }
+            let bios = bios_for(&backing)?;
             // As when a device is bound.
             let _ = backing.file().fsync();
             partscan = guard.partscan;
@@ -661,12 +667,14 @@ impl Loop {
             binding.backing.unbind();
             backing.bind();
             old = core::mem::replace(&mut binding.backing, backing);
+            old_bios = core::mem::replace(&mut binding.bios, bios);
             binding.check_direct(disk);
             drop(frozen);
             shown = attrs::update(&guard);
         }
         // Under no lock.
         drop(shown);
+        drop(old_bios);
         drop(old);
         // What somebody read in between came from the old file. Under no lock: this may have to wait
         // for the new one.

@@ -253,8 +253,10 @@ impl LoopCmd {
     /// The file system may be frozen again, as far as this request is concerned.
     fn let_freeze(rq: &mut Request<Loop>) {
         if let Some(access) = rq.data().project().access.take() {
-            if let Some(pinned) = pinned(rq) {
-                pinned.end_write(access);
+            match pinned(rq) {
+                Some(pinned) => pinned.end_write(access),
+                // It stays while there are requests.
+                None => _ = kernel::warn_on!(true),
             }
         }
     }
@@ -475,8 +477,9 @@ impl RequestForwarded<Loop> for LoopCmd {
             }
             // Below it would have to wait, or could not be polled for.
             Err(e) if (e == EAGAIN || e == eopnotsupp()) && !blocking => {
-                // With others of its kind, which would have to wait as well.
-                if in_task() && pinned(&rq).is_some() && rq.blkcg().is_none() {
+                // With others of its kind, which would have to wait as well. This is reported by who submitted
+                // it, under no lock.
+                if e == EAGAIN && in_task() && pinned(&rq).is_some() && rq.blkcg().is_none() {
                     return Submitter::enqueue_try(rq);
                 }
                 Self::defer(rq);

@@ -284,7 +284,7 @@ fn check(disk: &Disk<Loop>, binding: &Binding, sparse: Sparse) -> Result<(), Rea
     if let Some(bdev) = file.sb_block_device() {
         check_device(disk, bdev)?;
     }
-    Ok(())
+    SwapFile::check_supported(file).map_err(Reason::from_swap_file)
 }
 
 fn check_device(disk: &Disk<Loop>, bdev: &BlockDevice) -> Result<(), Reason> {

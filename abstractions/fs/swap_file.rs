@@ -146,14 +146,7 @@ impl SwapFile {
         if !file.is_writable() {
             return Err(EINVAL);
         }
-        // It takes the promise back: for anybody who may read the file (`F2FS_IOC_SET_PIN_FILE`), and by itself
-        // when garbage collection has met the file often enough. And with several devices it counts blocks on
-        // from one to the next.
-        //
-        // SAFETY: The file keeps its file system mounted.
-        if unsafe { (*(*inode(file)).i_sb).s_magic } == bindings::F2FS_SUPER_MAGIC as c_ulong {
-            return Err(eopnotsupp());
-        }
+        Self::check_supported(file)?;
         let activate = a_ops(file).swap_activate.ok_or_else(eopnotsupp)?;
         let size = u64::try_from(file.cached_size())?;
         // A part of a block would be written as a whole where the file grows, which is not forbidden.
@@ -180,6 +173,20 @@ impl SwapFile {
         // a crash would take away what is written to the blocks from now on.
         file.fsync()?;
         Ok(this)
+    }
+
+    /// `EOPNOTSUPP` if the file system of a regular file has no swap files, or does not keep its promise.
+    pub fn check_supported(file: &File) -> Result {
+        // f2fs takes it back: for anybody who may read the file (`F2FS_IOC_SET_PIN_FILE`), and by itself
+        // when garbage collection has met the file often enough. And with several devices it counts blocks on
+        // from one to the next.
+        //
+        // SAFETY: The file keeps its file system mounted.
+        let magic = unsafe { (*(*inode(file)).i_sb).s_magic };
+        match a_ops(file).swap_activate {
+            Some(_) if magic != bindings::F2FS_SUPER_MAGIC as c_ulong => Ok(()),
+            _ => Err(eopnotsupp()),
+        }
     }
 
     /// Asks the file system for the blocks of a file that is claimed. Where this fails the file is not

@@ -21,7 +21,8 @@ const SB_RDONLY: c_ulong = 0x1;
 
 /// A hold on a file system: as long as there is one it is not frozen (`sb_start_write()`).
 ///
-/// It is given up with [`end`](Self::end), by any task and in any context. One that is dropped holds for good.
+/// It is given up with [`end`](Self::end), by any task and in any context; until then somebody has to keep a file
+/// of the file system open. One that is dropped holds for good.
 #[must_use = "the file system cannot be frozen before it is ended"]
 pub struct WriteAccess {
     /// The address of the super block, to be compared.
@@ -54,7 +55,7 @@ impl WriteAccess {
 
 fn sb_addr(file: &File) -> usize {
     // SAFETY: A file has an inode, and this a super block, for as long as it is open.
-    unsafe { (*(*(*file.as_ptr()).f_mapping).host).i_sb }.addr()
+    unsafe { (*(*file.as_ptr()).f_inode).i_sb }.addr()
 }
 
 /// Asks the file system whether it lets anything be written: not if it was shut down, or was made read-only,
