@@ -53,7 +53,8 @@ pub(crate) struct LoopCmd {
     written: bool,
     /// The work is to complete the request.
     done: bool,
-    /// A write in pinned mode holds off a freeze of the file system.
+    /// A write in pinned mode holds off a freeze of the file system, from when it is begun until it was passed on
+    /// and done, or is given back.
     access: Option<WriteAccess>,
     /// From `io_done` to `complete`: how many bytes were done.
     result: Result<u32>,
@@ -343,6 +344,7 @@ impl LoopCmd {
     /// below, does so only if it may `wait`.
     fn start_pinned(mut rq: Request<Loop>, wait: bool) {
         let op = rq.op();
+        // What is passed on here waits for what it needs: nothing below may say `EAGAIN`.
         Self::set_blocking(&mut rq);
         let (Some(binding), Some(pinned)) = (rq.config(), pinned(&rq)) else {
             return Self::finish(rq, Err(EIO));
