@@ -16,6 +16,12 @@ CONFIG = os.path.join(HERE, "lab/debug.config")
 RECIPE = 1
 
 
+def options():
+    """The lines of the configuration that are no comments, and no reason to build it again."""
+    with open(CONFIG) as file:
+        return [line for line in file.read().splitlines() if line.startswith(("CONFIG_", "# CONFIG_"))]
+
+
 class DebugKernel(kernel.Kernel):
     """As a stock kernel, of the same series and version; `series` tells them apart."""
 
@@ -31,8 +37,7 @@ class DebugKernel(kernel.Kernel):
         self.clang = clang.Clang().get()
         self.series = f"{series}-debug"
         self.name = f"kernel-{self.series}"
-        with open(CONFIG) as file:
-            self.key = cache.recipe_key(RECIPE, self.stock.key, self.stock.release, self.clang.key, file.read())
+        self.key = cache.recipe_key(RECIPE, self.stock.key, self.stock.release, self.clang.key, *options())
 
     @property
     def source(self):
@@ -67,11 +72,9 @@ class DebugKernel(kernel.Kernel):
         """Kconfig drops what it cannot have without a word."""
         with open(os.path.join(self.kdir, ".config")) as file:
             got = set(file.read().splitlines())
-        with open(CONFIG) as file:
-            wanted = [line for line in file.read().splitlines() if line.startswith(("CONFIG_", "# CONFIG_"))]
         # "is not set" is not said of what is not even offered.
         missing = [
-            line for line in wanted
+            line for line in options()
             if line not in got and not (line.endswith(" is not set") and f"{line.split()[1]}=y" not in got)
         ]  # fmt: skip
         if missing:
