@@ -103,10 +103,25 @@ static struct bio *clone_bio(struct block_device *bdev, struct bio *bio,
 	return clone;
 }
 
-struct bio *rust_helper_bio_clone_nowait(struct block_device *bdev,
-					 struct bio *bio, struct bio_set *bs)
+/*
+ * The same in memory of the caller's. Returns false where the clone needs more
+ * memory (encryption, integrity), and there is none.
+ *
+ * Merging was tried where @bio was submitted. To try it again is worth its while
+ * only for a scheduler, which sees what comes from others, too.
+ */
+bool rust_helper_bio_init_clone(struct bio *clone, struct block_device *bdev,
+				struct bio *bio, blk_opf_t opf)
 {
-	return clone_bio(bdev, bio, GFP_NOWAIT | __GFP_NOWARN, bs);
+	if (bio_init_clone(NULL, clone, bio, GFP_NOWAIT | __GFP_NOWARN))
+		return false;
+	clone->bi_io_vec = bio->bi_io_vec;
+	clone->bi_opf = opf;
+	if (!READ_ONCE(bdev_get_queue(bdev)->elevator))
+		clone->bi_opf |= REQ_NOMERGE;
+	clone->bi_bdev = bdev;
+	bio_clone_blkg_association(clone, bio);
+	return true;
 }
 
 /* Waits for memory, of which the reserve of @bs is enough. */

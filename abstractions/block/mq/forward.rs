@@ -17,11 +17,12 @@ use kernel::{
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 unsafe extern "C" {
-    fn rust_helper_bio_clone_nowait(
+    fn rust_helper_bio_init_clone(
+        clone: *mut bindings::bio,
         bdev: *mut bindings::block_device,
         bio: *mut bindings::bio,
-        bios: *mut bindings::bio_set,
-    ) -> *mut bindings::bio;
+        opf: bindings::blk_opf_t,
+    ) -> bool;
     fn rust_helper_bio_clone_part(
         bdev: *mut bindings::block_device,
         bio: *mut bindings::bio,
@@ -73,8 +74,8 @@ pub trait ForwardTo {
     /// them as lie next to each other, at least 512. `None` if they cannot be passed on.
     fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>>;
 
-    /// Where bios for that are allocated, none if nothing can be passed on. For [`Request::forward_all`] it has to
-    /// have a reserve, which no other device uses that this one may lie upon.
+    /// Where [`Request::forward_all`] allocates bios, none if it cannot be called. It has to have a reserve, which no
+    /// other device uses that this one may lie upon.
     fn bios(&self) -> Option<&BioSet>;
 }
 
@@ -116,8 +117,8 @@ where
     /// [`RequestForwarded::forwarded`] is called once, perhaps before this returns.
     ///
     /// Gives the request back if it is neither read nor write, consists of several bios, does not lie
-    /// in one place, must not wait although it is larger than the device takes, if the device is not known to
-    /// be the lowest one ([`Place::bottom`]), or if there is no memory.
+    /// in one place, must not wait although it is larger than the device takes, or if the device is not known to
+    /// be the lowest one ([`Place::bottom`]). The bio is a part of the request, and needs no memory.
     ///
     /// What was being submitted by the task waits meanwhile, so that the request waits for nothing but that
     /// device: to be called only if [`may_forward`] says so; or with `nowait`, where it fails with `EAGAIN`
@@ -165,18 +166,19 @@ where
         if bio.is_null() || bio != biotail {
             return Err(self);
         }
-        let Some(bios) = config.bios().map(BioSet::as_ptr) else {
-            return Err(self);
-        };
-        // Its priority, hints and cgroup come with the clone, its flags are replaced below.
+        let opf = op | nowait | polled | (flags & KEPT);
+        let pdu = Self::pdu_ptr(rq);
+        // SAFETY: What is behind the request is ours. Nobody uses the bio: it was `forwarded` before the request
+        // that it was a part of the last time had ended.
+        let clone = unsafe { &raw mut (*pdu).bio }.cast();
+        // Its priority, hints and cgroup come with the clone.
         //
-        // SAFETY: The device and the set are kept by the configuration, which the request keeps until it
-        // ends. The bio is the request's, and so are its segments, which the clone shares. It is put in
-        // `forwarded`, before the request ends.
-        let clone = unsafe { rust_helper_bio_clone_nowait(place.bdev.as_ptr(), bio, bios) };
-        let Some(clone) = NonNull::new(clone) else {
+        // SAFETY: The device is kept by the configuration, which the request keeps until it ends. The bio is the
+        // request's, and so are its segments, which the clone shares. It is done with in `forwarded`, before the
+        // request ends.
+        if !unsafe { rust_helper_bio_init_clone(clone, place.bdev.as_ptr(), bio, opf) } {
             return Err(self);
-        };
+        }
         let sector = place.sector;
         let rq = self.into_raw();
         // One for this function, one for the bio.
@@ -184,11 +186,11 @@ where
         // SAFETY: The clone is ours until it is submitted. `forwarded` gets the ownership of the request,
         // which was given up above.
         unsafe {
-            prepare::<T>(clone, rq, op | nowait | polled | (flags & KEPT), sector);
+            prepare(clone, rq, sector, forwarded::<T>);
             if polled != 0 {
-                (*Self::pdu_ptr(rq.as_ptr())).polled.set(clone.as_ptr());
+                (*pdu).polled.set();
             }
-            rust_helper_submit_bio_nested(clone.as_ptr());
+            rust_helper_submit_bio_nested(clone);
         }
         // SAFETY: This is the party of the submitter.
         unsafe { leave::<T>(rq) };
@@ -276,15 +278,20 @@ where
                     u64::from(part >> bindings::SECTOR_SHIFT),
                 )
             };
-            let clone = NonNull::new(clone).ok_or(ENOMEM)?;
+            if clone.is_null() {
+                return Err(ENOMEM);
+            }
             // SAFETY: The request has not ended. The bio is a party of its own.
             unsafe {
                 (*Self::pdu_ptr(rq.as_ptr()))
                     .forwarding
                     .parties
                     .fetch_add(1, Relaxed);
-                prepare::<T>(clone, rq, flags, place.sector);
-                bindings::submit_bio_noacct(clone.as_ptr());
+                // That says where it was allocated.
+                let cached = (*clone).bi_opf & ALLOC_CACHE;
+                (*clone).bi_opf = flags | cached;
+                prepare(clone, rq, place.sector, part_forwarded::<T>);
+                bindings::submit_bio_noacct(clone);
             }
             done += part;
         }
@@ -308,24 +315,17 @@ fn begin<T: Operations>(rq: NonNull<bindings::request>, parties: i32) {
 /// # Safety
 ///
 /// The clone is the caller's, and a party of the request's forwarding.
-unsafe fn prepare<T>(
-    clone: NonNull<bindings::bio>,
+unsafe fn prepare(
+    clone: *mut bindings::bio,
     rq: NonNull<bindings::request>,
-    flags: bindings::blk_opf_t,
     sector: u64,
-) where
-    T: Operations,
-    T::RequestData: RequestForwarded<T>,
-{
-    let clone = clone.as_ptr();
+    end_io: unsafe extern "C" fn(*mut bindings::bio),
+) {
     // SAFETY: By the safety requirements.
     unsafe {
-        // That says where it was allocated.
-        let cached = (*clone).bi_opf & ALLOC_CACHE;
-        (*clone).bi_opf = flags | cached;
         (*clone).bi_iter.bi_sector = sector;
         (*clone).bi_private = rq.as_ptr().cast();
-        (*clone).bi_end_io = Some(forwarded::<T>);
+        (*clone).bi_end_io = Some(end_io);
     }
 }
 
@@ -380,29 +380,59 @@ where
 {
     // SAFETY: The request has not ended; the others, which may have set the status, have left.
     let status = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).forwarding.status }.load(Relaxed);
-    // SAFETY: No requirements.
-    let errno = unsafe { bindings::blk_status_to_errno(status as bindings::blk_status_t) };
+    let result = match status as bindings::blk_status_t {
+        0 => Ok(()),
+        // SAFETY: No requirements.
+        status => to_result(unsafe { bindings::blk_status_to_errno(status) }),
+    };
     // SAFETY: The ownership of the request was given up for this.
-    T::RequestData::forwarded(unsafe { Request::from_raw(rq) }, to_result(errno));
+    T::RequestData::forwarded(unsafe { Request::from_raw(rq) }, result);
 }
 
 /// # Safety
 ///
-/// Called by the block layer only, once, for a bio made by [`Request::forward`] or
-/// [`Request::forward_all`].
+/// Called by the block layer only, once, for a bio made by [`Request::forward`].
 unsafe extern "C" fn forwarded<T>(bio: *mut bindings::bio)
 where
     T: Operations,
     T::RequestData: RequestForwarded<T>,
 {
-    // SAFETY: `prepare` stored the request there.
-    let rq = unsafe { NonNull::new_unchecked((*bio).bi_private.cast::<bindings::request>()) };
-    // SAFETY: The request has not ended, since this party has not left.
-    unsafe { set_status::<T>(rq, (*bio).bi_status) };
+    // SAFETY: `prepare` stored the request there. It has not ended, since this party has not left.
+    let rq = unsafe { bio_ended::<T>(bio) };
     // SAFETY: As above.
     unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).polled }.clear();
+    // SAFETY: It was set up by `bio_init_clone()`, and ended here.
+    unsafe { bindings::bio_uninit(bio) };
+    // SAFETY: This is the party of the bio.
+    unsafe { leave::<T>(rq) };
+}
+
+/// # Safety
+///
+/// Called by the block layer only, once, for a bio made by [`Request::forward_all`].
+unsafe extern "C" fn part_forwarded<T>(bio: *mut bindings::bio)
+where
+    T: Operations,
+    T::RequestData: RequestForwarded<T>,
+{
+    // SAFETY: `prepare` stored the request there. It has not ended, since this party has not left.
+    let rq = unsafe { bio_ended::<T>(bio) };
     // SAFETY: This puts the only reference, and nobody uses the bio afterwards.
     unsafe { bindings::bio_put(bio) };
     // SAFETY: This is the party of the bio.
     unsafe { leave::<T>(rq) };
+}
+
+/// Notes how a bio fared; returns the request that it belongs to.
+///
+/// # Safety
+///
+/// `prepare` got the bio, and that request, which has not ended.
+#[inline]
+unsafe fn bio_ended<T: Operations>(bio: *mut bindings::bio) -> NonNull<bindings::request> {
+    // SAFETY: `prepare` stored a pointer that is not null.
+    let rq = unsafe { NonNull::new_unchecked((*bio).bi_private.cast::<bindings::request>()) };
+    // SAFETY: By the safety requirements; the bio's party has not left.
+    unsafe { set_status::<T>(rq, (*bio).bi_status) };
+    rq
 }

@@ -6,36 +6,31 @@
 //! What went another way ends by itself.
 
 use super::{Operations, Request};
-use core::ptr::null_mut;
 use kernel::{
     bindings,
     prelude::*,
     sync::{
-        atomic::{Atomic, Relaxed, Release},
+        atomic::{Acquire, Atomic, Relaxed, Release},
         rcu,
     },
 };
 
-/// The bio that a request was passed on as, if it ends only when somebody polls for it.
-///
-/// The bio comes from a `bio_set` with a cache for each CPU, whose memory may become another bio at any time, but
-/// nothing else within an RCU grace period (`SLAB_TYPESAFE_BY_RCU`).
-pub(super) struct Polled(Atomic<*mut bindings::bio>);
+/// Whether a request was passed on as a bio that ends only when somebody polls for it.
+pub(super) struct Polled(Atomic<bool>);
 
 impl Polled {
     pub(super) const fn new() -> Self {
-        Self(Atomic::new(null_mut()))
+        Self(Atomic::new(false))
     }
 
-    /// To be called before the bio is submitted.
-    pub(super) fn set(&self, bio: *mut bindings::bio) {
-        // Who sees the pointer has to see what the bio was set up with. For him the address dependency is enough.
-        self.0.store(bio, Release);
+    /// To be called when the bio was set up, before it is submitted.
+    pub(super) fn set(&self) {
+        self.0.store(true, Release);
     }
 
-    /// To be called before the bio is put.
+    /// To be called when the bio has ended, before the request does.
     pub(super) fn clear(&self) {
-        self.0.store(null_mut(), Relaxed);
+        self.0.store(false, Relaxed);
     }
 }
 
@@ -91,20 +86,24 @@ unsafe extern "C" fn poll_request<T: Operations>(
         return true;
     }
     let _rcu = rcu::read_lock();
+    let pdu = Request::<T>::pdu_ptr(rq);
+    // After that the bio is seen as it was set up.
+    //
     // SAFETY: As above; `init_request` set it up.
-    let bio = unsafe { &(*Request::<T>::pdu_ptr(rq)).polled }
-        .0
-        .load(Relaxed);
-    if bio.is_null() {
+    if !unsafe { &(*pdu).polled }.0.load(Acquire) {
         return true;
     }
     // Whoever polls for the request has flushed his plug, or this would do so.
     //
-    // SAFETY: The bio had not been put when the pointer was read, so what is there now is it, or another one, in
-    // whatever state. `bio_poll()` takes that, and finds the device of either, which is released only after
-    // a grace period (see `iocb_bio_iopoll()`). It reads the queue's number before the device: the next bio from the
-    // same set goes to the same device. One that the slab has given to another set meanwhile is what
-    // `iocb_bio_iopoll()` does not rule out either.
-    poll.found = unsafe { bindings::bio_poll(bio, poll.iob, bindings::BLK_POLL_ONESHOT) };
+    // SAFETY: The bio was submitted, or is about to be. It may end, but is not set up again before this returns, since
+    // that is done for another request. It keeps its device, which had not been let go when `polled` was read, and so
+    // is released only after a grace period.
+    poll.found = unsafe {
+        bindings::bio_poll(
+            (&raw mut (*pdu).bio).cast(),
+            poll.iob,
+            bindings::BLK_POLL_ONESHOT,
+        )
+    };
     poll.found <= 0
 }

@@ -16,7 +16,7 @@ use kernel::{
     bindings,
     prelude::*,
     sync::aref::ARef,
-    types::ForeignOwnable,
+    types::{ForeignOwnable, Opaque},
     workqueue::{HasWork, RawWorkItem, Work, WorkItem, WorkItemPointer},
 };
 
@@ -89,6 +89,8 @@ pub(super) struct Pdu<T: Operations> {
     config: *const T::Config,
     /// For [`Request::forward`].
     pub(super) forwarding: Forwarding,
+    /// The same: what the request is passed on as.
+    pub(super) bio: Opaque<bindings::bio>,
     /// The same; it is there from the beginning to the end.
     pub(super) polled: Polled,
 }
