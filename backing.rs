@@ -5,7 +5,7 @@
 use crate::{
     abstractions::{
         block::{disk::Disk, limits::QueueLimits, BlockDevice},
-        fs::{FileExt, FileKind, NoFsRecursion, StatMask},
+        fs::{FileBlockDevice, FileExt, FileKind, NoFsRecursion, StatMask},
         sync::LockKillable,
     },
     device::{Loop, Phase, Shared},
@@ -42,7 +42,7 @@ pub(crate) struct BackingFile {
     file: ARef<File>,
     dio_align: DioAlign,
     nowait: bool,
-    block: bool,
+    block: Option<FileBlockDevice>,
     /// It is a block device below which there is no other.
     bottom: bool,
     /// There while the file is bound.
@@ -57,11 +57,12 @@ impl BackingFile {
         if !file.has_read_iter() || (file.is_writable() && !file.has_write_iter()) {
             return Err(EINVAL);
         }
+        let block = FileBlockDevice::of(&file);
         Ok(Self {
             dio_align: dio_align(&file),
             nowait: file.can_nowait(),
-            block: matches!(file.kind(), FileKind::Block(_)),
-            bottom: matches!(file.kind(), FileKind::Block(bdev) if bdev.is_bottom()),
+            bottom: block.as_ref().is_some_and(|bdev| bdev.is_bottom()),
+            block,
             no_recursion: None,
             file,
         })
@@ -102,17 +103,14 @@ impl BackingFile {
         if bytes <= 4096 {
             return true;
         }
-        let device = match self.file.kind() {
-            FileKind::Block(bdev) => Some(bdev),
-            _ => self.file.sb_block_device(),
-        };
+        let device = self.block_device().or_else(|| self.file.sb_block_device());
         device.is_none_or(|bdev| bytes <= bdev.max_bytes())
     }
 
     /// Whether a buffered read can be tried without waiting. On a block device it waits for the lock of
     /// the inode all the same.
     pub(crate) fn can_try_buffered(&self) -> bool {
-        self.nowait && !self.block
+        self.nowait && !self.is_block()
     }
 
     /// Whether a read takes what is in the page cache as it is.
@@ -122,18 +120,12 @@ impl BackingFile {
 
     /// The file, if it is a block device.
     pub(crate) fn block_device(&self) -> Option<&BlockDevice> {
-        if !self.block {
-            return None;
-        }
-        match self.file.kind() {
-            FileKind::Block(bdev) => Some(bdev),
-            _ => None,
-        }
+        self.block.as_deref()
     }
 
     /// Whether the file is a block device.
     pub(crate) fn is_block(&self) -> bool {
-        self.block
+        self.block.is_some()
     }
 
     /// Whether the file is a block device below which there is no other.
@@ -167,10 +159,10 @@ impl BackingFile {
     /// Capacity in sectors of a device that begins `offset` bytes into the file, and has at most
     /// `limit` bytes unless that is 0. May sleep.
     pub(crate) fn sectors(&self, offset: i64, limit: i64) -> u64 {
-        let size = match self.file.kind() {
-            FileKind::Block(_) => self.file.cached_size(),
+        let size = match self.block_device() {
+            Some(_) => self.file.cached_size(),
             // What the file system knows may be newer than what the inode says.
-            _ => match self.file.stat(StatMask::Size) {
+            None => match self.file.stat(StatMask::Size) {
                 Ok(stat) => stat.size(),
                 Err(_) => return 0,
             },
@@ -182,9 +174,9 @@ impl BackingFile {
 
     /// How requests without data are limited. May sleep.
     pub(crate) fn discard_limits(&self) -> DiscardLimits {
-        match self.file.kind() {
+        match self.block_device() {
             // A discard punches a hole, which on a block device writes zeroes.
-            FileKind::Block(bdev) => DiscardLimits {
+            Some(bdev) => DiscardLimits {
                 sectors: bdev.write_zeroes_sectors(),
                 granularity: bdev.discard_granularity(),
             },
@@ -208,13 +200,10 @@ impl BackingFile {
         direct: bool,
         read_only: bool,
     ) {
-        let rotational = match self.file.kind() {
-            FileKind::Block(bdev) => bdev.is_rotational(),
-            _ => self
-                .file
-                .sb_block_device()
-                .is_some_and(|bdev| bdev.is_rotational()),
-        };
+        let rotational = self
+            .block_device()
+            .or_else(|| self.file.sb_block_device())
+            .is_some_and(|bdev| bdev.is_rotational());
         let granularity = if discard.sectors > 0 {
             discard.granularity
         } else {

@@ -247,27 +247,17 @@ pub(crate) struct Binding {
     waiting_writes: Atomic<i32>,
     /// There is one in pinned mode. Set while there may be requests, taken away while there are none.
     pinned: SetOnce<Pin<KBox<Pinned>>>,
-    /// For bios to the block device that the backing file is, if it is one.
-    bios: Option<Pin<KBox<BioSet>>>,
-}
-
-/// What [`Binding::bios`] is for a backing file. Where there is no memory for a bio its request goes to the file, so
-/// a reserve is of no use.
-fn bios_for(backing: &BackingFile) -> Result<Option<Pin<KBox<BioSet>>>> {
-    match backing.is_block() {
-        true => Ok(Some(KBox::pin_init(BioSet::new(1), GFP_KERNEL)?)),
-        false => Ok(None),
-    }
 }
 
 impl ForwardTo for Binding {
+    #[inline(always)] // Called for each request, from one place but for rare ones.
     fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>> {
         let pos = pos.checked_add(self.offset)?;
-        if let Some(pinned) = self.pinned() {
-            return pinned.place(pos, bytes);
-        }
+        let Some(bdev) = self.backing.block_device() else {
+            return self.pinned()?.place(pos, bytes);
+        };
         Some(Place {
-            bdev: self.backing.block_device()?,
+            bdev,
             sector: u64::try_from(pos).ok()? / u64::from(SECTOR_SIZE),
             bytes,
             bottom: self.backing.is_on_bottom(),
@@ -275,10 +265,7 @@ impl ForwardTo for Binding {
     }
 
     fn bios(&self) -> Option<&BioSet> {
-        match self.pinned() {
-            Some(pinned) => Some(pinned.bios()),
-            None => self.bios.as_deref(),
-        }
+        self.pinned().map(Pinned::bios)
     }
 }
 
@@ -289,13 +276,7 @@ impl AsRef<File> for Binding {
 }
 
 impl Binding {
-    fn new(
-        backing: BackingFile,
-        bios: Option<Pin<KBox<BioSet>>>,
-        offset: i64,
-        direct: bool,
-        read_only: bool,
-    ) -> Self {
+    fn new(backing: BackingFile, offset: i64, direct: bool, read_only: bool) -> Self {
         Self {
             backing,
             offset,
@@ -306,13 +287,17 @@ impl Binding {
             untried_writes: Atomic::new(0),
             waiting_writes: Atomic::new(0),
             pinned: SetOnce::new(),
-            bios,
         }
     }
 
     /// The backing file's fixed blocks, in pinned mode.
     pub(crate) fn pinned(&self) -> Option<&Pinned> {
         self.pinned.as_ref().map(|pinned| &**pinned)
+    }
+
+    /// Whether below the device that requests are passed on to there is no other.
+    pub(crate) fn is_on_bottom(&self) -> bool {
+        self.backing.is_on_bottom() || self.pinned().is_some_and(Pinned::is_on_bottom)
     }
 
     /// Begins pinned mode, with the gate closed. There must be none yet.
@@ -554,7 +539,6 @@ impl Loop {
         // correctness, so an error is for the one who wrote to see.
         let _ = backing.file().fsync();
         let binding = KBox::new_uninit(GFP_KERNEL)?;
-        let bios = bios_for(&backing)?;
         let mut limits = LimitsUpdate::start(disk);
         backing.set_limits(&mut limits, block_size, discard, direct, read_only);
         limits.commit_unconfigured(&guard)?;
@@ -562,7 +546,7 @@ impl Loop {
         backing.bind();
         let mut binding = KBox::write(
             binding,
-            Binding::new(backing, bios, settings.offset, direct, read_only),
+            Binding::new(backing, settings.offset, direct, read_only),
         );
         binding.check_direct(disk);
         let sectors = binding
@@ -622,7 +606,7 @@ impl Loop {
 
     /// Returns whether partitions are to be looked for.
     fn switch_file(disk: &Disk<Self>, mut backing: BackingFile) -> Result<bool> {
-        let (old, old_bios, shown, partscan);
+        let (old, shown, partscan);
         {
             let chain = match backing.is_loop() {
                 true => Some(ChainLock::take(&disk.data().shared)?),
@@ -639,7 +623,6 @@ impl Loop {
             if backing.sectors(offset, limit) != binding.backing.sectors(offset, limit) {
                 return Err(EINVAL);
             }
-            let bios = bios_for(&backing)?;
             // As when a device is bound.
             let _ = backing.file().fsync();
             partscan = guard.partscan;
@@ -667,14 +650,12 @@ impl Loop {
             binding.backing.unbind();
             backing.bind();
             old = core::mem::replace(&mut binding.backing, backing);
-            old_bios = core::mem::replace(&mut binding.bios, bios);
             binding.check_direct(disk);
             drop(frozen);
             shown = attrs::update(&guard);
         }
         // Under no lock.
         drop(shown);
-        drop(old_bios);
         drop(old);
         // What somebody read in between came from the old file. Under no lock: this may have to wait
         // for the new one.

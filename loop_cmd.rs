@@ -114,6 +114,7 @@ fn mode_to_try(rq: &Request<Loop>, binding: &Binding) -> Option<IoMode> {
 }
 
 /// Whether bios to the block device that the backing file is would do what direct I/O on the file does.
+#[inline]
 fn may_bypass_file(rq: &Request<Loop>, binding: &Binding) -> bool {
     let Some(bdev) = binding.backing.block_device() else {
         return false;
@@ -136,10 +137,10 @@ fn may_bypass_file(rq: &Request<Loop>, binding: &Binding) -> bool {
 /// Whether the block device that the backing file is has a part of a request in its page cache.
 fn is_cached(rq: &Request<Loop>) -> bool {
     rq.config().is_some_and(|binding| {
-        match (binding.backing.block_device(), file_pos(rq, binding)) {
-            (Some(bdev), Ok(pos)) => !bdev.is_uncached(pos, rq.bytes()),
-            _ => false,
-        }
+        let Some(bdev) = binding.backing.block_device() else {
+            return false;
+        };
+        file_pos(rq, binding).is_ok_and(|pos| !bdev.is_uncached(pos, rq.bytes()))
     })
 }
 
@@ -190,20 +191,29 @@ impl LoopCmd {
         if op.is_write() && rq.disk().gate.is_closed() {
             return Served::Try(rq);
         }
-        if binding.pinned().is_some() {
-            return match may_forward {
-                MayForward::No => Served::Try(rq),
-                _ => Self::forward_pinned(rq, may_forward == MayForward::NoWait),
-            };
-        }
-        if binding.backing.is_block()
-            && binding.direct
-            && may_forward != MayForward::No
-            && may_bypass_file(&rq, binding)
-        {
+        if binding.backing.is_block() {
+            if binding.direct && may_forward != MayForward::No && may_bypass_file(&rq, binding) {
+                return match rq.forward(may_forward == MayForward::NoWait) {
+                    Ok(()) => Served::Done,
+                    Err(rq) => Self::choose(rq),
+                };
+            }
+        } else if let Some(pinned) = binding.pinned() {
+            if may_forward == MayForward::No {
+                return Served::Try(rq);
+            }
+            if op == Op::Write {
+                let Some(access) = pinned.try_begin_write() else {
+                    return Served::Try(rq);
+                };
+                *rq.data().project().access = Some(access);
+            }
             return match rq.forward(may_forward == MayForward::NoWait) {
                 Ok(()) => Served::Done,
-                Err(rq) => Self::choose(rq),
+                Err(mut rq) => {
+                    Self::let_freeze(&mut rq);
+                    Served::Try(rq)
+                }
             };
         }
         if op == Op::Read && !binding.direct && may_copy(&rq, binding) {
@@ -231,24 +241,6 @@ impl LoopCmd {
         }
         *rq.data().project().mode = mode;
         Served::Try(rq)
-    }
-
-    /// Passes a read or write on to the blocks of the backing file, as a bio, in pinned mode.
-    #[inline(always)]
-    fn forward_pinned(mut rq: Request<Loop>, nowait: bool) -> Served {
-        if rq.op() == Op::Write {
-            let Some(access) = pinned(&rq).and_then(Pinned::try_begin_write) else {
-                return Served::Try(rq);
-            };
-            *rq.data().project().access = Some(access);
-        }
-        match rq.forward(nowait) {
-            Ok(()) => Served::Done,
-            Err(mut rq) => {
-                Self::let_freeze(&mut rq);
-                Served::Try(rq)
-            }
-        }
     }
 
     /// The file system may be frozen again, as far as this request is concerned.
@@ -487,7 +479,7 @@ impl RequestForwarded<Loop> for LoopCmd {
                 Self::defer(rq);
             }
             // On devices that lie on each other this is called out of another one's.
-            result if pinned(&rq).is_some_and(|pinned| !pinned.is_on_bottom()) => {
+            result if !rq.config().is_some_and(Binding::is_on_bottom) => {
                 Self::finish_whole(rq, result);
             }
             // Where the device below completed it, by its own settings of the CPU.

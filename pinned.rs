@@ -179,12 +179,14 @@ impl Pinned {
     }
 
     /// Where bytes of the backing file lie, see [`SwapFile::place`].
+    #[inline]
     pub(crate) fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>> {
         self.file.place(pos, bytes)
     }
 
     /// Begins a write, if it is known that the file system lets something be written, and it is not frozen.
     /// Neither waits nor calls the file system.
+    #[inline]
     pub(crate) fn try_begin_write(&self) -> Option<WriteAccess> {
         if !self.is_known_writable() {
             return None;

@@ -140,6 +140,7 @@ impl Submitter {
     }
 
     /// Has issued what this task has held back, if it has.
+    #[inline]
     fn kick_held_back(this: ArcBorrow<'_, Self>) {
         // What others hold back is theirs to see.
         if this.held_back.load(Relaxed) {

@@ -5,8 +5,8 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use crate::abstractions::block::BlockDevice;
-use core::mem::MaybeUninit;
-use kernel::{bindings, error::to_result, fs::File, prelude::*};
+use core::{mem::MaybeUninit, ops::Deref, ptr::NonNull};
+use kernel::{bindings, error::to_result, fs::File, prelude::*, sync::aref::ARef};
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
@@ -33,6 +33,44 @@ pub enum FileKind<'a> {
     Block(&'a BlockDevice),
     /// Anything else.
     Other,
+}
+
+/// The block device that an open file is, for who needs it often.
+///
+/// # Invariants
+///
+/// `bdev` is that of `file`, which keeps it open.
+pub struct FileBlockDevice {
+    bdev: NonNull<BlockDevice>,
+    _file: ARef<File>,
+}
+
+// SAFETY: A file may be let go by any task, and the device may be used by any.
+unsafe impl Send for FileBlockDevice {}
+// SAFETY: As above.
+unsafe impl Sync for FileBlockDevice {}
+
+impl FileBlockDevice {
+    /// `None` if the file is something else.
+    pub fn of(file: &ARef<File>) -> Option<Self> {
+        match file.kind() {
+            // INVARIANT: As the file says.
+            FileKind::Block(bdev) => Some(Self {
+                bdev: bdev.into(),
+                _file: file.clone(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl Deref for FileBlockDevice {
+    type Target = BlockDevice;
+
+    fn deref(&self) -> &BlockDevice {
+        // SAFETY: By the type invariants.
+        unsafe { self.bdev.as_ref() }
+    }
 }
 
 /// How a range of a file is changed without data; the size of the file stays (`FALLOC_FL_*`).

@@ -329,14 +329,11 @@ impl SwapFile {
 
     /// Where `bytes` bytes of the file lie that begin at byte `pos`, both multiples of 512: as many of them
     /// as lie next to each other. `None` beyond the end of the file.
+    #[inline]
     pub fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>> {
         // Negative ones are beyond any end.
         let sector = pos as u64 >> bindings::SECTOR_SHIFT;
-        let mut extent = self.extents.first()?;
-        if sector >= extent.end {
-            let index = self.extents.partition_point(|extent| extent.end <= sector);
-            extent = self.extents.get(index)?;
-        }
+        let extent = self.extent_of(sector)?;
         let left = (extent.end - sector).saturating_mul(u64::from(bindings::SECTOR_SIZE));
         Some(Place {
             bdev: self.bdev(),
@@ -344,6 +341,18 @@ impl SwapFile {
             bytes: u32::try_from(left).map_or(bytes, |left| core::cmp::min(bytes, left)),
             bottom: self.bottom,
         })
+    }
+
+    /// The extent that a sector of the file is in.
+    #[inline]
+    fn extent_of(&self, sector: u64) -> Option<&Extent> {
+        match self.extents.first()? {
+            first if sector < first.end => Some(first),
+            _ => {
+                let index = self.extents.partition_point(|extent| extent.end <= sector);
+                self.extents.get(index)
+            }
+        }
     }
 
     /// How many extents the file has.

@@ -146,13 +146,30 @@ pub(crate) mod block {
 /// `abstractions::fs`
 pub(crate) mod fs {
     use super::block::BlockDevice;
-    use crate::prelude::*;
+    use crate::{prelude::*, sync::aref::ARef};
+    use std::ops::Deref;
 
     #[derive(Clone, Copy)]
     pub(crate) enum FileKind<'a> {
         Regular,
         Block(&'a BlockDevice),
         Other,
+    }
+
+    pub(crate) struct FileBlockDevice(ARef<File>);
+
+    impl FileBlockDevice {
+        pub(crate) fn of(file: &ARef<File>) -> Option<Self> {
+            file.block.is_some().then(|| Self(file.clone()))
+        }
+    }
+
+    impl Deref for FileBlockDevice {
+        type Target = BlockDevice;
+
+        fn deref(&self) -> &BlockDevice {
+            self.0.block.as_ref().unwrap()
+        }
     }
 
     pub(crate) enum StatMask {
