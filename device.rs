@@ -69,6 +69,7 @@ use crate::{
         },
     },
     pinned::{self, Pinned, Reason, Sparse},
+    submit::Submitter,
     LOOP_MAJOR,
 };
 use core::ops::Deref;
@@ -245,8 +246,11 @@ pub(crate) struct Binding {
     untried_writes: Atomic<u32>,
     /// Writes on their way that were allowed to wait.
     waiting_writes: Atomic<i32>,
-    /// There is one in pinned mode. Set while there may be requests, taken away while there are none.
+    /// There is one in pinned mode, never if the backing file is a block device. Set while there may be requests,
+    /// taken away while there are none.
     pinned: SetOnce<Pin<KBox<Pinned>>>,
+    /// What issues writes if the backing file is a zoned device, which takes them in the order of a zone only.
+    pub(crate) ordered: Option<Arc<Submitter>>,
 }
 
 impl ForwardTo for Binding {
@@ -276,7 +280,13 @@ impl AsRef<File> for Binding {
 }
 
 impl Binding {
-    fn new(backing: BackingFile, offset: i64, direct: bool, read_only: bool) -> Self {
+    fn new(
+        backing: BackingFile,
+        ordered: Option<Arc<Submitter>>,
+        offset: i64,
+        direct: bool,
+        read_only: bool,
+    ) -> Self {
         Self {
             backing,
             offset,
@@ -287,6 +297,7 @@ impl Binding {
             untried_writes: Atomic::new(0),
             waiting_writes: Atomic::new(0),
             pinned: SetOnce::new(),
+            ordered,
         }
     }
 
@@ -539,6 +550,11 @@ impl Loop {
         // correctness, so an error is for the one who wrote to see.
         let _ = backing.file().fsync();
         let binding = KBox::new_uninit(GFP_KERNEL)?;
+        let is_zoned = backing.block_device().is_some_and(|bdev| bdev.is_zoned());
+        let ordered = match is_zoned && !read_only {
+            true => Some(Submitter::new()?),
+            false => None,
+        };
         let mut limits = LimitsUpdate::start(disk);
         backing.set_limits(&mut limits, block_size, discard, direct, read_only);
         limits.commit_unconfigured(&guard)?;
@@ -546,7 +562,7 @@ impl Loop {
         backing.bind();
         let mut binding = KBox::write(
             binding,
-            Binding::new(backing, settings.offset, direct, read_only),
+            Binding::new(backing, ordered, settings.offset, direct, read_only),
         );
         binding.check_direct(disk);
         let sectors = binding

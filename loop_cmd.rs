@@ -114,14 +114,13 @@ fn mode_to_try(rq: &Request<Loop>, binding: &Binding) -> Option<IoMode> {
 }
 
 /// Whether bios to the block device that the backing file is would do what direct I/O on the file does.
-#[inline]
 fn may_bypass_file(rq: &Request<Loop>, binding: &Binding) -> bool {
     let Some(bdev) = binding.backing.block_device() else {
         return false;
     };
     match rq.op() {
         Op::Read => (),
-        Op::Write if bdev.takes_writes() => (),
+        Op::Write if binding.ordered.is_none() && bdev.takes_writes() => (),
         _ => return false,
     }
     // What is beyond the end of a device that has shrunk is for the file to refuse.
@@ -231,6 +230,12 @@ impl LoopCmd {
         let Some(binding) = rq.config() else {
             return Served::Try(rq);
         };
+        if let (Op::Write, Some(ordered)) = (rq.op(), &binding.ordered) {
+            let ordered = ordered.clone();
+            Self::set_blocking(&mut rq);
+            ordered.enqueue_ordered(rq);
+            return Served::Done;
+        }
         let mode = mode_to_try(&rq, binding);
         if rq.op() == Op::Write && mode.is_none() {
             binding.did_not_try_write();

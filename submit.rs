@@ -91,7 +91,7 @@ struct Waiting {
     reads: Lane,
 }
 
-/// Issues the requests of one hardware queue.
+/// Issues the requests of one hardware queue, or those of a device that have to be issued in order.
 ///
 /// The lock is taken in tasks only, and does not keep interrupts off. A task that ends I/O with interrupts off
 /// may take it too, so it must hold no lock that interrupts take. The block layer reports I/O that would have
@@ -121,7 +121,7 @@ impl_has_work! {
 }
 
 impl Submitter {
-    fn new() -> Result<Arc<Self>> {
+    pub(crate) fn new() -> Result<Arc<Self>> {
         let waiting = Waiting {
             tries: Lane::new(),
             writes: Lane::new(),
@@ -181,9 +181,14 @@ impl Submitter {
     /// Leaves a write that may block to the work for these.
     pub(crate) fn enqueue_write(rq: Request<Loop>) {
         let this: Arc<Self> = rq.hw_data().into();
-        let mut waiting = this.waiting.lock();
+        this.enqueue_ordered(rq);
+    }
+
+    /// Leaves a write to a work that has all those of a device, whatever their hardware queue is.
+    pub(crate) fn enqueue_ordered(self: Arc<Self>, rq: Request<Loop>) {
+        let mut waiting = self.waiting.lock();
         waiting.writes.requests.push_back(rq);
-        waiting.writes.kick::<WRITES>(this.as_arc_borrow());
+        waiting.writes.kick::<WRITES>(self.as_arc_borrow());
     }
 
     /// Leaves a read that had to wait to the work for these.

@@ -48,12 +48,17 @@ bool rust_helper_bdev_has_integrity(struct block_device *bdev)
 	return blk_get_integrity(bdev->bd_disk);
 }
 
+/*
+ * Not where zones are: bio_poll() of a write that had to wait for its zone takes
+ * a number of segments for that of a queue (bi_cookie, __bi_nr_segments).
+ */
 bool rust_helper_bdev_can_poll(struct block_device *bdev)
 {
 	struct request_queue *q = bdev_get_queue(bdev);
 	bool can;
 
-	if (!queue_is_mq(q) || !percpu_ref_tryget_live(&q->q_usage_counter))
+	if (!queue_is_mq(q) || bdev_is_zoned(bdev) ||
+	    !percpu_ref_tryget_live(&q->q_usage_counter))
 		return false;
 	can = (q->limits.features & BLK_FEAT_POLL) &&
 	      q->tag_set->map[HCTX_TYPE_POLL].nr_queues;
@@ -90,32 +95,20 @@ bool rust_helper_bdev_takes_writes(struct block_device *bdev)
 	return !bdev_read_only(bdev) && !IS_SWAPFILE(bdev->bd_mapping->host);
 }
 
-/* A clone for @bdev on behalf of the cgroup of @bio, which is looked up once. */
-static struct bio *clone_bio(struct block_device *bdev, struct bio *bio,
-			     gfp_t gfp, struct bio_set *bs)
-{
-	struct bio *clone = bio_alloc_clone(NULL, bio, gfp, bs);
-
-	if (clone) {
-		clone->bi_bdev = bdev;
-		bio_clone_blkg_association(clone, bio);
-	}
-	return clone;
-}
-
 /*
- * The same in memory of the caller's. Returns false where the clone needs more
- * memory (encryption, integrity), and there is none.
+ * Clones @bio for @bdev, in memory of the caller's. Returns false where the
+ * context of an encrypted one needs memory, and there is none. The device is set
+ * after that, so that the cgroup is looked up once, and is that of @bio. This
+ * has no protection information: disks made here do not ask for any.
  *
- * Merging was tried where @bio was submitted. To try it again is worth its while
- * only for a scheduler, which sees what comes from others, too.
+ * Most of what can be merged was merged where @bio was submitted. To look for
+ * more costs more than it brings, unless a scheduler collects what others submit.
  */
 bool rust_helper_bio_init_clone(struct bio *clone, struct block_device *bdev,
 				struct bio *bio, blk_opf_t opf)
 {
 	if (bio_init_clone(NULL, clone, bio, GFP_NOWAIT | __GFP_NOWARN))
 		return false;
-	clone->bi_io_vec = bio->bi_io_vec;
 	clone->bi_opf = opf;
 	if (!READ_ONCE(bdev_get_queue(bdev)->elevator))
 		clone->bi_opf |= REQ_NOMERGE;
@@ -124,15 +117,21 @@ bool rust_helper_bio_init_clone(struct bio *clone, struct block_device *bdev,
 	return true;
 }
 
-/* Waits for memory, of which the reserve of @bs is enough. */
+/*
+ * The same for a part of @bio, in memory of @bs, whose reserve is enough: waits
+ * for it. May be merged.
+ */
 struct bio *rust_helper_bio_clone_part(struct block_device *bdev,
 				       struct bio *bio, struct bio_set *bs,
 				       sector_t offset, sector_t sectors)
 {
-	struct bio *clone = clone_bio(bdev, bio, GFP_NOIO, bs);
+	struct bio *clone = bio_alloc_clone(NULL, bio, GFP_NOIO, bs);
 
-	if (clone)
+	if (clone) {
+		clone->bi_bdev = bdev;
+		bio_clone_blkg_association(clone, bio);
 		bio_trim(clone, offset, sectors);
+	}
 	return clone;
 }
 

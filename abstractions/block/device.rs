@@ -115,7 +115,7 @@ impl BlockDevice {
     }
 
     /// Whether bios may ask to end only when they are polled for (`REQ_POLLED`), as it is now. False for devices
-    /// without requests of their own.
+    /// without requests of their own, and for zoned ones.
     pub fn can_poll(&self) -> bool {
         // SAFETY: By the type invariants.
         unsafe { rust_helper_bdev_can_poll(self.0.get()) }
