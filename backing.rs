@@ -42,6 +42,7 @@ pub(crate) struct BackingFile {
     file: ARef<File>,
     dio_align: DioAlign,
     nowait: bool,
+    /// The block device that it is, if it is one.
     block: Option<FileBlockDevice>,
     /// It is a block device below which there is no other.
     bottom: bool,

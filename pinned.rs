@@ -186,7 +186,6 @@ impl Pinned {
 
     /// Begins a write, if it is known that the file system lets something be written, and it is not frozen.
     /// Neither waits nor calls the file system.
-    #[inline]
     pub(crate) fn try_begin_write(&self) -> Option<WriteAccess> {
         if !self.is_known_writable() {
             return None;

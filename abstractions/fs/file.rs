@@ -39,15 +39,16 @@ pub enum FileKind<'a> {
 ///
 /// # Invariants
 ///
-/// `bdev` is that of `file`, which keeps it open.
+/// `bdev` is that of `_file`, whose mapping, and so its device, is the same from when it is opened until it is let
+/// go.
 pub struct FileBlockDevice {
     bdev: NonNull<BlockDevice>,
     _file: ARef<File>,
 }
 
-// SAFETY: A file may be let go by any task, and the device may be used by any.
+// SAFETY: A `File` may be let go, and a `BlockDevice` used, by any task (they are `Send` and `Sync`).
 unsafe impl Send for FileBlockDevice {}
-// SAFETY: As above.
+// SAFETY: A `BlockDevice` may be used by several tasks at once (it is `Sync`).
 unsafe impl Sync for FileBlockDevice {}
 
 impl FileBlockDevice {

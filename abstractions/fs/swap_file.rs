@@ -344,7 +344,6 @@ impl SwapFile {
     }
 
     /// The extent that a sector of the file is in.
-    #[inline]
     fn extent_of(&self, sector: u64) -> Option<&Extent> {
         match self.extents.first()? {
             first if sector < first.end => Some(first),

@@ -13,6 +13,7 @@ use kernel::{
     error::to_result,
     prelude::*,
     sync::atomic::{Atomic, Full, Relaxed},
+    types::Opaque,
 };
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
@@ -117,8 +118,9 @@ where
     /// [`RequestForwarded::forwarded`] is called once, perhaps before this returns.
     ///
     /// Gives the request back if it is neither read nor write, consists of several bios, does not lie
-    /// in one place, must not wait although it is larger than the device takes, or if the device is not known to
-    /// be the lowest one ([`Place::bottom`]). The bio is a part of the request, and needs no memory.
+    /// in one place, must not wait although it is larger than the device takes, if the device is not known to
+    /// be the lowest one ([`Place::bottom`]), or if this was done before since the request was started. The bio is
+    /// a part of the request: it needs memory only where it is encrypted.
     ///
     /// What was being submitted by the task waits meanwhile, so that the request waits for nothing but that
     /// device: to be called only if [`may_forward`] says so; or with `nowait`, where it fails with `EAGAIN`
@@ -168,14 +170,18 @@ where
         }
         let opf = op | nowait | polled | (flags & KEPT);
         let pdu = Self::pdu_ptr(rq);
-        // SAFETY: What is behind the request is ours. Nobody uses the bio: it was `forwarded` before the request
-        // that it was a part of the last time had ended.
-        let clone = unsafe { &raw mut (*pdu).bio }.cast();
+        // SAFETY: What is behind the request is ours, and was written when it was started.
+        if unsafe { (*pdu).was_forwarded } {
+            return Err(self);
+        }
+        // SAFETY: As above.
+        let clone = Opaque::cast_into(unsafe { &raw const (*pdu).bio });
         // Its priority, hints and cgroup come with the clone.
         //
         // SAFETY: The device is kept by the configuration, which the request keeps until it ends. The bio is the
         // request's, and so are its segments, which the clone shares. It is done with in `forwarded`, before the
-        // request ends.
+        // request ends. Nobody uses the clone's memory: its last use has ended with an earlier request there, also
+        // for those who polled, since they had a reference to that.
         if !unsafe { rust_helper_bio_init_clone(clone, place.bdev.as_ptr(), bio, opf) } {
             return Err(self);
         }
@@ -186,6 +192,7 @@ where
         // SAFETY: The clone is ours until it is submitted. `forwarded` gets the ownership of the request,
         // which was given up above.
         unsafe {
+            (*pdu).was_forwarded = true;
             prepare(clone, rq, sector, forwarded::<T>);
             if polled != 0 {
                 (*pdu).polled.set();
@@ -314,7 +321,8 @@ fn begin<T: Operations>(rq: NonNull<bindings::request>, parties: i32) {
 ///
 /// # Safety
 ///
-/// The clone is the caller's, and a party of the request's forwarding.
+/// The clone is the caller's, and a party of the request's forwarding. `end_io` is `forwarded::<T>` if the clone is
+/// a part of the request, `part_forwarded::<T>` if it comes from a set; the request is one of `T`'s.
 unsafe fn prepare(
     clone: *mut bindings::bio,
     rq: NonNull<bindings::request>,
@@ -380,10 +388,12 @@ where
 {
     // SAFETY: The request has not ended; the others, which may have set the status, have left.
     let status = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).forwarding.status }.load(Relaxed);
-    let result = match status as bindings::blk_status_t {
-        0 => Ok(()),
+    let result = match status as u32 {
+        bindings::BLK_STS_OK => Ok(()),
         // SAFETY: No requirements.
-        status => to_result(unsafe { bindings::blk_status_to_errno(status) }),
+        status => {
+            to_result(unsafe { bindings::blk_status_to_errno(status as bindings::blk_status_t) })
+        }
     };
     // SAFETY: The ownership of the request was given up for this.
     T::RequestData::forwarded(unsafe { Request::from_raw(rq) }, result);

@@ -13,6 +13,7 @@ use kernel::{
         atomic::{Acquire, Atomic, Relaxed, Release},
         rcu,
     },
+    types::Opaque,
 };
 
 /// Whether a request was passed on as a bio that ends only when somebody polls for it.
@@ -81,7 +82,7 @@ unsafe extern "C" fn poll_request<T: Operations>(
 ) -> bool {
     // SAFETY: `poll` passes it.
     let poll = unsafe { &mut *poll.cast::<Poll>() };
-    // SAFETY: By the safety requirements. It was set when the request got its tag, which it has until this returns.
+    // SAFETY: By the safety requirements. It was set when the request was allocated, and stays until it is freed.
     if unsafe { (*rq).mq_hctx } != poll.hctx {
         return true;
     }
@@ -95,12 +96,13 @@ unsafe extern "C" fn poll_request<T: Operations>(
     }
     // Whoever polls for the request has flushed his plug, or this would do so.
     //
-    // SAFETY: The bio was submitted, or is about to be. It may end, but is not set up again before this returns, since
-    // that is done for another request. It keeps its device, which had not been let go when `polled` was read, and so
-    // is released only after a grace period.
+    // SAFETY: The bio was submitted, or is about to be. It may end, but is not set up again before this returns: that is
+    // done once for each use of the request (`was_forwarded`), and blk-mq has a reference to this one. Its device had
+    // not been let go when `polled` was read, and so is released only after a grace period. The number of the queue
+    // in it is one of that device, or none, since nothing holds writes back there (`BlockDevice::can_poll`).
     poll.found = unsafe {
         bindings::bio_poll(
-            (&raw mut (*pdu).bio).cast(),
+            Opaque::cast_into(&raw const (*pdu).bio),
             poll.iob,
             bindings::BLK_POLL_ONESHOT,
         )

@@ -91,6 +91,9 @@ pub(super) struct Pdu<T: Operations> {
     pub(super) forwarding: Forwarding,
     /// The same: what the request is passed on as.
     pub(super) bio: Opaque<bindings::bio>,
+    /// It was, since it was started. That is done once, since others may look at `bio` as long as they keep the
+    /// request.
+    pub(super) was_forwarded: bool,
     /// The same; it is there from the beginning to the end.
     pub(super) polled: Polled,
 }
@@ -113,8 +116,12 @@ impl<T: Operations> Request<T> {
             _p: PhantomData,
         };
         let config = this.private().config();
+        let pdu = Self::pdu_ptr(rq.as_ptr());
         // SAFETY: The memory behind the request is ours from now on.
-        unsafe { (&raw mut (*Self::pdu_ptr(rq.as_ptr())).config).write(config) };
+        unsafe {
+            (&raw mut (*pdu).config).write(config);
+            (&raw mut (*pdu).was_forwarded).write(false);
+        }
         this
     }
 
