@@ -8,7 +8,7 @@
 need fio blkzone
 nullb loopzoned size=64 zoned=1 zone_size=16 memory_backed=1
 for direct in $DIRECT_IO 0; do
-	attach "$NULLB" flags=$direct
+	attach "$NULLB" flags="$direct"
 	settle
 	for engine in libaio io_uring; do
 		for batch in 1 16; do
