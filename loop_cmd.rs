@@ -187,9 +187,7 @@ impl LoopCmd {
             rq.end(Err(EIO));
             return Served::Done;
         }
-        if op.is_write() && rq.disk().gate.is_closed() {
-            return Served::Try(rq);
-        }
+        // What a block device gets is neither pinned nor held up for that.
         if binding.backing.is_block() {
             if binding.direct && may_forward != MayForward::No && may_bypass_file(&rq, binding) {
                 return match rq.forward(may_forward == MayForward::NoWait) {
@@ -197,6 +195,8 @@ impl LoopCmd {
                     Err(rq) => Self::choose(rq),
                 };
             }
+        } else if op.is_write() && rq.disk().gate.is_closed() {
+            return Served::Try(rq);
         } else if let Some(pinned) = binding.pinned() {
             if may_forward == MayForward::No {
                 return Served::Try(rq);
