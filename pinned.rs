@@ -303,7 +303,8 @@ pub(crate) fn is_aligned(pos: i64) -> bool {
     pos & (PAGE_SIZE as i64 - 1) == 0
 }
 
-/// Pins the backing file of a device. Where that is refused nothing is changed. May sleep, for as long as the
+/// Pins the backing file of a device. Where that is refused nothing is changed, but for holes that were filled
+/// before the file system said no. May sleep, for as long as the
 /// file system takes: it is asked about each block.
 pub(crate) fn pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result {
     if guard.config().and_then(Binding::pinned).is_some() {
@@ -365,7 +366,10 @@ fn claim(
     sparse: Sparse,
 ) -> Result<Pin<KBox<Pinned>>, Reason> {
     if sparse == Sparse::Fill {
-        holes.fill(file).map_err(Reason::Error)?;
+        holes.fill(file).map_err(|e| match e {
+            EBUSY => Reason::Busy,
+            e => Reason::Error(e),
+        })?;
     }
     let swap_file = SwapFile::new(file).map_err(Reason::from_swap_file)?;
     check_device(disk, swap_file.bdev())?;

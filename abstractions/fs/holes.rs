@@ -4,7 +4,8 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::FileExt;
+use super::{swap_file::has_other_writers, FileExt};
+use crate::abstractions::task::fatal_signal_pending;
 use core::ops::Range;
 use kernel::{
     bindings,
@@ -74,9 +75,11 @@ impl Holes {
         }
     }
 
-    /// Writes zeroes to all of them, by way of `to`, the same file open for writing. What somebody else
-    /// writes to a hole meanwhile may be lost. May sleep; fails as a write does, and with `EINTR` if the task
-    /// is killed.
+    /// Writes zeroes to all of them, by way of `to`, the same file open for writing. May sleep.
+    ///
+    /// Fails with `EBUSY` as soon as somebody else has the file open for writing, with `EINTR` if the task is
+    /// killed, and as a write does; what was filled by then stays so. Nobody can be kept from opening it, but what
+    /// he wrote is lost only if he did all that in the moment between a last look and the write of a chunk.
     pub fn fill(&self, to: &File) -> Result {
         let zeroes = KVVec::from_elem(0u8, CHUNK, GFP_KERNEL)?;
         // Pages of ranges that were not written would pass for data, where somebody has read them.
@@ -88,21 +91,23 @@ impl Holes {
             bindings::invalidate_inode_pages2(mapping);
         }
         let mut pos = 0;
+        // What was a hole a chunk ago may have been written since.
         while let Some(hole) = self.next(pos)? {
+            if has_other_writers(to) {
+                return Err(EBUSY);
+            }
+            if fatal_signal_pending() {
+                return Err(EINTR);
+            }
             pos = hole.start;
-            while pos < hole.end {
-                let len = usize::try_from(hole.end - pos)?.min(zeroes.len());
-                // SAFETY: The file is valid; it is written from `len` bytes of the buffer.
-                let done = unsafe {
-                    bindings::kernel_write(to.as_ptr(), zeroes.as_ptr().cast(), len, &raw mut pos)
-                };
-                if done <= 0 {
-                    to_result(c_int::try_from(done)?)?;
-                    return Err(EIO);
-                }
-                if crate::abstractions::task::fatal_signal_pending() {
-                    return Err(EINTR);
-                }
+            let len = usize::try_from(hole.end - pos)?.min(zeroes.len());
+            // SAFETY: The file is valid; it is written from `len` bytes of the buffer.
+            let done = unsafe {
+                bindings::kernel_write(to.as_ptr(), zeroes.as_ptr().cast(), len, &raw mut pos)
+            };
+            if done <= 0 {
+                to_result(c_int::try_from(done)?)?;
+                return Err(EIO);
             }
         }
         Ok(())

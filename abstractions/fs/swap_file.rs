@@ -394,12 +394,17 @@ fn claim(lock: &InodeLock<'_>) -> Result {
     // In this order: who opens the file from now on cannot write. (Nor can who has it mapped: pages
     // cannot be made writable any more, and those which are belong to an open file, too.)
     //
-    // SAFETY: The inode is valid.
-    if unsafe { rust_helper_inode_writers(inode) } != 1 {
+    if has_other_writers(lock.file) {
         unclaim(lock);
         return Err(EBUSY);
     }
     Ok(())
+}
+
+/// Whether somebody else has a file open for writing, which is open for that itself.
+pub(super) fn has_other_writers(file: &File) -> bool {
+    // SAFETY: The inode is valid.
+    unsafe { rust_helper_inode_writers(inode(file)) != 1 }
 }
 
 /// Makes a claimed file an ordinary one again, which was not activated, or was deactivated.
