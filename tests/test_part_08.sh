@@ -25,6 +25,9 @@ io "$IMG" check 5 2M 64K 0
 attach_quietly "$IMG" flags=$PARTSCAN
 partition 1
 loud
+# Now udev has the table read again.
+settle
+partition 1
 lo "${DEV}p1" clr-fd
 unbound "$DEV"
 no_partitions
