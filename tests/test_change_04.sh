@@ -37,7 +37,7 @@ JOBS+=("$reader")
 
 many()
 {
-	(($(awk '{ print $1 }' "$SYS/inflight") >= 16))
+	(($(awk '{ print $1 }' "$SYS/inflight") >= (PATIENCE > 1 ? 1 : 4)))
 }
 
 # reads DEVICE: how many that has done.

@@ -390,9 +390,10 @@ where
     let status = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).forwarding.status }.load(Relaxed);
     let result = match status as u32 {
         bindings::BLK_STS_OK => Ok(()),
-        // SAFETY: No requirements.
         status => {
-            to_result(unsafe { bindings::blk_status_to_errno(status as bindings::blk_status_t) })
+            // SAFETY: No requirements.
+            let errno = unsafe { bindings::blk_status_to_errno(status as bindings::blk_status_t) };
+            to_result(errno)
         }
     };
     // SAFETY: The ownership of the request was given up for this.
