@@ -304,8 +304,8 @@ pub(crate) fn is_aligned(pos: i64) -> bool {
 }
 
 /// Pins the backing file of a device. Where that is refused nothing is changed, but for holes that were filled
-/// before the file system said no. May sleep, for as long as the
-/// file system takes: it is asked about each block.
+/// before the file system said no, or another writer came. May sleep, for as long as the file system takes: it is
+/// asked about each block.
 pub(crate) fn pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result {
     if guard.config().and_then(Binding::pinned).is_some() {
         return Ok(());

@@ -184,7 +184,7 @@ impl Submitter {
         this.enqueue_ordered(rq);
     }
 
-    /// Leaves a write to a work that has all those of a device, whatever their hardware queue is.
+    /// Leaves a write to the work of this one, whatever the hardware queue is, behind those that came before.
     pub(crate) fn enqueue_ordered(self: Arc<Self>, rq: Request<Loop>) {
         let mut waiting = self.waiting.lock();
         waiting.writes.requests.push_back(rq);

@@ -393,7 +393,6 @@ fn claim(lock: &InodeLock<'_>) -> Result {
     }
     // In this order: who opens the file from now on cannot write. (Nor can who has it mapped: pages
     // cannot be made writable any more, and those which are belong to an open file, too.)
-    //
     if has_other_writers(lock.file) {
         unclaim(lock);
         return Err(EBUSY);
