@@ -33,11 +33,14 @@ SCRATCH_BYTES = 8 << 30
 RUNS_KEPT = 100
 TIMED_OUT = 124
 DIED = 125
+LAST_WORDS_SECONDS = 60
 
 KERNEL_ARGUMENTS = (
     "console=ttyS0 ignore_loglevel panic=-1 oops=panic mitigations=off tsc=reliable audit=0 "
     # QEMU's threads may have to wait for a core for long.
     "no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 sysctl.kernel.hung_task_timeout_secs=60 "
+    # See show_tasks().
+    "unknown_nmi_panic sysctl.kernel.panic_sys_info=tasks "
 )
 # These let mount find the lab disk, which has the rest.
 FIRST_COMMANDS = (
@@ -87,6 +90,7 @@ class Guest:
         )
         # What is sent here can be read in the guest from the port lab.input.
         self.input, self.input_end = socket.socketpair() if asks else (None, None)
+        self.monitor, self.monitor_end = socket.socketpair()
         self.verdict = ""
 
     def lab_disk(self, command, tty):
@@ -150,6 +154,9 @@ class Guest:
             "-chardev", f"file,id=status,path={self.status}",
             "-device", "virtserialport,chardev=status,name=lab.status",
         ]  # fmt: skip
+        arguments += [
+            "-chardev", f"socket,id=monitor,fd={self.monitor_end.fileno()}", "-mon", "chardev=monitor,mode=readline",
+        ]  # fmt: skip
         if self.input:
             arguments += [
                 "-chardev", f"socket,id=input,fd={self.input_end.fileno()}",
@@ -188,15 +195,18 @@ class Guest:
                 stdout=None if tty else subprocess.PIPE,
                 stderr=qemu_log,
                 preexec_fn=die_with_parent,
-                pass_fds=[self.input_end.fileno()] if self.input else [],
+                pass_fds=[end.fileno() for end in (self.monitor_end, self.input_end) if end],
             )
-        if self.input:
-            self.input_end.close()
+        for end in (self.monitor_end, self.input_end):
+            if end:
+                end.close()
         relay = threading.Thread(target=self.relay, args=(qemu.stdout, take), daemon=True)
         try:
             if not tty:
                 relay.start()
             self.wait(qemu, timeout, silence or timeout)
+            if self.verdict:
+                self.show_tasks(qemu)
         finally:
             qemu.kill()
             qemu.wait()
@@ -232,6 +242,12 @@ class Guest:
             if self.verdict:
                 return
             time.sleep(0.05)
+
+    def show_tasks(self, qemu):
+        """Have a guest that hangs tell on its console where each of its tasks is: it panics of an NMI."""
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            self.monitor.sendall(b"nmi\n")
+            qemu.wait(LAST_WORDS_SECONDS)
 
     def judge(self):
         status = self.read_status()
