@@ -462,7 +462,8 @@ def run(case, path, mark):
 def main():
     with open(sys.argv[1]) as file:
         request = json.load(file)
-    sh("udevadm control --exit")
+    sh("udevadm settle")
+    sh("killall --wait --signal KILL systemd-udevd")
     sh("mount -t configfs configfs /sys/kernel/config")
     for directory in (OUTER, INNER):
         os.mkdir(directory)
