@@ -251,8 +251,8 @@ impl LoopCmd {
     /// The file system may be frozen again, as far as this request is concerned.
     fn let_freeze(rq: &mut Request<Loop>) {
         if let Some(access) = rq.data().project().access.take() {
-            match pinned(rq) {
-                Some(pinned) => pinned.end_write(access),
+            match rq.config() {
+                Some(binding) => access.end(binding.backing.file()),
                 // It stays while there are requests.
                 None => _ = kernel::warn_on!(true),
             }
@@ -483,8 +483,9 @@ impl RequestForwarded<Loop> for LoopCmd {
                 }
                 Self::defer(rq);
             }
-            // On devices that lie on each other this is called out of another one's.
-            result if !rq.config().is_some_and(Binding::is_on_bottom) => {
+            // On devices that lie on each other this is called out of another one's. What was passed on without a
+            // worker went to one that is on the bottom.
+            result if blocking && !rq.config().is_some_and(Binding::is_on_bottom) => {
                 Self::finish_whole(rq, result);
             }
             // Where the device below completed it, by its own settings of the CPU.

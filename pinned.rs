@@ -23,7 +23,7 @@ use crate::{
         },
         error::{enodata, eopnotsupp},
         fs::{
-            write_access::{check_writable, WriteAccess},
+            write_access::{check_writable, is_read_only, WriteAccess},
             FileExt, FileKind, Holes, SwapFile,
         },
         task::IoWorkerScope,
@@ -41,7 +41,12 @@ use kernel::{
         aref::ARef,
         atomic::{Atomic, Relaxed},
     },
+    time::{msecs_to_jiffies, Msecs},
 };
+
+/// How often the file system is asked whether it lets something be written while writes keep coming. What it said
+/// holds for twice as long.
+const ASK_EVERY_MS: Msecs = 20;
 
 /// Bios of each device for when there is no memory. One would do, at the speed of one at a time.
 const RESERVE: u32 = 16;
@@ -141,11 +146,14 @@ pub(crate) struct Pinned {
     writable_at: Atomic<usize>,
     /// When somebody was last sent to ask it, in jiffies.
     asked_at: Atomic<usize>,
+    /// [`ASK_EVERY_MS`] in jiffies, at least 1.
+    ask_every: usize,
 }
 
 impl Pinned {
     fn new(backing: ARef<File>, file: SwapFile) -> Result<Pin<KBox<Self>>> {
-        let long_ago = jiffies().wrapping_sub(2);
+        let ask_every = msecs_to_jiffies(ASK_EVERY_MS);
+        let long_ago = jiffies().wrapping_sub(ask_every.saturating_mul(2));
         KBox::try_pin_init(
             try_pin_init!(Self {
                 file,
@@ -153,6 +161,7 @@ impl Pinned {
                 bios <- BioSet::new(RESERVE),
                 writable_at: Atomic::new(long_ago),
                 asked_at: Atomic::new(long_ago),
+                ask_every,
             }),
             GFP_KERNEL,
         )
@@ -186,23 +195,27 @@ impl Pinned {
 
     /// Begins a write, if it is known that the file system lets something be written, and it is not frozen.
     /// Neither waits nor calls the file system.
+    #[inline]
     pub(crate) fn try_begin_write(&self) -> Option<WriteAccess> {
-        if !self.is_known_writable() {
+        if !self.is_known_writable() || is_read_only(&self.backing) {
             return None;
         }
         WriteAccess::try_start(&self.backing)
     }
 
-    /// Whether the file system was found to let something be written in this tick or the last one. As soon as
-    /// it is the last one the first write to come is told no, so that it is the one which
-    /// [asks](Self::begin_write), and the others need not wait for the answer.
+    /// Whether the file system was found to let something be written not long ago. When it is time to ask again
+    /// the first write to come is told no, so that it is the one which [asks](Self::begin_write), and the others
+    /// need not wait for the answer, unless that takes as long again.
     fn is_known_writable(&self) -> bool {
         let now = jiffies();
-        match now.wrapping_sub(self.writable_at.load(Relaxed)) {
-            0 => true,
-            1 => self.asked_at.load(Relaxed) == now || self.asked_at.xchg(now, Relaxed) == now,
-            _ => false,
+        let age = now.wrapping_sub(self.writable_at.load(Relaxed));
+        if age < self.ask_every {
+            return true;
         }
+        let asked = self.asked_at.load(Relaxed);
+        age / 2 < self.ask_every
+            && (now.wrapping_sub(asked) < self.ask_every
+                || self.asked_at.cmpxchg(asked, now, Relaxed).is_err())
     }
 
     /// Begins a write. Waits while the file system is frozen, if `wait` is set, else fails with `EAGAIN`. Fails
@@ -213,13 +226,16 @@ impl Pinned {
             false => WriteAccess::try_start(&self.backing).ok_or(EAGAIN)?,
         };
         let now = jiffies();
-        if self.writable_at.load(Relaxed) != now {
-            if let Err(e) = check_writable(&self.backing, &access) {
-                self.end_write(access);
-                return Err(e);
-            }
-            self.writable_at.store(now, Relaxed);
+        let result = match self.writable_at.load(Relaxed) == now {
+            true if is_read_only(&self.backing) => Err(EROFS),
+            true => Ok(()),
+            false => check_writable(&self.backing, &access),
+        };
+        if let Err(e) = result {
+            self.end_write(access);
+            return Err(e);
         }
+        self.writable_at.store(now, Relaxed);
         Ok(access)
     }
 

@@ -286,6 +286,7 @@ impl Operations for Loop {
         LoopCmd::new()
     }
 
+    #[inline] // It has one caller.
     fn queue_rq(
         _device: &LoopDevice,
         hw: ArcBorrow<'_, Submitter>,

@@ -4,17 +4,13 @@
 //!
 //! C header: [`include/linux/jiffies.h`](srctree/include/linux/jiffies.h)
 
-use kernel::prelude::*;
-
-unsafe extern "C" {
-    #[link_name = "rust_helper_jiffies"]
-    safe fn c_jiffies() -> c_ulong;
-}
+use kernel::bindings;
 
 /// The number of ticks since some time, of which there are `CONFIG_HZ` in a second. It wraps. Any context.
 ///
 /// C: `jiffies`
 #[inline]
 pub fn jiffies() -> usize {
-    c_jiffies()
+    // SAFETY: It is always there, and only the clock changes it, as a whole.
+    unsafe { (&raw const bindings::jiffies).read_volatile() }
 }

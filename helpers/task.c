@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/capability.h>
-#include <linux/jiffies.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
@@ -23,9 +22,4 @@ bool rust_helper_in_task(void)
 bool rust_helper_fatal_signal_pending(void)
 {
 	return fatal_signal_pending(current);
-}
-
-unsigned long rust_helper_jiffies(void)
-{
-	return jiffies;
 }

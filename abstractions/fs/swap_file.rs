@@ -334,7 +334,8 @@ impl SwapFile {
         // Negative ones are beyond any end.
         let sector = pos as u64 >> bindings::SECTOR_SHIFT;
         let extent = self.extent_of(sector)?;
-        let left = (extent.end - sector).saturating_mul(u64::from(bindings::SECTOR_SIZE));
+        let sectors = extent.end.checked_sub(sector)?;
+        let left = sectors.saturating_mul(u64::from(bindings::SECTOR_SIZE));
         Some(Place {
             bdev: self.bdev(),
             sector: sector.wrapping_add(extent.shift),

@@ -58,6 +58,18 @@ fn sb_addr(file: &File) -> usize {
     unsafe { (*(*file.as_ptr()).f_inode).i_sb }.addr()
 }
 
+/// Whether the file system of a file is read-only now (`sb_rdonly()`), as it also is after an error where it was
+/// told so (`errors=remount-ro`). Any context.
+#[inline]
+pub fn is_read_only(file: &File) -> bool {
+    // SAFETY: The file is valid, and keeps its file system mounted. The flags may change at any time.
+    let flags = unsafe {
+        let sb = (*(*file.as_ptr()).f_inode).i_sb;
+        (&raw const (*sb).s_flags).read_volatile()
+    };
+    flags & SB_RDONLY != 0
+}
+
 /// Asks the file system whether it lets anything be written: not if it was shut down, or was made read-only,
 /// by somebody or because of an error. Of these states only some can be seen from outside, so this is a write
 /// without waiting that cannot succeed, behind all that a file may have; file systems look at their state first.
@@ -66,18 +78,12 @@ fn sb_addr(file: &File) -> usize {
 pub fn check_writable(file: &File, _access: &WriteAccess) -> Result {
     static NOTHING: [u8; 512] = [0; 512];
 
-    let file = file.as_ptr();
-    // SAFETY: The file is valid, and keeps its file system mounted. What is read here may change at any time.
-    let (read_only, limit) = unsafe {
-        let sb = (*(*(*file).f_mapping).host).i_sb;
-        (
-            (&raw const (*sb).s_flags).read_volatile() & SB_RDONLY != 0,
-            (*sb).s_maxbytes,
-        )
-    };
-    if read_only {
+    if is_read_only(file) {
         return Err(EROFS);
     }
+    let file = file.as_ptr();
+    // SAFETY: The file is valid, and keeps its file system mounted.
+    let limit = unsafe { (*(*(*file).f_inode).i_sb).s_maxbytes };
     // SAFETY: A file's operations are set when it is opened and live as long as it does.
     let write_iter = unsafe { (*(*file).f_op).write_iter }.ok_or(EINVAL)?;
     // SAFETY: All zeroes are valid for a kiocb.
