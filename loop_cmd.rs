@@ -18,6 +18,7 @@ use crate::{
         block::mq::{impl_has_request_io, Op, Request, RequestForwarded, RequestIo, RequestIoDone},
         error::eopnotsupp,
         fs::{
+            page_cache,
             write_access::WriteAccess,
             FallocateMode::{self, PunchHole, ZeroRange},
             FileExt, IoMode,
@@ -130,17 +131,25 @@ fn may_bypass_file(rq: &Request<Loop>, binding: &Binding) -> bool {
     else {
         return false;
     };
-    end <= binding.backing.file().cached_size() && bdev.is_uncached(pos, rq.bytes())
+    let file = binding.backing.file();
+    end <= file.cached_size() && !page_cache::is_cached(file, pos, rq.bytes())
 }
 
-/// Whether the block device that the backing file is has a part of a request in its page cache.
+/// Whether the backing file has a part of a request in its page cache.
 fn is_cached(rq: &Request<Loop>) -> bool {
     rq.config().is_some_and(|binding| {
-        let Some(bdev) = binding.backing.block_device() else {
-            return false;
-        };
-        file_pos(rq, binding).is_ok_and(|pos| !bdev.is_uncached(pos, rq.bytes()))
+        let file = binding.backing.file();
+        file_pos(rq, binding).is_ok_and(|pos| page_cache::is_cached(file, pos, rq.bytes()))
     })
+}
+
+/// Has the page cache of the backing file forget what a request has changed past it. May sleep.
+fn forget_cached(rq: &Request<Loop>) {
+    if let Some(binding) = rq.config() {
+        if let Ok(pos) = file_pos(rq, binding) {
+            page_cache::invalidate(binding.backing.file(), pos, rq.bytes());
+        }
+    }
 }
 
 /// The fixed blocks of the backing file, in pinned mode.
@@ -299,7 +308,9 @@ impl LoopCmd {
     /// Carries a request out. May block.
     pub(crate) fn execute(mut rq: Request<Loop>) {
         if *rq.data().project().written {
-            return Self::forget_cached(rq);
+            // While it was passed on somebody read what was there before into the page cache.
+            forget_cached(&rq);
+            return Self::finish_whole(rq, Ok(()));
         }
         let op = rq.op();
         let Some(binding) = rq.config() else {
@@ -361,22 +372,12 @@ impl LoopCmd {
             Op::Discard | Op::WriteZeroes => pinned.begin_write(true).and_then(|access| {
                 let result = file_pos(&rq, binding).and_then(|pos| pinned.zero(pos, rq.bytes()));
                 pinned.end_write(access);
+                forget_cached(&rq);
                 result
             }),
             Op::Other => Err(EIO),
         };
         Self::finish_whole(rq, result.map_err(|_| EIO));
-    }
-
-    /// The rest of a write that was passed on while somebody read what was there before into the page cache.
-    fn forget_cached(rq: Request<Loop>) {
-        if let Some(binding) = rq.config() {
-            if let (Some(bdev), Ok(pos)) = (binding.backing.block_device(), file_pos(&rq, binding))
-            {
-                bdev.invalidate_range(pos, rq.bytes());
-            }
-        }
-        Self::finish_whole(rq, Ok(()));
     }
 
     fn finish_whole(rq: Request<Loop>, result: Result) {
@@ -393,7 +394,13 @@ impl LoopCmd {
                 if rq.op() == Op::Write && !mode.nowait() {
                     binding.begin_waiting_write();
                 }
-                rq.issue(pos, mode);
+                // What is to keep its order must not be left half done, and this is in the scope of a worker: it
+                // waits for memory, but for none that takes I/O.
+                let gfp = match binding.ordered {
+                    Some(_) if !mode.nowait() => GFP_KERNEL,
+                    _ => GFP_NOWAIT,
+                };
+                rq.issue(pos, mode, gfp);
             }
             Err(e) => Self::finish(rq, Err(e)),
         }

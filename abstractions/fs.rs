@@ -6,7 +6,7 @@ mod file;
 mod holes;
 mod kiocb;
 mod mapping;
-mod page_cache;
+pub mod page_cache;
 mod swap_file;
 pub mod write_access;
 
@@ -14,5 +14,4 @@ pub use file::{FallocateMode, FileBlockDevice, FileExt, FileKind, Stat, StatMask
 pub use holes::Holes;
 pub use kiocb::{IoMode, Kiocb, KiocbOwner, KiocbParams};
 pub use mapping::NoFsRecursion;
-pub use page_cache::copy_cached;
 pub use swap_file::SwapFile;

@@ -81,15 +81,6 @@ bool rust_helper_bdev_is_zoned(struct block_device *bdev)
 	return bdev_is_zoned(bdev);
 }
 
-bool rust_helper_bdev_is_uncached(struct block_device *bdev, loff_t pos,
-				  unsigned int len)
-{
-	struct address_space *mapping = bdev->bd_mapping;
-
-	return !mapping->nrpages ||
-	       !filemap_range_has_page(mapping, pos, pos + len - 1);
-}
-
 bool rust_helper_bdev_takes_writes(struct block_device *bdev)
 {
 	return !bdev_read_only(bdev) && !IS_SWAPFILE(bdev->bd_mapping->host);
@@ -230,6 +221,11 @@ struct gendisk *rust_helper_dev_to_disk(struct device *dev)
 void rust_helper_dev_set_uevent_suppress(struct device *dev, int val)
 {
 	dev_set_uevent_suppress(dev, val);
+}
+
+bool rust_helper_is_valid_block_size(unsigned int bytes)
+{
+	return !blk_validate_block_size(bytes);
 }
 
 void rust_helper_queue_limits_start_update(struct request_queue *q,

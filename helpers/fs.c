@@ -137,6 +137,13 @@ void rust_helper_mapping_set_gfp_mask(struct address_space *mapping, gfp_t mask)
 	mapping_set_gfp_mask(mapping, mask);
 }
 
+bool rust_helper_filemap_range_has_page(struct address_space *mapping,
+					loff_t pos, unsigned int len)
+{
+	return mapping->nrpages &&
+	       filemap_range_has_page(mapping, pos, pos + len - 1);
+}
+
 /* filemap_get_folio(), but NULL if there is none. */
 struct folio *rust_helper_filemap_find_folio(struct address_space *mapping,
 					     pgoff_t index)

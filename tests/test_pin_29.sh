@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What somebody has read of the file meanwhile, by way of the filesystem, is forgotten when pinned mode ends.
+# Whoever reads the file by way of the filesystem sees what was written, also what he has read before, while the
+# device is pinned and when that has ended.
 
 . ./test_common.sh
 
@@ -9,6 +10,10 @@ for type in "${PINNABLE[@]}"; do
 	fs "$type"
 	pinned_img 1M
 	io "$IMG" check 1 0 1M
+	io -d "$DEV" fill 2 0 64K
+	io "$IMG" check 2 0 64K , check 1 64K 960K
+	io -d "$DEV" zeroout 32K 32K
+	io "$IMG" check 2 0 32K , zero 32K 32K , check 1 64K 960K
 	io -d "$DEV" fill 2 0 64K
 	unpin
 	io "$IMG" check 2 0 64K , check 1 64K 960K

@@ -5,7 +5,7 @@
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
 use super::disk::{Disk, DiskOperations};
-use kernel::{bindings, error::to_result, page::PAGE_SHIFT, prelude::*, types::Opaque};
+use kernel::{bindings, error::to_result, prelude::*, types::Opaque};
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
@@ -14,11 +14,6 @@ extern "C" {
     fn rust_helper_bdev_discard_granularity(bdev: *mut bindings::block_device) -> c_uint;
     fn rust_helper_bdev_dma_alignment(bdev: *mut bindings::block_device) -> c_int;
     fn rust_helper_bdev_rot(bdev: *mut bindings::block_device) -> bool;
-    fn rust_helper_bdev_is_uncached(
-        bdev: *mut bindings::block_device,
-        pos: bindings::loff_t,
-        len: c_uint,
-    ) -> bool;
     fn rust_helper_bdev_is_bottom(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_takes_writes(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_max_bytes(bdev: *mut bindings::block_device) -> c_uint;
@@ -76,30 +71,6 @@ impl BlockDevice {
     pub fn is_bottom(&self) -> bool {
         // SAFETY: By the type invariants.
         unsafe { rust_helper_bdev_is_bottom(self.0.get()) }
-    }
-
-    /// Drops the pages of a range of bytes from the device's page cache, which begins at `pos` and is not
-    /// empty, after it was written past that (`invalidate_inode_pages2_range()`). May sleep.
-    pub fn invalidate_range(&self, pos: i64, len: u32) {
-        let last = pos.saturating_add(i64::from(len)) - 1;
-        // Whoever has a page in use that cannot be dropped gets to see what was there before, as after any
-        // direct write.
-        //
-        // SAFETY: By the type invariants; a device has a mapping for as long as it exists.
-        unsafe {
-            bindings::invalidate_inode_pages2_range(
-                (*self.0.get()).bd_mapping,
-                (pos >> PAGE_SHIFT) as c_ulong,
-                (last >> PAGE_SHIFT) as c_ulong,
-            )
-        };
-    }
-
-    /// Whether no page of the device's page cache lies in a range of bytes, which begins at `pos` and
-    /// is not empty.
-    pub fn is_uncached(&self, pos: i64, len: u32) -> bool {
-        // SAFETY: By the type invariants; a device has a mapping for as long as it exists.
-        unsafe { rust_helper_bdev_is_uncached(self.0.get(), pos, len) }
     }
 
     /// Whether the device may be written to now: it is neither read-only nor swapped to.

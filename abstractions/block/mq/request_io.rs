@@ -4,11 +4,11 @@
 
 use super::{Op, Operations, Request};
 use crate::abstractions::{
-    fs::{copy_cached, IoMode, Kiocb, KiocbOwner, KiocbParams},
+    fs::{page_cache::copy_cached, IoMode, Kiocb, KiocbOwner, KiocbParams},
     iov::{BvecIter, Direction},
 };
 use core::ptr::NonNull;
-use kernel::{bindings, fs::File, prelude::*};
+use kernel::{alloc::Flags, bindings, fs::File, prelude::*};
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
@@ -108,11 +108,11 @@ where
     /// Reads the request's data from the file of its configuration, or writes it there, from byte
     /// `pos` of the file on. [`RequestIoDone::io_done`] is called once, perhaps before this returns.
     ///
-    /// A request of several bios takes an array for their segments. Where there is no memory for it
-    /// the first bio is done alone, and the result is a short transfer.
+    /// A request of several bios takes an array for their segments, allocated with `gfp`. Where there is no memory
+    /// for it the first bio is done alone, and the result is a short transfer.
     ///
     /// May sleep; see [`Kiocb::start`] for modes that say not to wait.
-    pub fn issue(self, pos: i64, mode: IoMode) {
+    pub fn issue(self, pos: i64, mode: IoMode, gfp: Flags) {
         let direction = match self.op() {
             Op::Read => Direction::Dest,
             Op::Write => Direction::Source,
@@ -129,7 +129,7 @@ where
         if bio.is_null() {
             return T::RequestData::io_done(self, Err(EIO));
         }
-        let iter = if bio != biotail && self.collect_bvecs() {
+        let iter = if bio != biotail && self.collect_bvecs(gfp) {
             // SAFETY: `self` owns the request, and with it its private data.
             let bvecs = unsafe { &(*io_of(&self)).bvecs };
             let bytes = self.bytes() as usize;
@@ -157,10 +157,10 @@ where
     }
 
     /// Gathers the segments of all bios in one array; false if there is no memory for it.
-    fn collect_bvecs(&self) -> bool {
+    fn collect_bvecs(&self, gfp: Flags) -> bool {
         // SAFETY: `self` owns the request.
         let nr = unsafe { rust_helper_blk_rq_nr_bvec(self.as_ptr()) } as usize;
-        let Ok(mut bvecs) = KVec::with_capacity(nr, GFP_NOWAIT | __GFP_NOWARN) else {
+        let Ok(mut bvecs) = KVec::with_capacity(nr, gfp | __GFP_NOWARN) else {
             return false;
         };
         // SAFETY: The array has room for the `nr` segments of the request, which `self` owns.
