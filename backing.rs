@@ -104,8 +104,8 @@ impl BackingFile {
         if bytes <= 4096 {
             return true;
         }
-        let device = self.block_device().or_else(|| self.file.sb_block_device());
-        device.is_none_or(|bdev| bytes <= bdev.max_bytes())
+        self.with_device(|bdev| bytes <= bdev.max_bytes())
+            .unwrap_or(true)
     }
 
     /// Whether a buffered read can be tried without waiting. On a block device it waits for the lock of
@@ -122,6 +122,14 @@ impl BackingFile {
     /// The file, if it is a block device.
     pub(crate) fn block_device(&self) -> Option<&BlockDevice> {
         self.block.as_deref()
+    }
+
+    /// Calls `f`, which must not sleep, with the block device that the file is, or that its file system lies on.
+    fn with_device<R>(&self, f: impl FnOnce(&BlockDevice) -> R) -> Option<R> {
+        match self.block_device() {
+            Some(bdev) => Some(f(bdev)),
+            None => self.file.with_sb_block_device(f),
+        }
     }
 
     /// Whether the file is a block device.
@@ -201,10 +209,7 @@ impl BackingFile {
         direct: bool,
         read_only: bool,
     ) {
-        let rotational = self
-            .block_device()
-            .or_else(|| self.file.sb_block_device())
-            .is_some_and(|bdev| bdev.is_rotational());
+        let rotational = self.with_device(|bdev| bdev.is_rotational());
         let granularity = if discard.sectors > 0 {
             discard.granularity
         } else {
@@ -214,7 +219,7 @@ impl BackingFile {
             .set_block_size(block_size)
             .set_write_cache(self.file.has_fsync() && !read_only)
             .set_fua(false)
-            .set_rotational(rotational)
+            .set_rotational(rotational == Some(true))
             .set_discard(discard.sectors, discard.sectors, granularity);
         self.set_dma_alignment(limits, direct);
     }
@@ -242,16 +247,14 @@ fn dio_align(file: &File) -> DioAlign {
         };
     }
     // Not all file systems tell; what the device below asks for is a good guess.
-    match file.sb_block_device() {
-        Some(bdev) => DioAlign {
-            offset: bdev.logical_block_size(),
-            memory: bdev.dma_alignment(),
-        },
-        None => DioAlign {
-            offset: SECTOR_SIZE,
-            memory: SECTOR_SIZE - 1,
-        },
-    }
+    let align = file.with_sb_block_device(|bdev| DioAlign {
+        offset: bdev.logical_block_size(),
+        memory: bdev.dma_alignment(),
+    });
+    align.unwrap_or(DioAlign {
+        offset: SECTOR_SIZE,
+        memory: SECTOR_SIZE - 1,
+    })
 }
 
 /// The disk of ours that a file is or is a partition of.
@@ -276,30 +279,38 @@ impl<'a> ChainLock<'a> {
         })
     }
 
-    /// Checks that `file` may become the backing file of `disk`.
+    /// Checks that `file` may become the backing file of `disk`. Tells whether the device below all those of ours is
+    /// zoned, so that writes have to reach it in the order of a zone.
     ///
     /// `EBADF` if that would close a circle, `EINVAL` if the file is a device that is not bound, or is
     /// neither regular nor a block device. The mutex of `disk` must not be held.
-    pub(crate) fn validate(this: Option<&Self>, file: &File, disk: &Disk<Loop>) -> Result {
-        if let Some(first) = loop_disk(file) {
-            // Without the lock the chain could change under us.
-            this.ok_or(EINVAL)?;
-            check_chain(first, disk)?;
+    pub(crate) fn validate(this: Option<&Self>, file: &File, disk: &Disk<Loop>) -> Result<bool> {
+        let lowest = match loop_disk(file) {
+            Some(first) => {
+                // Without the lock the chain could change under us.
+                this.ok_or(EINVAL)?;
+                Some(check_chain(first, disk)?)
+            }
+            None => None,
+        };
+        if let FileKind::Other = file.kind() {
+            return Err(EINVAL);
         }
-        match file.kind() {
-            FileKind::Other => Err(EINVAL),
-            _ => Ok(()),
+        match lowest.as_deref().unwrap_or(file).kind() {
+            FileKind::Block(bdev) => Ok(bdev.is_zoned()),
+            _ => Ok(false),
         }
     }
 }
 
-fn check_chain(first: &Disk<Loop>, disk: &Disk<Loop>) -> Result {
+/// The file below the lowest of the devices, none of which may be `disk`.
+fn check_chain(first: &Disk<Loop>, disk: &Disk<Loop>) -> Result<ARef<File>> {
     let mut below = next_below(first, disk)?;
     while let Some(next) = loop_disk(&below) {
         let file = next_below(next, disk)?;
         below = file;
     }
-    Ok(())
+    Ok(below)
 }
 
 /// The backing file of `current`, unless this is the `disk` that would be put on top of it.

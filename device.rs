@@ -48,7 +48,7 @@ use crate::{
                 disk_vtable, Disk, DiskGuard, DiskOperations, DiskParams, Ioctl, OpenLocked,
                 OwnedDisk,
             },
-            limits::{LimitsUpdate, QueueLimits},
+            limits::{is_valid_block_size, LimitsUpdate, QueueLimits},
             mq::{ForwardTo, TagSetFlags, TagSetParams},
             BioSet, Place,
         },
@@ -168,9 +168,7 @@ impl LoopDevice {
     pub(crate) fn may_log(&self) -> bool {
         self.log.allows(c"loop")
     }
-}
 
-impl LoopDevice {
     /// The phase; may be another one at once unless the disk's mutex is held.
     pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Relaxed) {
@@ -249,7 +247,7 @@ pub(crate) struct Binding {
     /// There is one in pinned mode, never if the backing file is a block device. Set while there may be requests,
     /// taken away while there are none.
     pinned: SetOnce<Pin<KBox<Pinned>>>,
-    /// What issues writes if the backing file is a zoned device, which takes them in the order of a zone only.
+    /// What issues writes if there is a zoned device at the bottom, which takes them in the order of a zone only.
     pub(crate) ordered: Option<Arc<Submitter>>,
 }
 
@@ -530,7 +528,7 @@ impl Loop {
         if disk.data().phase() != Phase::Unbound {
             return Err(EBUSY);
         }
-        valid?;
+        let is_zoned = valid?;
         let flags = config.info.lo_flags;
         if flags & !LOOP_CONFIGURE_SETTABLE_FLAGS != 0 {
             return Err(EINVAL);
@@ -550,7 +548,6 @@ impl Loop {
         // correctness, so an error is for the one who wrote to see.
         let _ = backing.file().fsync();
         let binding = KBox::new_uninit(GFP_KERNEL)?;
-        let is_zoned = backing.block_device().is_some_and(|bdev| bdev.is_zoned());
         let ordered = match is_zoned && !read_only {
             true => Some(Submitter::new()?),
             false => None,
@@ -889,7 +886,7 @@ impl Loop {
             bytes => bytes,
         };
         // Not for what the block layer is going to refuse.
-        if block_size.is_power_of_two() && block_size >= SECTOR_SIZE {
+        if is_valid_block_size(block_size) {
             pinned::unpin(&mut guard, Reason::Changed);
         }
         let binding = guard.config().ok_or(ENXIO)?;

@@ -298,8 +298,8 @@ fn check(disk: &Disk<Loop>, binding: &Binding, sparse: Sparse) -> Result<(), Rea
     if !is_aligned(file.cached_size()) {
         return Err(Reason::Size);
     }
-    if let Some(bdev) = file.sb_block_device() {
-        check_device(disk, bdev)?;
+    if let Some(result) = file.with_sb_block_device(|bdev| check_device(disk, bdev)) {
+        result?;
     }
     SwapFile::check_supported(file).map_err(Reason::from_swap_file)
 }
@@ -395,8 +395,15 @@ fn claim(
 /// Lets the backing file go, if it is pinned and cannot serve a device of so many sectors from an offset on, in
 /// bytes. May sleep.
 pub(crate) fn unpin_unsuitable(guard: &mut DiskGuard<'_, Loop>, offset: i64, sectors: u64) {
-    let suits = |pinned: &Pinned| is_aligned(offset) && !pinned.is_beyond(offset, sectors);
-    if !guard.config().and_then(Binding::pinned).is_none_or(suits) {
+    let block_size = guard.disk().logical_block_size();
+    let suits = guard.config().is_none_or(|binding| {
+        binding.pinned().is_none_or(|pinned| {
+            is_aligned(offset)
+                && binding.backing.can_dio(offset, block_size)
+                && !pinned.is_beyond(offset, sectors)
+        })
+    });
+    if !suits {
         unpin(guard, Reason::Changed);
     }
 }

@@ -15,6 +15,9 @@ lo "$DEV" set-block-size 4096 , set-dio 1
 pin 1
 limit logical_block_size 4096
 io -d "$DEV" check 1 0 1M , fill 2 4K 4K , check 2 4K 4K
+# What is refused changes nothing.
+lo "$DEV" set-block-size 131072 =EINVAL , set-block-size 4097 =EINVAL
+is_pinned 1
 unpinned lo "$DEV" set-block-size 8192
 pin 1
 unpinned lo "$DEV" set-block-size 512

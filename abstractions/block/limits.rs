@@ -15,18 +15,26 @@ use core::{
 use kernel::{bindings, error::to_result, prelude::*};
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
-extern "C" {
+unsafe extern "C" {
     fn rust_helper_queue_limits_start_update(
         q: *mut bindings::request_queue,
         lim: *mut bindings::queue_limits,
     );
     fn rust_helper_queue_limits_cancel_update(q: *mut bindings::request_queue);
+
+    #[link_name = "rust_helper_is_valid_block_size"]
+    safe fn c_is_valid_block_size(bytes: c_uint) -> bool;
 }
 
 // Checked against the header in `helpers/block.c`.
 const BLK_FEAT_WRITE_CACHE: u32 = 1 << 0;
 const BLK_FEAT_FUA: u32 = 1 << 1;
 const BLK_FEAT_ROTATIONAL: u32 = 1 << 2;
+
+/// Whether a queue can have this logical block size, in bytes (`blk_validate_block_size()`).
+pub fn is_valid_block_size(bytes: u32) -> bool {
+    c_is_valid_block_size(bytes)
+}
 
 /// A `struct queue_limits`. The values are checked when they are committed.
 #[derive(Clone, Copy)]

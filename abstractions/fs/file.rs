@@ -6,7 +6,13 @@
 
 use crate::abstractions::block::BlockDevice;
 use core::{mem::MaybeUninit, ops::Deref, ptr::NonNull};
-use kernel::{bindings, error::to_result, fs::File, prelude::*, sync::aref::ARef};
+use kernel::{
+    bindings,
+    error::to_result,
+    fs::File,
+    prelude::*,
+    sync::{aref::ARef, rcu},
+};
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
@@ -146,8 +152,9 @@ pub trait FileExt {
     /// Whether a read takes what is in the page cache as it is, without asking a server or a lower file:
     /// ext4, XFS, btrfs, f2fs and block devices, which are those with `FOP_BUFFER_RASYNC`.
     fn reads_from_cache(&self) -> bool;
-    /// The block device that the file's file system lies on, if it is one.
-    fn sb_block_device(&self) -> Option<&BlockDevice>;
+    /// Calls `f` with the block device that the file's file system lies on, if it is one. Some (btrfs) may
+    /// replace it at any time, so `f` must not sleep.
+    fn with_sb_block_device<R>(&self, f: impl FnOnce(&BlockDevice) -> R) -> Option<R>;
     /// Size in bytes of the inode behind the page cache (`i_size_read()`).
     fn cached_size(&self) -> i64;
     /// `vfs_getattr()` for the given `STATX_*` fields.
@@ -241,14 +248,16 @@ impl FileExt for File {
         f_op(self).fop_flags & FOP_BUFFER_RASYNC != 0
     }
 
-    fn sb_block_device(&self) -> Option<&BlockDevice> {
-        // SAFETY: The file keeps its file system mounted, and that keeps its device open.
-        let bdev = unsafe { (*(*mapping_inode(self)).i_sb).s_bdev };
+    fn with_sb_block_device<R>(&self, f: impl FnOnce(&BlockDevice) -> R) -> Option<R> {
+        let _guard = rcu::read_lock();
+        // SAFETY: The file keeps its file system mounted. The pointer may change at any time.
+        let bdev = unsafe { (&raw const (*(*mapping_inode(self)).i_sb).s_bdev).read_volatile() };
         if bdev.is_null() {
             return None;
         }
-        // SAFETY: As above.
-        Some(unsafe { BlockDevice::from_raw(bdev) })
+        // SAFETY: A device that the file system lets go is no longer found here before it is closed, and like its
+        // queue it is freed a grace period after that; this one has been found under the lock, which is held.
+        Some(f(unsafe { BlockDevice::from_raw(bdev) }))
     }
 
     fn cached_size(&self) -> i64 {

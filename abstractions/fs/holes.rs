@@ -5,7 +5,7 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{swap_file::has_other_writers, FileExt};
-use crate::abstractions::task::fatal_signal_pending;
+use crate::abstractions::task::{cond_resched, fatal_signal_pending};
 use core::ops::Range;
 use kernel::{
     bindings,
@@ -79,7 +79,8 @@ impl Holes {
     ///
     /// Fails with `EBUSY` as soon as somebody else has the file open for writing, with `EINTR` if the task is
     /// killed, and as a write does; what was filled by then stays so. Nobody can be kept from opening it, but what
-    /// he wrote is lost only if he did all that in the moment between a last look and the write of a chunk.
+    /// he wrote is lost only if he did all that in the moment between a last look and the write of a chunk. Who
+    /// shares `to` itself, or has mapped it, is not seen.
     pub fn fill(&self, to: &File) -> Result {
         let zeroes = KVVec::from_elem(0u8, CHUNK, GFP_KERNEL)?;
         // Pages of ranges that were not written would pass for data, where somebody has read them.
@@ -101,6 +102,11 @@ impl Holes {
             }
             pos = hole.start;
             let len = usize::try_from(hole.end - pos)?.min(zeroes.len());
+            if len == 0 {
+                // It has become data between the two questions, for which it is enough to read it.
+                cond_resched();
+                continue;
+            }
             // SAFETY: The file is valid; it is written from `len` bytes of the buffer.
             let done = unsafe {
                 bindings::kernel_write(to.as_ptr(), zeroes.as_ptr().cast(), len, &raw mut pos)

@@ -175,16 +175,20 @@ impl SwapFile {
         Ok(this)
     }
 
-    /// `EOPNOTSUPP` if the file system of a regular file has no swap files, or does not keep its promise.
+    /// `EOPNOTSUPP` if the file system of a regular file has no swap files, or is not known to keep its promise.
     pub fn check_supported(file: &File) -> Result {
         // f2fs takes it back: for anybody who may read the file (`F2FS_IOC_SET_PIN_FILE`), and by itself
         // when garbage collection has met the file often enough. And with several devices it counts blocks on
         // from one to the next.
-        //
+        const KNOWN: [c_ulong; 3] = [
+            bindings::EXT4_SUPER_MAGIC as c_ulong,
+            bindings::XFS_SUPER_MAGIC as c_ulong,
+            bindings::BTRFS_SUPER_MAGIC as c_ulong,
+        ];
         // SAFETY: The file keeps its file system mounted.
         let magic = unsafe { (*(*inode(file)).i_sb).s_magic };
         match a_ops(file).swap_activate {
-            Some(_) if magic != bindings::F2FS_SUPER_MAGIC as c_ulong => Ok(()),
+            Some(_) if KNOWN.contains(&magic) => Ok(()),
             _ => Err(eopnotsupp()),
         }
     }

@@ -19,6 +19,7 @@ pub(crate) mod block {
         pub(crate) discard_granularity: u32,
         pub(crate) dma_alignment: u32,
         pub(crate) is_rotational: bool,
+        pub(crate) is_zoned: bool,
     }
 
     impl BlockDevice {
@@ -52,6 +53,10 @@ pub(crate) mod block {
 
         pub(crate) fn is_rotational(&self) -> bool {
             self.is_rotational
+        }
+
+        pub(crate) fn is_zoned(&self) -> bool {
+            self.is_zoned
         }
     }
 
@@ -286,8 +291,11 @@ pub(crate) mod fs {
             }
         }
 
-        pub(crate) fn sb_block_device(&self) -> Option<&BlockDevice> {
-            self.sb_block_device.as_ref()
+        pub(crate) fn with_sb_block_device<R>(
+            &self,
+            f: impl FnOnce(&BlockDevice) -> R,
+        ) -> Option<R> {
+            self.sb_block_device.as_ref().map(f)
         }
 
         pub(crate) fn cached_size(&self) -> i64 {

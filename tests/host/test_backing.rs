@@ -253,10 +253,14 @@ fn files_are_readable_and_writable_if_opened_so() {
 
 /// A disk on top of another one, or of a regular file.
 fn disk(phase: Phase, below: Option<ARef<Disk<Loop>>>) -> ARef<Disk<Loop>> {
+    disk_on(phase, file_on(below))
+}
+
+fn disk_on(phase: Phase, file: File) -> ARef<Disk<Loop>> {
     ARef::new(Disk {
         data: LoopDevice { phase },
         config: Some(Binding {
-            backing: backing(file_on(below)),
+            backing: backing(file),
         }),
         _p: PhantomData,
     })
@@ -298,13 +302,13 @@ fn chains_have_no_circles() {
                 {
                     Some(found) if found == place => Err(EBADF),
                     Some(_) => Err(EINVAL),
-                    None => Ok(()),
+                    None => Ok(false),
                 };
                 let result = ChainLock::validate(Some(&lock), &file, on_top);
                 assert_eq!(result, expected, "{length} {unbound:b} {place}");
                 // Nobody may look without the lock.
                 let unlocked = ChainLock::validate(None, &file, on_top);
-                assert_eq!(unlocked, if length > 0 { Err(EINVAL) } else { Ok(()) });
+                assert_eq!(unlocked, if length > 0 { Err(EINVAL) } else { Ok(false) });
             }
         }
     }
@@ -314,4 +318,26 @@ fn chains_have_no_circles() {
     };
     let disk = disk(Phase::Unbound, None);
     assert_eq!(ChainLock::validate(Some(&lock), &other, &disk), Err(EINVAL));
+}
+
+/// Whether a device is zoned is told for the lowest one, however many of ours are above it.
+#[test]
+fn zones_are_seen_through_chains() {
+    let shared = Shared::default();
+    let lock = ChainLock::take(&shared).unwrap();
+    let stranger = disk(Phase::Unbound, None);
+    for is_zoned in [false, true] {
+        let mut file = File {
+            block: Some(BlockDevice {
+                is_zoned,
+                ..BlockDevice::default()
+            }),
+            ..File::default()
+        };
+        for _ in 0..3 {
+            let told = ChainLock::validate(Some(&lock), &file, &stranger);
+            assert_eq!(told, Ok(is_zoned));
+            file = file_on(Some(disk_on(Phase::Bound, file)));
+        }
+    }
 }
