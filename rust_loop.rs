@@ -65,7 +65,7 @@ module_params! {
         parmtype: "int",
     );
 
-    /// Requests that a device can have in flight.
+    /// Requests that a device can have in flight; with `poll_queues`, each of its hardware queues.
     static HW_QUEUE_DEPTH: IntParam = IntParam::new(128).at_least(1) => (
         name: "hw_queue_depth",
         description: "Queue depth for each hardware queue. Default: 128",
