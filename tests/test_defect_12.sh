@@ -52,4 +52,5 @@ for ((i = 0; i < 100; i++)); do
 	unbound "$DEV"
 done
 lines=$(($(dmesg | grep -c "loop$N: .*direct I/O") - before))
-((lines < 100 && lines <= 10 * (SECONDS / 5 + 2))) || fail "$lines lines in $SECONDS s"
+# A machine that takes a minute to do it is no test of that.
+(((lines < 100 || SECONDS >= 45) && lines <= 10 * (SECONDS / 5 + 2))) || fail "$lines lines in $SECONDS s"
