@@ -242,7 +242,7 @@ impl LoopCmd {
         if let (Op::Write, Some(ordered)) = (rq.op(), &binding.ordered) {
             let ordered = ordered.clone();
             Self::set_blocking(&mut rq);
-            ordered.enqueue_ordered(rq);
+            ordered.append_write(rq);
             return Served::Done;
         }
         let mode = mode_to_try(&rq, binding);

@@ -5,7 +5,8 @@
 //! The backing file is kept as a swap file is ([`SwapFile`]), so that its blocks are known and stay where
 //! they are, and nobody else writes to it. A request becomes bios to the device below; the file system is not
 //! in the way. It still rules: nothing is written while it is frozen, nor after it was shut down or made
-//! read-only.
+//! read-only. Who reads the file by way of the file system puts pages in its cache; each write drops those that it
+//! makes out of date, as direct I/O on the file would.
 //!
 //! # On and off
 //!

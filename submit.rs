@@ -181,11 +181,11 @@ impl Submitter {
     /// Leaves a write that may block to the work for these.
     pub(crate) fn enqueue_write(rq: Request<Loop>) {
         let this: Arc<Self> = rq.hw_data().into();
-        this.enqueue_ordered(rq);
+        this.append_write(rq);
     }
 
     /// Leaves a write to the work of this one, whatever the hardware queue is, behind those that came before.
-    pub(crate) fn enqueue_ordered(self: Arc<Self>, rq: Request<Loop>) {
+    pub(crate) fn append_write(self: Arc<Self>, rq: Request<Loop>) {
         let mut waiting = self.waiting.lock();
         waiting.writes.requests.push_back(rq);
         waiting.writes.kick::<WRITES>(self.as_arc_borrow());
