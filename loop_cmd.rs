@@ -538,6 +538,7 @@ fn deallocate(rq: &Request<Loop>, binding: &Binding, modes: &[FallocateMode]) ->
     }
     let pos = file_pos(rq, binding)?;
     let len = i64::from(rq.bytes());
+    let mut is_new = false;
     for &mode in modes {
         let unsupported = binding.unsupported(mode);
         if unsupported.load(Relaxed) {
@@ -546,11 +547,16 @@ fn deallocate(rq: &Request<Loop>, binding: &Binding, modes: &[FallocateMode]) ->
         match binding.backing.file().fallocate(mode, pos, len) {
             Err(e) if e == eopnotsupp() => {
                 if !unsupported.xchg(true, Relaxed) {
+                    is_new = true;
                     Withdraw::enqueue(rq);
                 }
             }
             result => return result.map_err(|_| EIO),
         }
+    }
+    // It came before the limits were taken back, and to tell that once is enough.
+    if !is_new {
+        rq.set_quiet();
     }
     Err(eopnotsupp())
 }

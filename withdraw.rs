@@ -5,6 +5,9 @@
 //! A file does not tell whether it can punch holes or zero ranges. The limits say yes until a request
 //! fails. To change them the queue has to be frozen, which means to wait for that request, and for any
 //! that uses its work item next: so this is work of its own.
+//!
+//! Some requests may take long, and nothing else is to be held up for their sake. So a freeze that takes long is
+//! given up, and tried again later. Meanwhile the block layer goes on to ask, and is refused.
 
 use crate::{
     abstractions::block::{disk::Disk, limits::LimitsUpdate, mq::Request},
@@ -14,8 +17,13 @@ use kernel::{
     impl_has_work, new_work,
     prelude::*,
     sync::aref::ARef,
+    time::{delay::fsleep, msecs_to_jiffies, Delta, Msecs},
     workqueue::{Work, WorkItem},
 };
+
+/// How long all may be held up for those that are on their way.
+const FREEZE_MS: Msecs = 20;
+const PAUSE: Delta = Delta::from_millis(500);
 
 /// Takes off a disk's limits, once, what its backing file does not support.
 #[pin_data]
@@ -54,20 +62,32 @@ impl WorkItem for Withdraw {
     type Pointer = Pin<KBox<Self>>;
 
     fn run(this: Pin<KBox<Self>>) {
-        let disk = &this.disk;
+        while !this.try_now() {
+            fsleep(PAUSE);
+        }
+    }
+}
+
+impl Withdraw {
+    /// False if it has to be tried again.
+    fn try_now(&self) -> bool {
+        let disk = &self.disk;
         let mut guard = disk.lock();
         // If it is bound to another file by now, nothing is known of that, and nothing changes.
         let (Phase::Bound, Some(binding)) = (disk.data().phase(), guard.config()) else {
-            return;
+            return true;
         };
         // In pinned mode they are those of the device below. They are taken back when that ends.
         if binding.pinned().is_some() {
-            return;
+            return true;
         }
         let mut limits = LimitsUpdate::start(disk);
         binding.apply_unsupported(&mut limits);
-        let frozen = guard.freeze();
+        let Some(frozen) = guard.freeze_timeout(msecs_to_jiffies(FREEZE_MS)) else {
+            return false;
+        };
         // Limits do not become invalid by what they allow no more.
         let _ = limits.commit_frozen(&frozen);
+        true
     }
 }

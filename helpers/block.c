@@ -244,6 +244,23 @@ unsigned int rust_helper_blk_mq_freeze_queue(struct request_queue *q)
 	return blk_mq_freeze_queue(q);
 }
 
+bool rust_helper_blk_mq_freeze_queue_timeout(struct request_queue *q,
+					     unsigned long timeout,
+					     unsigned int *memflags)
+{
+	*memflags = memalloc_noio_save();
+	blk_freeze_queue_start(q);
+	if (blk_mq_freeze_queue_wait_timeout(q, timeout) > 0)
+		return true;
+	blk_mq_unfreeze_queue(q, *memflags);
+	return false;
+}
+
+bool rust_helper_disk_is_dead(struct gendisk *disk)
+{
+	return test_bit(GD_DEAD, &disk->state);
+}
+
 void rust_helper_blk_mq_unfreeze_queue(struct request_queue *q,
 				       unsigned int memflags)
 {

@@ -33,6 +33,7 @@ use kernel::{
         atomic::{Acquire, Atomic, Full, Relaxed, Release},
         LockClassKey, Mutex, MutexGuard,
     },
+    time::Jiffies,
     types::{NotThreadSafe, Opaque, ScopeGuard},
     ThisModule,
 };
@@ -45,6 +46,12 @@ extern "C" {
     fn rust_helper_dev_to_disk(dev: *mut bindings::device) -> *mut bindings::gendisk;
     fn rust_helper_dev_set_uevent_suppress(dev: *mut bindings::device, val: c_int);
     fn rust_helper_blk_mq_freeze_queue(q: *mut bindings::request_queue) -> c_uint;
+    fn rust_helper_blk_mq_freeze_queue_timeout(
+        q: *mut bindings::request_queue,
+        timeout: c_ulong,
+        memflags: *mut c_uint,
+    ) -> bool;
+    fn rust_helper_disk_is_dead(disk: *mut bindings::gendisk) -> bool;
     fn rust_helper_blk_mq_unfreeze_queue(q: *mut bindings::request_queue, memflags: c_uint);
     fn rust_helper_queue_logical_block_size(q: *mut bindings::request_queue) -> c_uint;
 }
@@ -222,7 +229,10 @@ impl<T: DiskOperations> DiskVTable<T> {
         // SAFETY: The block layer passes a live disk with these operations.
         let disk = unsafe { Disk::from_raw(disk) };
         // INVARIANT: The block layer holds `open_mutex` during this call.
-        T::release(&OpenLocked { disk });
+        T::release(&OpenLocked {
+            disk,
+            _not_send: NotThreadSafe,
+        });
     }
 
     /// # Safety
@@ -445,7 +455,11 @@ impl<T: Operations> Disk<T> {
         // SAFETY: As above.
         unsafe { bindings::mutex_lock(open_mutex) };
         // INVARIANT: Locked above.
-        let result = OpenLocked { disk: self }.rescan_partitions();
+        let result = OpenLocked {
+            disk: self,
+            _not_send: NotThreadSafe,
+        }
+        .rescan_partitions();
         // SAFETY: Locked above by this task.
         unsafe { bindings::mutex_unlock(open_mutex) };
         result
@@ -514,6 +528,8 @@ impl<T: Operations> Drop for UeventsSuppressed<'_, T> {
 /// It is held as long as this exists.
 pub struct OpenLocked<'a, T: Operations> {
     disk: &'a Disk<T>,
+    /// Others would not have it held.
+    _not_send: NotThreadSafe,
 }
 
 impl<T: Operations> OpenLocked<'_, T> {
@@ -601,7 +617,13 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
         }
 
         let mut any = false;
-        // SAFETY: The disk and its queue are live, and so are its tags. `found` gets a variable that is not
+        // SAFETY: The disk is live.
+        if unsafe { rust_helper_disk_is_dead(self.disk.as_ptr()) } {
+            // All requests have ended, and the tags may be gone.
+            return any;
+        }
+        // SAFETY: The disk and its queue are live. So are its tags: `OwnedDisk` releases them with the disk's mutex
+        // held, when the disk is dead. `found` gets a variable that is not
         // used before the call returns.
         unsafe {
             bindings::blk_mq_tagset_busy_iter(
@@ -624,6 +646,19 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
             guard: self,
             memflags,
         }
+    }
+
+    /// The same, but `None`, with new requests let in again, where it would take longer than so many jiffies.
+    pub fn freeze_timeout(&mut self, timeout: Jiffies) -> Option<Frozen<'_, 'a, T>> {
+        let mut memflags = 0;
+        // SAFETY: The disk and its queue are live.
+        let frozen = unsafe {
+            rust_helper_blk_mq_freeze_queue_timeout(self.disk.queue(), timeout, &raw mut memflags)
+        };
+        frozen.then(|| Frozen {
+            guard: self,
+            memflags,
+        })
     }
 }
 
@@ -811,8 +846,12 @@ impl<T: DiskOperations> Drop for OwnedDisk<T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariants the disk was added, and is removed once.
         unsafe { bindings::del_gendisk(self.disk.as_ptr()) };
-        // Removing the disk took its queue down, which was the only user of the tags.
-        self.tag_set = None;
+        // Removing the disk took its queue down, which used the tags, as does who has the mutex and finds the disk
+        // not dead yet.
+        let tag_set = self.tag_set.take();
+        let guard = self.lock();
+        drop(tag_set);
+        drop(guard);
         // SAFETY: `self` owns this reference and does not use it again.
         unsafe { bindings::put_disk(self.disk.as_ptr()) };
     }

@@ -232,9 +232,19 @@ impl<T: Operations> Request<T> {
     /// Whether the user has forbidden discards (`discard_max_bytes` is 0, also where the driver could).
     /// Write-zeroes requests come all the same.
     pub fn discards_forbidden(&self) -> bool {
-        // SAFETY: By the type invariants the request keeps its queue in use, so it is not frozen; only then
-        // its limits change.
-        unsafe { (*(*self.as_ptr()).q).limits.max_user_discard_sectors == 0 }
+        // SAFETY: By the type invariants the request keeps its queue in use. The limit may change at any time, as a
+        // whole.
+        let sectors = unsafe {
+            let q = (*self.as_ptr()).q;
+            (&raw const (*q).limits.max_user_discard_sectors).read_volatile()
+        };
+        sectors == 0
+    }
+
+    /// Has the block layer log nothing if the request fails (`RQF_QUIET`).
+    pub fn set_quiet(&self) {
+        // SAFETY: By the type invariants the request is live and ours, and `self` is used by one task at a time.
+        unsafe { (*self.as_ptr()).rq_flags |= 1 << bindings::rqf_flags___RQF_QUIET };
     }
 
     /// Where the request starts, in bytes from the start of the disk.
