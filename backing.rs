@@ -4,7 +4,7 @@
 
 use crate::{
     abstractions::{
-        block::{disk::Disk, limits::QueueLimits, BlockDevice},
+        block::{disk::Disk, limits::QueueLimits, BlockDevice, DeviceLimits},
         fs::{FileBlockDevice, FileExt, FileKind, NoFsRecursion, StatMask},
         sync::LockKillable,
     },
@@ -125,7 +125,7 @@ impl BackingFile {
     }
 
     /// Calls `f`, which must not sleep, with the block device that the file is, or that its file system lies on.
-    fn with_device<R>(&self, f: impl FnOnce(&BlockDevice) -> R) -> Option<R> {
+    fn with_device<R>(&self, f: impl FnOnce(&DeviceLimits) -> R) -> Option<R> {
         match self.block_device() {
             Some(bdev) => Some(f(bdev)),
             None => self.file.with_sb_block_device(f),

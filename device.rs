@@ -431,7 +431,7 @@ fn rescan(disk: &Disk<Loop>) {
     };
     if disk.data().may_log() {
         pr_warn!(
-            "loop{}: partition scan failed ({})\n",
+            "partition scan of loop{} failed (rc={})\n",
             disk.data().number,
             e.to_errno()
         );
@@ -714,7 +714,7 @@ impl Loop {
         // Also those which were added by hand (BLKPG).
         if let Err(e) = disk.rescan_partitions() {
             pr_warn!(
-                "loop{}: dropping partitions failed ({})\n",
+                "partition scan of loop{} failed (rc={})\n",
                 disk.data().number,
                 e.to_errno()
             );

@@ -20,7 +20,7 @@ use crate::{
         block::{
             disk::{Disk, DiskGuard},
             limits::{LimitsUpdate, QueueLimits},
-            BioSet, BlockDevice, Place,
+            BioSet, BlockDevice, DeviceLimits, Place,
         },
         error::{enodata, eopnotsupp},
         fs::{
@@ -305,7 +305,7 @@ fn check(disk: &Disk<Loop>, binding: &Binding, sparse: Sparse) -> Result<(), Rea
     SwapFile::check_supported(file).map_err(Reason::from_swap_file)
 }
 
-fn check_device(disk: &Disk<Loop>, bdev: &BlockDevice) -> Result<(), Reason> {
+fn check_device(disk: &Disk<Loop>, bdev: &DeviceLimits) -> Result<(), Reason> {
     if bdev.is_zoned() {
         return Err(Reason::Zoned);
     }

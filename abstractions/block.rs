@@ -12,5 +12,5 @@ mod device;
 mod plug;
 
 pub use bio_set::BioSet;
-pub use device::{BlockDevice, Claim, Place};
+pub use device::{BlockDevice, Claim, DeviceLimits, Place};
 pub use plug::{with_inner_plug, with_plug};

@@ -5,6 +5,7 @@
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
 use super::disk::{Disk, DiskOperations};
+use core::ops::Deref;
 use kernel::{bindings, error::to_result, prelude::*, types::Opaque};
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
@@ -41,16 +42,72 @@ pub struct Place<'a> {
     pub bottom: bool,
 }
 
+/// What a `struct block_device` can be asked for even when nobody keeps it open: limits of its queue.
+///
+/// # Invariants
+///
+/// A reference to one is to a block device that has not been freed, and neither has its queue.
+#[repr(transparent)]
+pub struct DeviceLimits(Opaque<bindings::block_device>);
+
+// SAFETY: The methods may be called from any task.
+unsafe impl Sync for DeviceLimits {}
+
+impl DeviceLimits {
+    /// # Safety
+    ///
+    /// The type invariants hold for `bdev` during `'a`.
+    pub unsafe fn from_raw<'a>(bdev: *mut bindings::block_device) -> &'a Self {
+        // SAFETY: By the safety requirement; the type is transparent.
+        unsafe { &*bdev.cast() }
+    }
+
+    /// The largest request that its driver takes, in bytes; a larger bio is split.
+    pub fn max_bytes(&self) -> u32 {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_bdev_max_bytes(self.0.get()) }
+    }
+
+    /// Logical block size in bytes.
+    pub fn logical_block_size(&self) -> u32 {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_bdev_logical_block_size(self.0.get()) }
+    }
+
+    /// The mask that a buffer's address must not have bits in common with.
+    pub fn dma_alignment(&self) -> u32 {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_bdev_dma_alignment(self.0.get()) as u32 }
+    }
+
+    /// Whether it has zones which are written from their beginning to their end (`bdev_is_zoned()`).
+    pub fn is_zoned(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_bdev_is_zoned(self.0.get()) }
+    }
+
+    /// Whether seeks are expensive.
+    pub fn is_rotational(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_bdev_rot(self.0.get()) }
+    }
+}
+
 /// A `struct block_device`.
 ///
 /// # Invariants
 ///
 /// A reference to one is a block device that somebody keeps open, or that belongs to a live disk.
 #[repr(transparent)]
-pub struct BlockDevice(Opaque<bindings::block_device>);
+pub struct BlockDevice(DeviceLimits);
 
-// SAFETY: The methods may be called from any task.
-unsafe impl Sync for BlockDevice {}
+impl Deref for BlockDevice {
+    type Target = DeviceLimits;
+
+    fn deref(&self) -> &DeviceLimits {
+        &self.0
+    }
+}
 
 impl BlockDevice {
     /// # Safety
@@ -62,7 +119,7 @@ impl BlockDevice {
     }
 
     pub(super) fn as_ptr(&self) -> *mut bindings::block_device {
-        self.0.get()
+        self.0 .0.get()
     }
 
     /// Whether the device has requests of its own, and its driver does not pass them on to another device
@@ -70,80 +127,56 @@ impl BlockDevice {
     /// driver's part of the stack. False also where it is gone, or its queue is just frozen.
     pub fn is_bottom(&self) -> bool {
         // SAFETY: By the type invariants.
-        unsafe { rust_helper_bdev_is_bottom(self.0.get()) }
+        unsafe { rust_helper_bdev_is_bottom(self.as_ptr()) }
     }
 
     /// Whether the device may be written to now: it is neither read-only nor swapped to.
     pub fn takes_writes(&self) -> bool {
         // SAFETY: By the type invariants.
-        unsafe { rust_helper_bdev_takes_writes(self.0.get()) }
-    }
-
-    /// The largest request that its driver takes, in bytes; a larger bio is split.
-    pub fn max_bytes(&self) -> u32 {
-        // SAFETY: By the type invariants.
-        unsafe { rust_helper_bdev_max_bytes(self.0.get()) }
+        unsafe { rust_helper_bdev_takes_writes(self.as_ptr()) }
     }
 
     /// Whether bios may ask to end only when they are polled for (`REQ_POLLED`), as it is now. False for devices
     /// without requests of their own, and for zoned ones.
     pub fn can_poll(&self) -> bool {
         // SAFETY: By the type invariants.
-        unsafe { rust_helper_bdev_can_poll(self.0.get()) }
+        unsafe { rust_helper_bdev_can_poll(self.as_ptr()) }
     }
 
     /// Whether data is sent to it with protection information (`blk_get_integrity()`).
     pub fn has_integrity(&self) -> bool {
         // SAFETY: By the type invariants.
-        unsafe { rust_helper_bdev_has_integrity(self.0.get()) }
-    }
-
-    /// Logical block size in bytes.
-    pub fn logical_block_size(&self) -> u32 {
-        // SAFETY: By the type invariants.
-        unsafe { rust_helper_bdev_logical_block_size(self.0.get()) }
+        unsafe { rust_helper_bdev_has_integrity(self.as_ptr()) }
     }
 
     /// The largest write-zeroes request in 512-byte sectors; 0 where the device has none.
     pub fn write_zeroes_sectors(&self) -> u32 {
         // SAFETY: By the type invariants.
-        unsafe { rust_helper_bdev_write_zeroes_sectors(self.0.get()) }
+        unsafe { rust_helper_bdev_write_zeroes_sectors(self.as_ptr()) }
     }
 
     /// Discard granularity in bytes.
     pub fn discard_granularity(&self) -> u32 {
         // SAFETY: By the type invariants.
-        unsafe { rust_helper_bdev_discard_granularity(self.0.get()) }
-    }
-
-    /// The mask that a buffer's address must not have bits in common with.
-    pub fn dma_alignment(&self) -> u32 {
-        // SAFETY: By the type invariants.
-        unsafe { rust_helper_bdev_dma_alignment(self.0.get()) as u32 }
+        unsafe { rust_helper_bdev_discard_granularity(self.as_ptr()) }
     }
 
     /// Whether a write can be asked to be on the medium when it is done (`bdev_fua()`).
     pub fn has_fua(&self) -> bool {
         // SAFETY: By the type invariants.
-        unsafe { rust_helper_bdev_fua(self.0.get()) }
+        unsafe { rust_helper_bdev_fua(self.as_ptr()) }
     }
 
     /// Whether there is a volatile cache that a flush empties (`bdev_write_cache()`).
     pub fn has_write_cache(&self) -> bool {
         // SAFETY: By the type invariants.
-        unsafe { rust_helper_bdev_write_cache(self.0.get()) }
-    }
-
-    /// Whether it has zones which are written from their beginning to their end (`bdev_is_zoned()`).
-    pub fn is_zoned(&self) -> bool {
-        // SAFETY: By the type invariants.
-        unsafe { rust_helper_bdev_is_zoned(self.0.get()) }
+        unsafe { rust_helper_bdev_write_cache(self.as_ptr()) }
     }
 
     /// Has all that was written put on the medium, and waits (`blkdev_issue_flush()`). May sleep.
     pub fn flush(&self) -> Result {
         // SAFETY: By the type invariants.
-        to_result(unsafe { bindings::blkdev_issue_flush(self.0.get()) })
+        to_result(unsafe { bindings::blkdev_issue_flush(self.as_ptr()) })
     }
 
     /// Makes a place read as zeroes, with its blocks still allocated, and waits
@@ -151,25 +184,21 @@ impl BlockDevice {
     pub fn zero_out(place: &Place<'_>) -> Result {
         let sectors = u64::from(place.bytes >> bindings::SECTOR_SHIFT);
         // SAFETY: By the type invariants of the device; what lies beyond its end is refused.
-        to_result(unsafe { rust_helper_blkdev_zero_out(place.bdev.0.get(), place.sector, sectors) })
-    }
-
-    /// Whether seeks are expensive.
-    pub fn is_rotational(&self) -> bool {
-        // SAFETY: By the type invariants.
-        unsafe { rust_helper_bdev_rot(self.0.get()) }
+        to_result(unsafe {
+            rust_helper_blkdev_zero_out(place.bdev.as_ptr(), place.sector, sectors)
+        })
     }
 
     /// Writes dirty pages of the device's page cache out, and waits (`sync_blockdev()`).
     pub fn sync(&self) -> Result {
         // SAFETY: By the type invariants.
-        to_result(unsafe { bindings::sync_blockdev(self.0.get()) })
+        to_result(unsafe { bindings::sync_blockdev(self.as_ptr()) })
     }
 
     /// Drops clean pages of the device's page cache (`invalidate_bdev()`). May sleep.
     pub fn invalidate(&self) {
         // SAFETY: By the type invariants.
-        unsafe { bindings::invalidate_bdev(self.0.get()) };
+        unsafe { bindings::invalidate_bdev(self.as_ptr()) };
     }
 
     /// Drops clean pages of the device's page cache, also those that somebody is reading or has
@@ -179,7 +208,7 @@ impl BlockDevice {
         // Buffers on their lists of each CPU would keep their pages.
         self.invalidate();
         // SAFETY: By the type invariants; a device has a mapping for as long as it exists.
-        unsafe { bindings::invalidate_inode_pages2_range((*self.0.get()).bd_mapping, 0, !0) };
+        unsafe { bindings::invalidate_inode_pages2_range((*self.as_ptr()).bd_mapping, 0, !0) };
     }
 
     /// Keeps others from opening the device exclusively, for as long as the result lives
@@ -187,7 +216,7 @@ impl BlockDevice {
     ///
     /// Fails with `EBUSY` if somebody holds the device exclusively.
     pub fn claim(&self) -> Result<Claim<'_>> {
-        let bdev = self.0.get();
+        let bdev = self.as_ptr();
         // A claim belongs to a holder. The device itself is one that nobody else will name.
         //
         // SAFETY: By the type invariants.
@@ -198,7 +227,7 @@ impl BlockDevice {
     /// The disk that the device is or is a part of, if it is one of `T`'s.
     pub fn disk<T: DiskOperations>(&self) -> Option<&Disk<T>> {
         // SAFETY: By the type invariants; a block device belongs to one disk for life.
-        let disk = unsafe { (*self.0.get()).bd_disk };
+        let disk = unsafe { (*self.as_ptr()).bd_disk };
         // SAFETY: The operations of a disk are set before it is added.
         if !core::ptr::eq(unsafe { (*disk).fops }, T::vtable().as_ptr()) {
             return None;
@@ -219,7 +248,7 @@ pub struct Claim<'a>(&'a BlockDevice);
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        let bdev = self.0 .0.get();
+        let bdev = self.0.as_ptr();
         // SAFETY: By the type invariants.
         unsafe { bindings::bd_abort_claiming(bdev, bdev.cast()) };
     }

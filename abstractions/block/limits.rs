@@ -12,7 +12,7 @@ use core::{
     mem::ManuallyDrop,
     ops::{Deref, DerefMut},
 };
-use kernel::{bindings, error::to_result, prelude::*};
+use kernel::{bindings, error::to_result, prelude::*, types::NotThreadSafe};
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 unsafe extern "C" {
@@ -136,6 +136,8 @@ impl QueueLimits {
 pub struct LimitsUpdate<'a, T: Operations> {
     disk: &'a Disk<T>,
     limits: QueueLimits,
+    /// Whoever took the mutex has to release it.
+    _not_send: NotThreadSafe,
 }
 
 impl<'a, T: Operations> LimitsUpdate<'a, T> {
@@ -145,7 +147,11 @@ impl<'a, T: Operations> LimitsUpdate<'a, T> {
         // SAFETY: The disk's queue lives as long as the disk.
         unsafe { rust_helper_queue_limits_start_update(disk.queue(), limits.as_mut_ptr()) };
         // INVARIANT: The function above returned with the lock held.
-        Self { disk, limits }
+        Self {
+            disk,
+            limits,
+            _not_send: NotThreadSafe,
+        }
     }
 
     fn commit(self) -> Result {

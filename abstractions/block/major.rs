@@ -22,6 +22,9 @@ use kernel::{
     }, //
 };
 
+/// The longest name that is kept, in bytes (`struct blk_major_name`).
+const MAX_NAME: usize = 15;
+
 /// Creates block devices on demand.
 ///
 /// # Examples
@@ -167,11 +170,15 @@ impl<T: Probe> MajorRegistration<T> {
     /// The probe may be called before this returns. There can be one registration for a type `T`.
     ///
     /// Process context; may sleep. Fails with [`EBUSY`] if there is a registration for `T`, or the
-    /// number is taken, with [`EINVAL`] if it is too high (`BLKDEV_MAJOR_MAX`), and with
-    /// [`ENOMEM`].
+    /// number is taken, with [`EINVAL`] if it is too high (`BLKDEV_MAJOR_MAX`) or the name has more than 15
+    /// bytes, and with [`ENOMEM`].
     ///
     /// C: `__register_blkdev()`
     pub fn register(major: u32, name: &'static CStr, probe: Arc<T>) -> Result<Self> {
+        // It would be cut off, and then not be found to be unregistered.
+        if name.to_bytes().len() > MAX_NAME {
+            return Err(EINVAL);
+        }
         let slot = T::slot();
         slot.take()?;
 

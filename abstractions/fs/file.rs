@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use crate::abstractions::block::BlockDevice;
+use crate::abstractions::block::{BlockDevice, DeviceLimits};
 use core::{mem::MaybeUninit, ops::Deref, ptr::NonNull};
 use kernel::{
     bindings,
@@ -153,8 +153,8 @@ pub trait FileExt {
     /// ext4, XFS, btrfs, f2fs and block devices, which are those with `FOP_BUFFER_RASYNC`.
     fn reads_from_cache(&self) -> bool;
     /// Calls `f` with the block device that the file's file system lies on, if it is one. Some (btrfs) may
-    /// replace it at any time, so `f` must not sleep.
-    fn with_sb_block_device<R>(&self, f: impl FnOnce(&BlockDevice) -> R) -> Option<R>;
+    /// replace it, and close it, at any time, so `f` must not sleep.
+    fn with_sb_block_device<R>(&self, f: impl FnOnce(&DeviceLimits) -> R) -> Option<R>;
     /// Size in bytes of the inode behind the page cache (`i_size_read()`).
     fn cached_size(&self) -> i64;
     /// `vfs_getattr()` for the given `STATX_*` fields.
@@ -248,7 +248,7 @@ impl FileExt for File {
         f_op(self).fop_flags & FOP_BUFFER_RASYNC != 0
     }
 
-    fn with_sb_block_device<R>(&self, f: impl FnOnce(&BlockDevice) -> R) -> Option<R> {
+    fn with_sb_block_device<R>(&self, f: impl FnOnce(&DeviceLimits) -> R) -> Option<R> {
         let _guard = rcu::read_lock();
         // SAFETY: The file keeps its file system mounted. The pointer may change at any time.
         let bdev = unsafe { (&raw const (*(*mapping_inode(self)).i_sb).s_bdev).read_volatile() };
@@ -257,7 +257,7 @@ impl FileExt for File {
         }
         // SAFETY: A device that the file system lets go is no longer found here before it is closed, and like its
         // queue it is freed a grace period after that; this one has been found under the lock, which is held.
-        Some(f(unsafe { BlockDevice::from_raw(bdev) }))
+        Some(f(unsafe { DeviceLimits::from_raw(bdev) }))
     }
 
     fn cached_size(&self) -> i64 {

@@ -20,11 +20,12 @@ extern "C" {
 /// page cache: where a block device is made of the file, reclaim may need that device, and would wait
 /// for itself.
 ///
-/// Takes `__GFP_IO` and `__GFP_FS` off the mapping's mask; dropping it restores the mask that it found,
-/// so where there are several for one file, they should go in the reverse order.
+/// Takes `__GFP_IO` and `__GFP_FS` off the mapping's mask; dropping it puts back what it has taken. Where there are
+/// several for one file it ends for all of them with the first, and whoever allocates for the others has to see to it
+/// by himself (`PF_MEMALLOC_NOIO`).
 pub struct NoFsRecursion {
     file: ARef<File>,
-    old: bindings::gfp_t,
+    taken: bindings::gfp_t,
 }
 
 impl NoFsRecursion {
@@ -32,12 +33,14 @@ impl NoFsRecursion {
     pub fn new(file: &File) -> Self {
         let mapping = Self::mapping(file);
         // SAFETY: The mapping lives as long as the file.
-        let old = unsafe { rust_helper_mapping_gfp_mask(mapping) };
+        let mask = unsafe { rust_helper_mapping_gfp_mask(mapping) };
+        // SAFETY: No requirements.
+        let taken = mask & unsafe { rust_helper_gfp_io_fs() };
         // SAFETY: As above.
-        unsafe { rust_helper_mapping_set_gfp_mask(mapping, old & !rust_helper_gfp_io_fs()) };
+        unsafe { rust_helper_mapping_set_gfp_mask(mapping, mask & !taken) };
         Self {
             file: file.into(),
-            old,
+            taken,
         }
     }
 
@@ -49,7 +52,11 @@ impl NoFsRecursion {
 
 impl Drop for NoFsRecursion {
     fn drop(&mut self) {
+        let mapping = Self::mapping(&self.file);
         // SAFETY: The mapping lives as long as the file, to which `self` has a reference.
-        unsafe { rust_helper_mapping_set_gfp_mask(Self::mapping(&self.file), self.old) };
+        unsafe {
+            let mask = rust_helper_mapping_gfp_mask(mapping);
+            rust_helper_mapping_set_gfp_mask(mapping, mask | self.taken);
+        }
     }
 }

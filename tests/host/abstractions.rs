@@ -22,6 +22,9 @@ pub(crate) mod block {
         pub(crate) is_zoned: bool,
     }
 
+    /// What can be asked of one that nobody keeps open.
+    pub(crate) type DeviceLimits = BlockDevice;
+
     impl BlockDevice {
         pub(crate) fn disk(&self) -> Option<&disk::Disk<Loop>> {
             self.disk.as_deref()
