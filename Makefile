@@ -37,6 +37,8 @@ have_key = $(filter pkcs11:%,$(sig_key))$(wildcard $(sig_key) $(KDIR)/$(sig_key)
 unsigned = $(if $(have_key),,CONFIG_MODULE_SIG_ALL=)
 
 install: modules
+	@! grep -qs '^CONFIG_BLK_DEV_LOOP=y' $(KDIR)/include/config/auto.conf || \
+		{ echo "The C driver is a part of that kernel (CONFIG_BLK_DEV_LOOP=y), so no module can take its place; set it to m, or to n, and build the kernel anew" >&2; false; }
 	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_DIR=$(INSTALL_MOD_DIR) $(unsigned) modules_install
 	depmod $(INSTALL_MOD_PATH:%=-b %) $$(cat $(KDIR)/include/config/kernel.release)
 
