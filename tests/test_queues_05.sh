@@ -76,6 +76,8 @@ detached --rw=randwrite
 
 nullb looppoll size=8 hw_queue_depth=8
 disk=$NULLB
+# It allocates memory, which may sleep, where nothing was written yet; not so when it is polled.
+io -d "$disk" fill 1 0 8M
 nullb loopother size=8 hw_queue_depth=8
 other=$NULLB
 attach "$disk" flags=$DIRECT_IO
