@@ -12,7 +12,7 @@ bytes=$((16 << 20))
 # disk NAME SEED: NULLB is a slow disk with that pattern.
 disk()
 {
-	nullb "$1" size=16 submit_queues=2 irqmode=2 completion_nsec=2000000
+	nullb "$1" size=16 submit_queues=2 irqmode=2 completion_nsec=50000000
 	io "$NULLB" fill "$2" 0 $bytes , fsync , drop
 }
 

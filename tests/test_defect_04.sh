@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A refused LOOP_CONFIGURE does not restrict how memory for the file's pages is allocated.
+# A refused LOOP_CONFIGURE does not restrict how memory for the file's pages is allocated, nor do two devices that are
+# detached in the order in which they came.
 
 . ./test_common.sh
 
@@ -41,9 +42,15 @@ lo "$DEV" set-fd "$IMG"
 bound=$(allocations "$IMG")
 detach
 detached=$(allocations "$IMG")
+attach "$IMG"
+first=$DEV
+attach "$IMG"
+detach_dev "$first" "$DEV"
+twice=$(allocations "$IMG")
 rmdir "${event%/events*}"
 [[ -n $usual ]] || skip "no allocation was traced"
 same "before" "$before" "$usual"
 [[ $bound != "$usual" ]] || fail "$usual is not restricted for the bound file"
 same "the refused file's" "$after" "$usual"
 same "after it was bound" "$detached" "$usual"
+same "after it was bound twice" "$twice" "$usual"
