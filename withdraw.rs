@@ -13,6 +13,7 @@ use crate::{
     abstractions::block::{disk::Disk, limits::LimitsUpdate, mq::Request},
     device::{Loop, Phase},
 };
+use core::ops::Range;
 use kernel::{
     impl_has_work, new_work,
     prelude::*,
@@ -21,9 +22,10 @@ use kernel::{
     workqueue::{Work, WorkItem},
 };
 
-/// How long all may be held up for those that are on their way.
-const FREEZE_MS: Msecs = 20;
-const PAUSE: Delta = Delta::from_millis(500);
+/// How long all may be held up for those that are on their way: longer each time, since freezing also waits for a
+/// grace period of RCU, which may be long in itself.
+const FREEZE_MS: Range<Msecs> = 50..400;
+const PAUSE: Delta = Delta::from_millis(1000);
 
 /// Takes off a disk's limits, once, what its backing file does not support.
 #[pin_data]
@@ -62,15 +64,17 @@ impl WorkItem for Withdraw {
     type Pointer = Pin<KBox<Self>>;
 
     fn run(this: Pin<KBox<Self>>) {
-        while !this.try_now() {
+        let mut patience = FREEZE_MS.start;
+        while !this.try_now(patience) {
             fsleep(PAUSE);
+            patience = patience.saturating_mul(2).min(FREEZE_MS.end);
         }
     }
 }
 
 impl Withdraw {
-    /// False if it has to be tried again.
-    fn try_now(&self) -> bool {
+    /// Gives up after so many milliseconds. False if it has to be tried again.
+    fn try_now(&self, patience: Msecs) -> bool {
         let disk = &self.disk;
         let mut guard = disk.lock();
         // If it is bound to another file by now, nothing is known of that, and nothing changes.
@@ -83,7 +87,7 @@ impl Withdraw {
         }
         let mut limits = LimitsUpdate::start(disk);
         binding.apply_unsupported(&mut limits);
-        let Some(frozen) = guard.freeze_timeout(msecs_to_jiffies(FREEZE_MS)) else {
+        let Some(frozen) = guard.freeze_timeout(msecs_to_jiffies(patience)) else {
             return false;
         };
         // Limits do not become invalid by what they allow no more.
