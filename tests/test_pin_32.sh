@@ -9,7 +9,8 @@
 need python3
 need_module dm_log_writes
 
-# logged LOG: what it says between two marks, in sectors. What was not flushed is not in it.
+# logged LOG: what it says between two marks, in sectors. What was not flushed is not in it. Writes without FUA are
+# left out: the filesystem may write something by itself; what is missing then shows.
 logged()
 {
 	python3 - "$1" <<-'PYTHON'
@@ -23,8 +24,8 @@ logged()
 		    at += size + (0 if flags & 4 else sectors * 512)
 		    if flags & 8:
 		        on = not on
-		    elif on:
-		        what = "flush" if not sectors else "fua" if flags & 2 else "write"
+		    elif on and (flags & 2 or not sectors):
+		        what = "fua" if sectors else "flush"
 		        if not seen or seen[-1][0] != what:
 		            seen.append([what, 0])
 		        seen[-1][1] += sectors
