@@ -730,7 +730,7 @@ pub struct DiskParams {
 /// A disk that the driver made and userspace sees.
 ///
 /// Dropping it removes it: no new opens, no new I/O. Its data is released when the last one who has
-/// it open is gone. May sleep.
+/// it open is gone. May sleep. Takes the disk's mutex, so whoever drops it must not hold that.
 ///
 /// # Invariants
 ///

@@ -210,6 +210,7 @@ class Guest:
         finally:
             qemu.kill()
             qemu.wait()
+            self.monitor.close()
             if not tty:
                 relay.join()
             for name in ("lab.img", "scratch.img"):
