@@ -20,6 +20,7 @@ import json
 import mmap
 import os
 import re
+import stat
 import struct
 import subprocess
 import sys
@@ -28,6 +29,7 @@ import zlib
 
 MIB = 1 << 20
 NULL_BLK = "/sys/kernel/config/nullb"
+CGROUPS = "/sys/fs/cgroup"
 OUTER, INNER = "/run/outer", "/run/inner"
 HERE = os.getcwd()
 
@@ -225,16 +227,55 @@ def target(neighbour, path, work):
         yield f"{directory}/file"
 
 
+# Cgroups
+
+
+def device_number(path):
+    """The disk below a file, or the disk itself, as io.max names it."""
+    device = path if stat.S_ISBLK(os.stat(path).st_mode) else sh(f"findmnt -n -o SOURCE --target {path}")
+    number = os.stat(device).st_rdev
+    return f"{os.major(number)}:{os.minor(number)}"
+
+
+@contextlib.contextmanager
+def cgroups(controllers, count=1):
+    """Yields directories of cgroups below the root one; or none, where no controllers are asked for."""
+    if not controllers:
+        yield [""]
+        return
+    control = f"{CGROUPS}/cgroup.subtree_control"
+    directories = [f"{CGROUPS}/bench-{number}" for number in range(count)]
+    write(control, " ".join(f"+{name}" for name in controllers))
+    for directory in directories:
+        os.mkdir(directory)
+    try:
+        yield directories
+    finally:
+        for directory in directories:
+            # What a process that ended leaves may take a moment.
+            until(lambda: "populated 0" in read(f"{directory}/cgroup.events"))
+            os.rmdir(directory)
+        write(control, " ".join(f"-{name}" for name in controllers))
+
+
+def enter(cgroup):
+    """What a shell does first to run its command in a cgroup."""
+    return f"echo $$ >{cgroup}/cgroup.procs && exec " if cgroup else ""
+
+
 # Work
 
 
-def fio(path, options):
-    report = sh(f"fio --filename={path} --output-format=json --invalidate=0 {options}")
+def parse_fio(report):
     jobs = json.loads(report[report.index("{") :])["jobs"]
     for job in jobs:
         if job["error"]:
             raise RuntimeError(f"fio: {os.strerror(job['error'])}")
     return jobs
+
+
+def fio(path, options, cgroup=""):
+    return parse_fio(sh(f"{enter(cgroup)}fio --filename={path} --output-format=json --invalidate=0 {options}"))
 
 
 def iops(jobs):
@@ -243,8 +284,33 @@ def iops(jobs):
 
 def do_fio(path, neighbour, work):
     options = work["raw_options"] if neighbour == "raw" and "raw_options" in work else work["options"]
-    jobs = fio(path, options)
+    with cgroups(work.get("controllers")) as (cgroup,):
+        jobs = fio(path, options, cgroup)
     return {"iops": iops(jobs), "context_switches": sum(job["ctx"] for job in jobs)}
+
+
+def do_groups(path, neighbour, work):
+    """Jobs at once, each in a cgroup of its own. The latency is that of the first one."""
+    groups = work["groups"]
+    with cgroups(work["controllers"], len(groups)) as directories, contextlib.ExitStack() as stack:
+        running = []
+        for group, directory in zip(groups, directories):
+            if "limit" in group:
+                write(f"{directory}/io.max", f"{device_number(work['backing'])} {group['limit']}")
+            command = f"{enter(directory)}fio --filename={path} --output-format=json --invalidate=0 {group['options']}"
+            running.append(
+                stack.enter_context(subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE, text=True))
+            )
+        found = [parse_fio(job.communicate()[0]) for job in running]
+    latency = found[0][0]["read"]["clat_ns"].get("percentile", {})
+    return {"iops": sum(map(iops, found)), "p99_us": latency.get("99.000000", 0) / 1000}
+
+
+def do_sync(path, neighbour, work):
+    """Write a file through the page cache, then sync."""
+    start = time.monotonic()
+    sh(f"dd if=/dev/zero of={path} bs=1M count={work['mib']} conv=notrunc status=none; sync -f {path}")
+    return {"seconds": time.monotonic() - start}
 
 
 def do_fsync(path, neighbour, work):
@@ -351,7 +417,7 @@ def do_memory(path, neighbour, work):
     return {"bytes": total, "slab": slab, "percpu": percpu, "stacks": stacks}
 
 
-WORK = {"fio": do_fio, "fsync": do_fsync, "tree": do_tree}
+WORK = {"fio": do_fio, "fsync": do_fsync, "tree": do_tree, "groups": do_groups, "sync": do_sync}
 # These attach for themselves.
 MODULE_WORK = {"attach": do_attach, "memory": do_memory}
 
@@ -384,7 +450,7 @@ def ready(case, neighbour, path):
 
 
 def measure(case, neighbour, path):
-    work = case["work"]
+    work = case["work"] | {"backing": path}
     with ready(case, neighbour, path) as place:
         return (WORK | MODULE_WORK)[work["kind"]](place, neighbour, work)
 
@@ -418,10 +484,13 @@ def profile(case, neighbour, path, mark):
     work = case["work"]
     with ready(case, neighbour, path) as place:
         options = work["raw_options"] if neighbour == "raw" and "raw_options" in work else work["options"]
-        command = f"fio --filename={place} --output-format=json --invalidate=0 {options}".split()
         # The guest's clock runs on while the host's disk is slow to bring fio, so its start is waited for.
         started = "/run/started"
-        with subprocess.Popen([*command, f"--exec_prerun=touch {started}"], stdout=subprocess.PIPE, text=True) as job:
+        command = f"fio --filename={place} --output-format=json --invalidate=0 --exec_prerun='touch {started}' {options}"
+        with (
+            cgroups(work.get("controllers")) as (cgroup,),
+            subprocess.Popen(["sh", "-c", enter(cgroup) + command], stdout=subprocess.PIPE, text=True) as job,
+        ):
             until(lambda: os.path.exists(started), 600)
             os.unlink(started)
             time.sleep(work["settle"])

@@ -1,141 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What `make bench` measures: the cases, and what each is to reach.
+"""What `make bench` measures: the cases, and what each is to reach."""
 
-A case is measured with one of two instruments:
+from . import bench_cgroup_cases, bench_sync_cases
+from .bench_model import (
+    ALL,
+    CPUS,
+    INSTRUCTIONS,
+    IOPS,
+    LOOPS,
+    MEMORY,
+    MILLISECOND,
+    ON_BLOCKS,
+    ON_DEVICE,
+    ON_FILE,
+    P99,
+    PER_IO,
+    TIME,
+    TITLES,
+    WALL,
+    WORDS,
+    WORK,
+    Backing,
+    Case,
+    Target,
+    fio,
+    null_blk,
+    on_filesystem,
+)
 
-    instructions  one CPU, whose clock advances a nanosecond an instruction. Sees
-                  work, not waiting; repeats within 1 or 2 % whatever the host does
-    wall          four CPUs and the host's clock. Sees waiting, wake-ups and locks;
-                  only ratios of measurements made in turn mean something
-"""
-
-import dataclasses
-
-INSTRUCTIONS, WALL = "instructions", "wall"
-CPUS = {INSTRUCTIONS: 1, WALL: 4}
-ROUNDS = {INSTRUCTIONS: 1, WALL: 5}
-
-ALL = ("disk", "raw", "dm", "c", "rublk", "ours", "pinned")
-ON_DEVICE = ("raw", "dm", "c", "rublk", "ours")
-ON_FILE = ("raw", "c", "rublk", "ours")
-# The disk at the place of the file, the file itself, and what is put on either.
-ON_BLOCKS = ("disk", "raw", "dm", "c", "ours", "pinned")
-LOOPS = ("c", "ours")
-
-FILE_MIB = 256
-
-
-@dataclasses.dataclass(frozen=True)
-class Backing:
-    """What lies under the devices. Cases that have the same one share a boot."""
-
-    title: str
-    null_blk: tuple = ()
-    filesystem: str = ""
-    content: str = "zeroes"
-    mib: int = FILE_MIB
-
-    def spec(self):
-        return dataclasses.asdict(self) | {"null_blk": dict(self.null_blk)}
-
-
-def null_blk(cpus, **attributes):
-    """The options are those of null_blk's configfs. irqmode 0: completes at once, in place."""
-    return tuple(({"queue_mode": 2, "irqmode": 0, "size": 1024, "submit_queues": cpus} | attributes).items())
-
-
-def on_filesystem(kind, cpus=1, content="zeroes", **attributes):
-    title = f"{content if content != 'zeroes' else 'file'} on {kind}"
-    return Backing(title, null_blk(cpus, memory_backed=1, **attributes), kind, content)
-
-
-MILLISECOND = {"irqmode": 2, "completion_nsec": 1_000_000}
-
-
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """`ours`, or another subject, against a neighbour of the same run.
-
-    ratio       median of the rounds' ratios, ours / neighbour, of the case's metric
-    difference  ours - neighbour
-    """
-
-    neighbour: str
-    limit: float
-    kind: str = "ratio"
-    # Of another case, for what has to be independent of something.
-    case: str = ""
-    subject: str = "ours"
-
-
-@dataclasses.dataclass(frozen=True)
-class Metric:
-    name: str
-    unit: str
-    lower_is_better: bool
-    field: str
-    # A measurement's field as the metric.
-    convert: object = staticmethod(lambda value: value)
-
-
-PER_IO = Metric("instructions per I/O", "instructions", True, "iops", lambda iops: 1e9 / iops)
-IOPS = Metric("I/Os per second", "IOPS", False, "iops")
-WORK = Metric("instructions in all", "million instructions", True, "seconds", lambda seconds: seconds * 1e3)
-TIME = Metric("time", "µs", True, "seconds", lambda seconds: seconds * 1e6)
-MEMORY = Metric("memory per device", "KiB", True, "bytes", lambda size: size / 1024)
-P99 = Metric("99th percentile of a read", "µs", True, "p99_us")
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    name: str
-    title: str
-    instrument: str
-    backing: Backing
-    work: dict
-    metric: Metric
-    neighbours: tuple
-    direct: bool = True
-    # Never worse than the C driver is a target of every case.
-    targets: tuple = ()
-
-    def request(self, neighbours, rounds=0):
-        return {
-            "name": self.name,
-            "work": self.work,
-            "direct": self.direct,
-            "neighbours": neighbours,
-            "rounds": rounds or ROUNDS[self.instrument],
-        }
-
-
-def job(instrument, rw, depth=1, block="4k", engine="libaio", direct=1, more=""):
-    """The options of a fio job; under icount half a second is plenty, the ramp warms up."""
-    times = "--ramp_time=100ms --runtime=500ms" if instrument == INSTRUCTIONS else "--ramp_time=300ms --runtime=2s"
-    return (
-        f"--name=bench --rw={rw} --bs={block} --iodepth={depth} --ioengine={engine} --direct={direct}"
-        f" --time_based {times} {more}"
-    ).strip()
-
-
-def fio(*arguments, raw_direct=1, **keywords):
-    """Work for fio. Through a buffered loop device it is direct I/O too: the file's cache is meant."""
-    extra = {name: keywords.pop(name) for name in ("hot", "fresh", "filesystem", "mib") if name in keywords}
-    work = {"kind": "fio", "options": job(*arguments, **keywords)}
-    if not raw_direct:
-        work["raw_options"] = job(*arguments, direct=0, **keywords)
-    return work | extra
-
-
-WORDS = {
-    "randread": "random read",
-    "randwrite": "random write",
-    "read": "sequential read",
-    "write": "sequential write",
-}
-
-
-TITLES = {"device": "block device", "ext4": "ext4 file, direct", "pinned": "pinned ext4 file"}
+__all__ = ["ALL", "CASES", "CPUS", "INSTRUCTIONS", "WALL"]
 
 
 def device_cases():
@@ -313,6 +206,7 @@ CASES = tuple(
     case
     for group in (
         device_cases, file_cases, batch_cases, pinned_cases, buffered_cases, sparse_cases, wall_cases, management_cases,
+        bench_cgroup_cases.cases, bench_sync_cases.cases,
     )  # fmt: skip
     for case in group()
 )

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import zlib
 
-from . import accelerator, bench_cases, cache
+from . import accelerator, bench_model, cache
 from .bench_report import NAMES, figure
 from .guest import HERE
 from .say import Failure, Step, say
@@ -64,7 +64,7 @@ def accelerated(outfile):
 
 def request(case):
     """The request for a case: a run that lasts longer than the window in which is counted."""
-    if case.work["kind"] != "fio" or case.instrument != bench_cases.INSTRUCTIONS:
+    if case.work["kind"] != "fio" or case.instrument != bench_model.INSTRUCTIONS:
         raise Failure(f"{case.name} has no profile: only cases of fio that count instructions have")
     work = dict(case.work)
     for name in ("options", "raw_options"):

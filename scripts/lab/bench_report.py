@@ -7,7 +7,7 @@ import statistics
 import sys
 
 from . import bench_chart
-from .bench_cases import ALL, INSTRUCTIONS, Target
+from .bench_model import ALL, INSTRUCTIONS, Target
 
 NAMES = {
     "disk": "disk", "raw": "raw", "dm": "dm-linear", "c": "C loop", "rublk": "rublk", "ours": "this", "pinned": "pinned",
