@@ -31,13 +31,15 @@
 //!
 //! The attribute group is created under the disk's mutex, and takes the lock of the `struct device`.
 //! The mutex of `Index::slots` comes after the block layer's `major_names_lock`, and before none.
-//! `Submitter`'s spinlocks come last: under them a list is changed, or work queued, and nothing else.
+//! The spinlock of a [`Submitter`] comes last but for that of a [`CgroupQueue`]: under them a list is changed,
+//! work is queued, or a `CgroupQueue` is allocated without sleeping.
 //!
 //! Partitions are scanned under none of them (except for `open_mutex` in `release`), since that takes
 //! `open_mutex`. So may the last put of a file, which is done under none of them either; where a
 //! reference is dropped under one, it is not the last one, or the task puts it off until it returns to
 //! userspace.
 //!
+//! [`CgroupQueue`]: crate::cgroup_queue
 //! [`Index`]: crate::control::Index
 //! [`DiskGuard::freeze`]: crate::abstractions::block::disk::DiskGuard::freeze
 

@@ -26,9 +26,10 @@ use crate::{
         task::{in_task, IoWorkerScope},
     },
     backing::SECTOR_SIZE,
+    cgroup_queue::Direction,
     device::{Binding, Loop},
     pinned::Pinned,
-    submit::{attributed, Submitter},
+    submit::Submitter,
     withdraw::Withdraw,
 };
 use kernel::{
@@ -75,8 +76,8 @@ pub(crate) enum Served {
     Done,
     /// It is to be [started](LoopCmd::start) by a worker.
     Try(Request<Loop>),
-    /// It is a write that may block, to be [executed](LoopCmd::execute) after others.
-    Write(Request<Loop>),
+    /// It is a write that may block, to be [executed](LoopCmd::execute) after others of its cgroup.
+    Block(Request<Loop>),
 }
 
 /// Whether a request may be passed on as a bio by the task that submits it.
@@ -248,9 +249,9 @@ impl LoopCmd {
         let mode = mode_to_try(&rq, binding);
         if rq.op() == Op::Write && mode.is_none() {
             binding.did_not_try_write();
-            if may_share_task(&rq, binding) {
+            if may_share_task(binding) {
                 Self::set_blocking(&mut rq);
-                return Served::Write(rq);
+                return Served::Block(rq);
             }
         }
         *rq.data().project().mode = mode;
@@ -270,12 +271,12 @@ impl LoopCmd {
 
     /// Issues a request, without waiting if it can be.
     ///
-    /// Called in a worker, with a plug.
+    /// Called in a worker, with a plug, attributed to the request's cgroup.
     pub(crate) fn start(mut rq: Request<Loop>) {
         // A write got it with the gate open, and that is closed only while no request is on its way. A read may
         // find that the file has been pinned meanwhile: to read it by way of the file system is still right.
         if let Some(mode) = *rq.data().project().mode {
-            return attributed(rq, |rq| Self::transfer(rq, mode));
+            return Self::transfer(rq, mode);
         }
         let Some(binding) = rq.config() else {
             return rq.end(Err(EIO));
@@ -293,7 +294,7 @@ impl LoopCmd {
     }
 
     /// Leaves the request to its own work item, which may block. May be called from any context.
-    fn defer(mut rq: Request<Loop>) {
+    pub(crate) fn defer(mut rq: Request<Loop>) {
         Self::set_blocking(&mut rq);
         Self::enqueue(rq);
     }
@@ -305,7 +306,7 @@ impl LoopCmd {
         }
     }
 
-    /// Carries a request out. May block.
+    /// Carries a request out, attributed to its cgroup. May block.
     pub(crate) fn execute(mut rq: Request<Loop>) {
         if *rq.data().project().written {
             // While it was passed on somebody read what was there before into the page cache.
@@ -455,16 +456,17 @@ impl RequestIoDone<Loop> for LoopCmd {
                 if write {
                     binding.write_had_to_wait();
                 }
-                let may_follow = may_share_task(&rq, binding) && (write || may_follow(binding));
+                let may_follow = may_share_task(binding) && (write || may_follow(binding));
                 // What collects them is for tasks only.
                 if !may_follow || !in_task() {
                     return Self::defer(rq);
                 }
                 Self::set_blocking(&mut rq);
-                match write {
-                    true => Submitter::enqueue_write(rq),
-                    false => Submitter::enqueue_read(rq),
-                }
+                let direction = match write {
+                    true => Direction::Writes,
+                    false => Direction::Reads,
+                };
+                Submitter::enqueue_blocking(direction, rq);
             }
             result => Self::finish(rq, result),
         }
@@ -509,15 +511,14 @@ impl WorkItem for LoopCmd {
         if core::mem::take(rq.data().project().done) {
             return Self::complete(rq);
         }
-        attributed(rq, Self::execute);
+        rq.attributed(Self::execute);
     }
 }
 
-/// Whether what has to wait, or may have to, can be done in one task with others of its kind. Writes take the
-/// file's lock in turn anyway; see [`may_follow`] for reads. Not so on a block device; and what a cgroup has to
-/// wait for by its limits is not for others to wait for.
-fn may_share_task(rq: &Request<Loop>, binding: &Binding) -> bool {
-    !binding.backing.is_block() && rq.blkcg().is_none()
+/// Whether what has to wait, or may have to, can be done in one task with others of its cgroup. Writes take the
+/// file's lock in turn anyway; see [`may_follow`] for reads. Not so on a block device.
+fn may_share_task(binding: &Binding) -> bool {
+    !binding.backing.is_block()
 }
 
 /// Whether reads that had to wait do so for the same thing, or for as long. With direct I/O that is the lock of the

@@ -12,20 +12,23 @@
 //!
 //! The price of changing task is paid back by batching: a hardware queue's requests are issued together,
 //! under one plug, first all that can be done without waiting. Writes to a file that may have to wait go to a
-//! second task, where they follow each other, and so do in a third one reads of a file that had to wait. What
-//! else turns out to have to wait, perhaps in interrupt context, is left to work of its own.
+//! second task, where they follow each other, and so do in a third one reads of a file that had to wait. Each
+//! non-root cgroup has such tasks of its own (see `cgroup_queue.rs`). What else turns out to have to wait,
+//! perhaps in interrupt context, is left to work of its own.
 
 use crate::{
     abstractions::{
         block::{
             mq::{may_forward, Operations, Request, RequestBatch, RequestList},
-            with_inner_plug, with_plug,
+            plug_has_other_queues, with_inner_plug, with_plug,
         },
-        cgroup::{with_memcg, BlkcgScope},
+        cgroup::Blkcg,
         task::{cond_resched, IoWorkerScope},
     },
+    cgroup_queue::{CgroupQueues, Direction},
     device::{Binding, Loop, LoopDevice, State},
     loop_cmd::{LoopCmd, MayForward, Served},
+    pending::Pending,
 };
 use kernel::{
     impl_has_work, new_spinlock, new_work,
@@ -34,61 +37,19 @@ use kernel::{
         atomic::{Atomic, Relaxed},
         Arc, ArcBorrow, SpinLock,
     },
-    workqueue::{HasWork, Work, WorkItem},
+    workqueue::{Work, WorkItem},
 };
-
-/// Requests that wait for a work.
-struct Lane {
-    requests: RequestList<Loop>,
-    /// The work is queued, or running, and will look here again.
-    coming: bool,
-}
-
-impl Lane {
-    const fn new() -> Self {
-        Self {
-            requests: RequestList::new(),
-            coming: false,
-        }
-    }
-
-    /// Has the work come, if something waits for it. Called with the lock that the lane is under, which keeps
-    /// the requests, and so the device and its queue, from being done with.
-    fn kick<const ID: u64>(&mut self, submitter: ArcBorrow<'_, Submitter>)
-    where
-        Submitter: WorkItem<ID, Pointer = Arc<Submitter>> + HasWork<Submitter, ID>,
-    {
-        if self.coming {
-            return;
-        }
-        let Some(rq) = self.requests.first() else {
-            return;
-        };
-        // There is one: no device is bound without, and the request was submitted to one that is.
-        let Some(queue) = rq.disk().queue.as_ref() else {
-            return;
-        };
-        // It may be about to return from its last run. Then it runs once more after that.
-        let _ = queue.enqueue::<Arc<Submitter>, ID>(submitter.into());
-        self.coming = true;
-    }
-
-    /// Takes the next one; is to be called until there is none.
-    fn next(&mut self) -> Option<Request<Loop>> {
-        let next = self.requests.pop_front();
-        self.coming = next.is_some();
-        next
-    }
-}
 
 /// What waits in a hardware queue.
 struct Waiting {
     /// What can be tried without waiting, or needs work of its own.
-    tries: Lane,
+    tries: Pending,
     /// Writes of a file that may block.
-    writes: Lane,
+    writes: Pending,
     /// Reads of a file that could not be done without waiting.
-    reads: Lane,
+    reads: Pending,
+    /// What may block of non-root cgroups.
+    cgroups: CgroupQueues,
 }
 
 /// Issues the requests of one hardware queue, or those of a device that have to be issued in order.
@@ -123,9 +84,10 @@ impl_has_work! {
 impl Submitter {
     pub(crate) fn new() -> Result<Arc<Self>> {
         let waiting = Waiting {
-            tries: Lane::new(),
-            writes: Lane::new(),
-            reads: Lane::new(),
+            tries: Pending::new(),
+            writes: Pending::new(),
+            reads: Pending::new(),
+            cgroups: CgroupQueues::new(),
         };
         Arc::pin_init(
             pin_init!(Self {
@@ -151,8 +113,8 @@ impl Submitter {
     /// Has all that waits issued.
     fn kick(this: ArcBorrow<'_, Self>, waiting: &mut Waiting) {
         this.held_back.store(false, Relaxed);
-        waiting.tries.kick::<TRIES>(this);
-        waiting.writes.kick::<WRITES>(this);
+        waiting.tries.schedule::<Submitter, TRIES>(this);
+        waiting.writes.schedule::<Submitter, WRITES>(this);
     }
 
     /// Leaves what the device below had no tag for to the next batch.
@@ -160,76 +122,98 @@ impl Submitter {
         let this: Arc<Self> = rq.hw_data().into();
         let mut waiting = this.waiting.lock();
         waiting.tries.requests.push_back(rq);
-        waiting.tries.kick::<TRIES>(this.as_arc_borrow());
+        waiting
+            .tries
+            .schedule::<Submitter, TRIES>(this.as_arc_borrow());
+    }
+
+    /// Adds a request that may block behind others of its kind, or leaves it to work of its own.
+    fn push_blocking(waiting: &mut Waiting, direction: Direction, rq: Request<Loop>) {
+        let Some(cgroup) = rq.blkcg().map(Blkcg::id) else {
+            let pending = match direction {
+                Direction::Reads => &mut waiting.reads,
+                Direction::Writes => &mut waiting.writes,
+            };
+            return pending.requests.push_back(rq);
+        };
+        if let Err(rq) = waiting.cgroups.push(cgroup, direction, rq) {
+            LoopCmd::defer(rq);
+        }
     }
 
     /// Leaves requests to works of their hardware queues.
-    fn enqueue_all(mut requests: RequestList<Loop>, lane: impl Fn(&mut Waiting) -> &mut Lane) {
+    fn enqueue_all(mut requests: RequestList<Loop>, push: impl Fn(&mut Waiting, Request<Loop>)) {
         while let Some(first) = requests.pop_front() {
             let this: Arc<Self> = first.hw_data().into();
             let mut waiting = this.waiting.lock();
-            lane(&mut waiting).requests.push_back(first);
+            push(&mut waiting, first);
             while let Some(rq) = requests
                 .pop_front_if(|rq| core::ptr::eq(&raw const *rq.hw_data(), &raw const *this))
             {
-                lane(&mut waiting).requests.push_back(rq);
+                push(&mut waiting, rq);
             }
             Self::kick(this.as_arc_borrow(), &mut waiting);
         }
     }
 
-    /// Leaves a write that may block to the work for these.
-    pub(crate) fn enqueue_write(rq: Request<Loop>) {
+    /// Leaves a request that may block to a task that it shares with others of its kind.
+    pub(crate) fn enqueue_blocking(direction: Direction, rq: Request<Loop>) {
         let this: Arc<Self> = rq.hw_data().into();
-        this.append_write(rq);
+        let mut waiting = this.waiting.lock();
+        Self::push_blocking(&mut waiting, direction, rq);
+        match direction {
+            Direction::Reads => waiting.reads.schedule::<Self, READS>(this.as_arc_borrow()),
+            Direction::Writes => waiting
+                .writes
+                .schedule::<Self, WRITES>(this.as_arc_borrow()),
+        }
     }
 
     /// Leaves a write to the work of this one, whatever the hardware queue is, behind those that came before.
     pub(crate) fn append_write(self: Arc<Self>, rq: Request<Loop>) {
         let mut waiting = self.waiting.lock();
         waiting.writes.requests.push_back(rq);
-        waiting.writes.kick::<WRITES>(self.as_arc_borrow());
-    }
-
-    /// Leaves a read that had to wait to the work for these.
-    pub(crate) fn enqueue_read(rq: Request<Loop>) {
-        let this: Arc<Self> = rq.hw_data().into();
-        let mut waiting = this.waiting.lock();
-        waiting.reads.requests.push_back(rq);
-        waiting.reads.kick::<READS>(this.as_arc_borrow());
+        waiting
+            .writes
+            .schedule::<Submitter, WRITES>(self.as_arc_borrow());
     }
 
     /// Issues a batch, and what came meanwhile as the next one.
     fn try_all(&self) {
         let _scope = IoWorkerScope::enter();
         loop {
-            let mut requests = {
-                let lane = &mut self.waiting.lock().tries;
-                lane.coming = !lane.requests.is_empty();
-                core::mem::take(&mut lane.requests)
-            };
+            let mut requests = self.waiting.lock().tries.take();
             if requests.is_empty() {
                 return;
             }
             with_plug(|| {
-                while let Some(rq) = requests.pop_front() {
-                    LoopCmd::start(rq);
-                    cond_resched();
+                while let Some(first) = requests.pop_front() {
+                    let cgroup = first.blkcg().map(Blkcg::id);
+                    let is_same = |rq: &Request<Loop>| rq.blkcg().map(Blkcg::id) == cgroup;
+                    first.attributed(|first| {
+                        LoopCmd::start(first);
+                        cond_resched();
+                        while let Some(rq) = requests.pop_front_if(is_same) {
+                            LoopCmd::start(rq);
+                            cond_resched();
+                        }
+                    });
                 }
             });
         }
     }
 
-    /// Carries out what waits in a lane, and what comes meanwhile, one after the other. Under no plug: what is
+    /// Carries out what waits, and what comes meanwhile, one after the other. Under no plug: what is
     /// issued here may be what the next one has to wait for.
-    fn execute_all(&self, lane: impl Fn(&mut Waiting) -> &mut Lane) {
+    fn execute_all(&self, pending: impl Fn(&mut Waiting) -> &mut Pending) {
         let _scope = IoWorkerScope::enter();
         loop {
-            let next = lane(&mut self.waiting.lock()).next();
+            let next = pending(&mut self.waiting.lock()).next();
             let Some(rq) = next else {
                 return;
             };
-            attributed(rq, LoopCmd::execute);
+            // Those of a zoned device are of any cgroup.
+            rq.attributed(LoopCmd::execute);
             cond_resched();
         }
     }
@@ -257,18 +241,6 @@ impl WorkItem<READS> for Submitter {
     fn run(this: Arc<Self>) {
         this.execute_all(|waiting| &mut waiting.reads);
     }
-}
-
-/// Calls `f` with a request in such a way that I/O and memory are accounted to the cgroup which the
-/// request came from.
-pub(crate) fn attributed(rq: Request<Loop>, f: impl FnOnce(Request<Loop>)) {
-    // The worker is in the root group already.
-    let Some(blkcg) = rq.blkcg() else {
-        return f(rq);
-    };
-    let memcg = blkcg.memcg();
-    let _scope = BlkcgScope::enter(blkcg);
-    with_memcg(memcg.as_ref(), || f(rq));
 }
 
 impl Operations for Loop {
@@ -310,7 +282,9 @@ impl Operations for Loop {
         match served {
             Served::Done => (),
             Served::Try(rq) => waiting.tries.requests.push_back(rq),
-            Served::Write(rq) => waiting.writes.requests.push_back(rq),
+            Served::Block(rq) => {
+                Submitter::push_blocking(&mut waiting, Direction::Writes, rq);
+            }
         }
         if is_last {
             Submitter::kick(hw, &mut waiting);
@@ -321,22 +295,28 @@ impl Operations for Loop {
 
     fn queue_rqs(batch: RequestBatch<'_, Self>) {
         let (mut tries, mut writes) = (RequestList::new(), RequestList::new());
+        // A cgroup may have to wait below for what its own task holds back in the same plug (io.latency).
+        let may_forward_cgroup = match plug_has_other_queues() {
+            true => MayForward::No,
+            false => MayForward::NoWait,
+        };
         with_inner_plug(|| {
             for rq in batch {
-                // A cgroup may have to wait below for what its own task holds in the same plug (io.latency).
                 let may_forward = match rq.blkcg() {
                     None => MayForward::NoWait,
-                    Some(_) => MayForward::No,
+                    Some(_) => may_forward_cgroup,
                 };
                 match LoopCmd::serve(rq, may_forward) {
                     Served::Done => (),
                     Served::Try(rq) => tries.push_back(rq),
-                    Served::Write(rq) => writes.push_back(rq),
+                    Served::Block(rq) => writes.push_back(rq),
                 }
             }
         });
-        Submitter::enqueue_all(tries, |waiting| &mut waiting.tries);
-        Submitter::enqueue_all(writes, |waiting| &mut waiting.writes);
+        Submitter::enqueue_all(tries, |waiting, rq| waiting.tries.requests.push_back(rq));
+        Submitter::enqueue_all(writes, |waiting, rq| {
+            Submitter::push_blocking(waiting, Direction::Writes, rq);
+        });
     }
 
     fn commit_rqs(_device: &LoopDevice, hw: ArcBorrow<'_, Submitter>) {

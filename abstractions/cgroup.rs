@@ -66,6 +66,12 @@ impl Blkcg {
         unsafe { &*css.cast() }
     }
 
+    /// Returns a number that no other block cgroup has, nor gets after this one is gone. Any context.
+    pub fn id(&self) -> u64 {
+        // SAFETY: The css is valid by the type invariants, and its number does not change.
+        unsafe { (*self.0.get()).serial_nr }
+    }
+
     /// Returns the memory cgroup that is in effect for the same cgroup: its own, or that of the
     /// nearest ancestor which has one. It is [`None`] only if the kernel has no memory cgroups.
     ///

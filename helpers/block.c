@@ -131,6 +131,11 @@ bool rust_helper_may_nest_bio(void)
 	return current->bio_list && !current->plug;
 }
 
+bool rust_helper_plug_has_other_queues(void)
+{
+	return !current->plug || current->plug->multiple_queues;
+}
+
 /*
  * Submits a bio at once, and not after what the task is submitting: that may
  * wait for the request which the bio is a part of.

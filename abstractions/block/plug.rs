@@ -10,6 +10,16 @@ use kernel::{bindings, types::Opaque};
 unsafe extern "C" {
     fn rust_helper_start_inner_plug(plug: *mut bindings::blk_plug, outer: *mut OuterIo);
     fn rust_helper_finish_inner_plug(plug: *mut bindings::blk_plug, outer: *const OuterIo);
+
+    #[link_name = "rust_helper_plug_has_other_queues"]
+    safe fn c_plug_has_other_queues() -> bool;
+}
+
+/// Whether the plug of the current task, which is being emptied, has requests of more than one queue.
+/// Process context.
+#[inline]
+pub fn plug_has_other_queues() -> bool {
+    c_plug_has_other_queues()
 }
 
 /// What the task was submitting (`struct outer_io` in `helpers/block.c`).

@@ -10,7 +10,10 @@ use super::{
     polled::Polled,
     Operations,
 };
-use crate::abstractions::{cgroup::Blkcg, workqueue::OwnedQueue};
+use crate::abstractions::{
+    cgroup::{with_memcg, Blkcg, BlkcgScope},
+    workqueue::OwnedQueue,
+};
 use core::{marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
 use kernel::{
     bindings,
@@ -278,6 +281,20 @@ impl<T: Operations> Request<T> {
         // SAFETY: The first bio holds a reference to its cgroup until the request advances past it,
         // which takes `&mut self` or the ownership.
         Some(unsafe { Blkcg::from_raw(css) })
+    }
+
+    /// Calls `f` with the request, and accounts the I/O and the memory of all that `f` does to the
+    /// cgroup that the request belongs to. `f` may go on with further requests of that cgroup.
+    ///
+    /// In a kernel thread; does not sleep itself.
+    pub fn attributed(self, f: impl FnOnce(Self)) {
+        // A kernel thread belongs to the root cgroup already.
+        let Some(blkcg) = self.blkcg() else {
+            return f(self);
+        };
+        let memcg = blkcg.memcg();
+        let _scope = BlkcgScope::enter(blkcg);
+        with_memcg(memcg.as_ref(), || f(self));
     }
 
     /// Fills the memory of all that is left of a read with zeroes. Leaves other requests alone.

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests of non-root cgroups that may block.
+//!
+//! Those of one cgroup follow each other in one task, as those of the root cgroup do: they take the lock
+//! of the file in turn anyway, and many tasks that fight for it are far slower than one. What a cgroup
+//! has to wait for by its limits is not for others to wait for, so each has a task of its own.
+//!
+//! A queue is made when a cgroup first needs one, and given to another cgroup when it is idle. It has
+//! no reference to its cgroup: the requests in it do. Where no queue can be had, for want of memory or
+//! because there are too many, a request blocks in work of its own.
+
+use crate::{
+    abstractions::{
+        block::mq::Request,
+        task::{cond_resched, IoWorkerScope},
+    },
+    device::Loop,
+    loop_cmd::LoopCmd,
+    pending::Pending,
+};
+use kernel::{
+    alloc::flags::__GFP_NOWARN,
+    impl_has_work, new_spinlock, new_work,
+    prelude::*,
+    sync::{Arc, SpinLock},
+    workqueue::{Work, WorkItem},
+};
+
+/// Queues of each hardware queue, at most.
+const MAX_QUEUES: usize = 32;
+
+/// Requests that are attributed at once. After that the memory cgroup is looked up again, which may
+/// have changed.
+const BATCH: usize = 64;
+
+/// What the requests of a queue have in common, beside their cgroup. Reads must not wait for writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Reads,
+    Writes,
+}
+
+/// Requests of one cgroup, carried out one after the other.
+#[pin_data]
+struct CgroupQueue {
+    #[pin]
+    pending: SpinLock<Pending>,
+    #[pin]
+    work: Work<CgroupQueue>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for CgroupQueue { self.work }
+}
+
+impl CgroupQueue {
+    fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                pending <- new_spinlock!(Pending::new(), "loop_cgroup_queue"),
+                work <- new_work!("loop_cgroup_queue"),
+            }),
+            GFP_NOWAIT | __GFP_NOWARN,
+        )
+    }
+}
+
+impl WorkItem for CgroupQueue {
+    type Pointer = Arc<Self>;
+
+    /// Under no plug: what is issued here may be what the next one has to wait for.
+    fn run(this: Arc<Self>) {
+        let _scope = IoWorkerScope::enter();
+        let next = || this.pending.lock().next();
+        while let Some(first) = next() {
+            first.attributed(|first| {
+                LoopCmd::execute(first);
+                for _ in 1..BATCH {
+                    cond_resched();
+                    // Until there is none the queue is not idle, so it is of the same cgroup.
+                    let Some(rq) = next() else {
+                        return;
+                    };
+                    LoopCmd::execute(rq);
+                }
+            });
+        }
+    }
+}
+
+/// Whom a queue belongs to, or belonged to last.
+struct Entry {
+    cgroup: u64,
+    direction: Direction,
+    queue: Arc<CgroupQueue>,
+}
+
+/// The queues of a hardware queue, under its lock.
+pub(crate) struct CgroupQueues(KVec<Entry>);
+
+impl CgroupQueues {
+    pub(crate) const fn new() -> Self {
+        Self(KVec::new())
+    }
+
+    /// Adds a request to the queue of its cgroup; gives it back if there can be none. May be called from
+    /// any context but interrupts.
+    pub(crate) fn push(
+        &mut self,
+        cgroup: u64,
+        direction: Direction,
+        rq: Request<Loop>,
+    ) -> Result<(), Request<Loop>> {
+        let Some(queue) = self.find(cgroup, direction) else {
+            return Err(rq);
+        };
+        let mut pending = queue.pending.lock();
+        pending.requests.push_back(rq);
+        pending.schedule::<CgroupQueue, 0>(queue.as_arc_borrow());
+        Ok(())
+    }
+
+    fn find(&mut self, cgroup: u64, direction: Direction) -> Option<&Arc<CgroupQueue>> {
+        let is_own = |entry: &Entry| entry.cgroup == cgroup && entry.direction == direction;
+        // Only the owner of the lock on `self` adds requests, so what is idle stays so.
+        let is_idle = |entry: &Entry| entry.queue.pending.lock().is_idle();
+        let entries = &mut self.0;
+        let position = match entries.iter().position(is_own) {
+            None => entries.iter().position(is_idle),
+            own => own,
+        };
+        let position = match position {
+            Some(position) => position,
+            None if entries.len() < MAX_QUEUES => {
+                let queue = CgroupQueue::new().ok()?;
+                let entry = Entry {
+                    cgroup,
+                    direction,
+                    queue,
+                };
+                entries.push(entry, GFP_NOWAIT | __GFP_NOWARN).ok()?;
+                entries.len() - 1
+            }
+            None => return None,
+        };
+        let entry = entries.get_mut(position)?;
+        entry.cgroup = cgroup;
+        entry.direction = direction;
+        Some(&entry.queue)
+    }
+}

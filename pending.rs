@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests that wait for a work item, which takes them in turn.
+
+use crate::{
+    abstractions::block::mq::{Request, RequestList},
+    device::Loop,
+};
+use kernel::{
+    sync::{Arc, ArcBorrow},
+    workqueue::{HasWork, WorkItem},
+};
+
+/// Requests that wait for work item `ID` of their owner.
+pub(crate) struct Pending {
+    pub(crate) requests: RequestList<Loop>,
+    /// The work item is queued, or running, and takes what is added.
+    scheduled: bool,
+}
+
+impl Pending {
+    pub(crate) const fn new() -> Self {
+        Self {
+            requests: RequestList::new(),
+            scheduled: false,
+        }
+    }
+
+    /// Whether there is nothing to do, and nobody who looks for it.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.scheduled && self.requests.is_empty()
+    }
+
+    /// Schedules the work item of the owner, unless it is scheduled already or no request waits.
+    ///
+    /// The caller holds the lock that protects `self`: it keeps the requests, and so the device and its
+    /// workqueue, from being done with.
+    pub(crate) fn schedule<O, const ID: u64>(&mut self, owner: ArcBorrow<'_, O>)
+    where
+        O: WorkItem<ID, Pointer = Arc<O>> + HasWork<O, ID> + Send + Sync + 'static,
+    {
+        if self.scheduled {
+            return;
+        }
+        let Some(rq) = self.requests.first() else {
+            return;
+        };
+        // There is one: no device is bound without, and the request was submitted to one that is.
+        let Some(queue) = rq.disk().queue.as_ref() else {
+            return;
+        };
+        // The work item may be about to return from its last run. Then it runs once more after that.
+        let _ = queue.enqueue::<Arc<O>, ID>(owner.into());
+        self.scheduled = true;
+    }
+
+    /// Takes the next request. The work item calls this until there is none.
+    pub(crate) fn next(&mut self) -> Option<Request<Loop>> {
+        let next = self.requests.pop_front();
+        self.scheduled = next.is_some();
+        next
+    }
+
+    /// Takes all requests at once. The work item calls this until there is none.
+    pub(crate) fn take(&mut self) -> RequestList<Loop> {
+        self.scheduled = !self.requests.is_empty();
+        core::mem::take(&mut self.requests)
+    }
+}
