@@ -117,6 +117,9 @@ pub(crate) struct Shared {
     #[pin]
     pub(crate) chain: Mutex<()>,
     pub(crate) params: DeviceParams,
+    /// Where flushes run, and the writes that come with them: on the CPU whose task waits, or on
+    /// which the step before has ended, so that no other CPU has to be woken for each step.
+    pub(crate) flush_queue: OwnedQueue,
 }
 
 impl Shared {
@@ -125,6 +128,12 @@ impl Shared {
             try_pin_init!(Self {
                 chain <- new_mutex!((), "loop_chain"),
                 params,
+                // By default many more run at a time than there are flushes of a device.
+                flush_queue: OwnedQueue::new(
+                    c"loop_flush",
+                    QueueFlags::PERCPU | QueueFlags::FREEZABLE,
+                    0,
+                )?,
             }? Error),
             GFP_KERNEL,
         )

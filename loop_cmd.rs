@@ -197,6 +197,12 @@ impl LoopCmd {
             rq.end(Err(EIO));
             return Served::Done;
         }
+        // These block, or somebody waits for just this one.
+        let is_alone = !matches!(op, Op::Read | Op::Write) || rq.is_flush_step();
+        if is_alone && binding.ordered.is_none() {
+            Self::defer(rq);
+            return Served::Done;
+        }
         // What a block device gets is neither pinned nor held up for that.
         if binding.backing.is_block() {
             if binding.direct && may_forward != MayForward::No && may_bypass_file(&rq, binding) {
@@ -301,7 +307,11 @@ impl LoopCmd {
 
     fn enqueue(rq: Request<Loop>) {
         // There is a queue: no device is bound without.
-        if let Err(rq) = rq.enqueue(|device| device.queue.as_ref()) {
+        let queued = match rq.op() == Op::Flush || rq.is_flush_step() {
+            true => rq.enqueue(|device| Some(&device.shared.flush_queue)),
+            false => rq.enqueue(|device| device.queue.as_ref()),
+        };
+        if let Err(rq) = queued {
             rq.end(Err(EIO));
         }
     }

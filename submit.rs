@@ -15,6 +15,9 @@
 //! second task, where they follow each other, and so do in a third one reads of a file that had to wait. Each
 //! non-root cgroup has such tasks of its own (see `cgroup_queue.rs`). What else turns out to have to wait,
 //! perhaps in interrupt context, is left to work of its own.
+//!
+//! Flushes, discards and writes of zeroes block, so they go straight to work of their own. A flush, and the
+//! write between two of them, has somebody waiting for it: that work runs on the CPU at hand.
 
 use crate::{
     abstractions::{

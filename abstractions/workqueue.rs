@@ -29,20 +29,14 @@ use kernel::{
 pub struct QueueFlags(u32);
 
 impl QueueFlags {
-    /// The work may run on any CPU. Without this it runs on that of the task that enqueues it.
+    /// The work may run on any CPU.
     pub const UNBOUND: Self = Self(bindings::wq_flags_WQ_UNBOUND);
+
+    /// The work runs on the CPU of the task that enqueues it.
+    pub const PERCPU: Self = Self(bindings::wq_flags_WQ_PERCPU);
 
     /// The work is held back while the system is suspended.
     pub const FREEZABLE: Self = Self(bindings::wq_flags_WQ_FREEZABLE);
-
-    /// The flags for `alloc_workqueue()`, which wants to be told of one of the two kinds.
-    const fn into_raw(self) -> u32 {
-        if self.0 & Self::UNBOUND.0 == 0 {
-            self.0 | bindings::wq_flags_WQ_PERCPU
-        } else {
-            self.0
-        }
-    }
 }
 
 impl BitOr for QueueFlags {
@@ -74,8 +68,8 @@ unsafe impl Sync for OwnedQueue {}
 impl OwnedQueue {
     /// Creates a queue.
     ///
-    /// At most `max_active` items of it run at a time: on each CPU, or, if it is
-    /// [`UNBOUND`](QueueFlags::UNBOUND), in total. Zero stands for the default of the kernel.
+    /// `flags` has one of [`UNBOUND`](QueueFlags::UNBOUND) and [`PERCPU`](QueueFlags::PERCPU). At most
+    /// `max_active` items of the queue run at a time: in total, or on each CPU. Zero stands for the default of the kernel.
     ///
     /// `name` is copied. The names of threads, and `WQ_NAME_LEN` (32), limit what is seen of it.
     ///
@@ -87,7 +81,7 @@ impl OwnedQueue {
         let queue = unsafe {
             bindings::alloc_workqueue_noprof(
                 c"%s".as_char_ptr(),
-                flags.into_raw(),
+                flags.0,
                 max_active,
                 name.as_char_ptr(),
             )

@@ -297,6 +297,14 @@ impl<T: Operations> Request<T> {
         with_memcg(memcg.as_ref(), || f(self));
     }
 
+    /// Whether the request is a step of a flush sequence (`RQF_FLUSH_SEQ`): the flush, or the write
+    /// between two of them. Somebody waits for it.
+    pub fn is_flush_step(&self) -> bool {
+        // SAFETY: By the type invariants the request is live and ours.
+        let flags = unsafe { (*self.as_ptr()).rq_flags };
+        flags & (1 << bindings::rqf_flags___RQF_FLUSH_SEQ) != 0
+    }
+
     /// Fills the memory of all that is left of a read with zeroes. Leaves other requests alone.
     pub fn zero_fill(&mut self) {
         if self.op() == Op::Read {
