@@ -41,6 +41,15 @@ pub(crate) enum Direction {
     Writes,
 }
 
+impl Direction {
+    pub(crate) fn of(rq: &Request<Loop>) -> Self {
+        match rq.op().is_write() {
+            true => Self::Writes,
+            false => Self::Reads,
+        }
+    }
+}
+
 /// Requests of one cgroup, carried out one after the other.
 #[pin_data]
 struct CgroupQueue {

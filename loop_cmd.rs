@@ -417,6 +417,17 @@ impl LoopCmd {
         }
     }
 
+    /// Leaves a request that found no tag of the device below to a task that waits for one. A cgroup has a
+    /// task of its own for that: it may have to wait for its limits, too. Called in a task.
+    fn wait_for_tag(mut rq: Request<Loop>) {
+        if rq.blkcg().is_none() {
+            return Submitter::enqueue_try(rq);
+        }
+        Self::set_blocking(&mut rq);
+        let direction = Direction::of(&rq);
+        Submitter::enqueue_blocking(direction, rq);
+    }
+
     /// The command was carried out, or failed. May be called from any context.
     fn finish(mut rq: Request<Loop>, result: Result<u32>) {
         *rq.data().project().result = result;
@@ -472,10 +483,7 @@ impl RequestIoDone<Loop> for LoopCmd {
                     return Self::defer(rq);
                 }
                 Self::set_blocking(&mut rq);
-                let direction = match write {
-                    true => Direction::Writes,
-                    false => Direction::Reads,
-                };
+                let direction = Direction::of(&rq);
                 Submitter::enqueue_blocking(direction, rq);
             }
             result => Self::finish(rq, result),
@@ -497,8 +505,8 @@ impl RequestForwarded<Loop> for LoopCmd {
             Err(e) if (e == EAGAIN || e == eopnotsupp()) && !blocking => {
                 // With others of its kind, which would have to wait as well. This is reported by who submitted
                 // it, under no lock.
-                if e == EAGAIN && in_task() && pinned(&rq).is_some() && rq.blkcg().is_none() {
-                    return Submitter::enqueue_try(rq);
+                if e == EAGAIN && in_task() && pinned(&rq).is_some() {
+                    return Self::wait_for_tag(rq);
                 }
                 Self::defer(rq);
             }
