@@ -117,9 +117,6 @@ pub(crate) struct Shared {
     #[pin]
     pub(crate) chain: Mutex<()>,
     pub(crate) params: DeviceParams,
-    /// Where flushes run, and the writes that come with them: on the CPU whose task waits, or on
-    /// which the step before has ended, so that no other CPU has to be woken for each step.
-    pub(crate) flush_queue: OwnedQueue,
 }
 
 impl Shared {
@@ -128,12 +125,6 @@ impl Shared {
             try_pin_init!(Self {
                 chain <- new_mutex!((), "loop_chain"),
                 params,
-                // By default many more run at a time than there are flushes of a device.
-                flush_queue: OwnedQueue::new(
-                    c"loop_flush",
-                    QueueFlags::PERCPU | QueueFlags::FREEZABLE,
-                    0,
-                )?,
             }? Error),
             GFP_KERNEL,
         )
@@ -162,6 +153,10 @@ pub(crate) struct LoopDevice {
     /// Where commands run. Made when the device is bound first, and kept until the disk is released:
     /// it must not be destroyed under `open_mutex`.
     pub(crate) queue: SetOnce<OwnedQueue>,
+    /// Where flushes run, and the writes between them: on the CPU whose task waits, or on which the
+    /// step before has ended, so that no other CPU has to be woken for each step. It is the device's
+    /// own, so that a flush waits for those of devices below only. Made with `queue`.
+    pub(crate) flush_queue: SetOnce<OwnedQueue>,
     pub(crate) shared: Arc<Shared>,
     /// What the attributes show.
     #[pin]
@@ -190,12 +185,17 @@ impl LoopDevice {
         }
     }
 
-    fn make_queue(&self) -> Result {
+    /// Makes the queues if they are not there. Only one task at a time may do so.
+    fn make_queues(&self) -> Result {
         if self.queue.as_ref().is_none() {
             let name = CString::try_from_fmt(fmt!("loop{}", self.number))?;
             let flags = QueueFlags::UNBOUND | QueueFlags::FREEZABLE;
-            // Only one task can be here, so there is no other queue.
             self.queue.populate(OwnedQueue::new(&name, flags, 0)?);
+        }
+        if self.flush_queue.as_ref().is_none() {
+            let name = CString::try_from_fmt(fmt!("loop{}-flush", self.number))?;
+            let flags = QueueFlags::PERCPU | QueueFlags::CPU_INTENSIVE | QueueFlags::FREEZABLE;
+            self.flush_queue.populate(OwnedQueue::new(&name, flags, 0)?);
         }
         Ok(())
     }
@@ -489,6 +489,7 @@ impl Loop {
                 number,
                 phase: Atomic::new(0),
                 queue: SetOnce::new(),
+                flush_queue: SetOnce::new(),
                 shared,
                 shown <- new_mutex!(None, "loop_shown"),
                 gate <- Gate::new(),
@@ -552,7 +553,7 @@ impl Loop {
             0 => default_block_size(&backing, direct),
             bytes => bytes,
         };
-        disk.data().make_queue()?;
+        disk.data().make_queues()?;
 
         let discard = backing.discard_limits();
         // What is dirty is written now, once, rather than by each direct I/O. It is not needed for

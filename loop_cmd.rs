@@ -4,13 +4,14 @@
 //!
 //! ```text
 //! serve ──► bio, or copy ─────────────────────────────────► end
-//!   │ │        │ EAGAIN, or somebody cached it meanwhile      ▲
-//!   │ │        └──────────────────────┐                       │
-//!   │ ▼                               │                       │
-//!   │ start ──► try without waiting ──│──► io_done ──► complete
-//!   │   │         │ EAGAIN            │      ▲            │
-//!   ▼   ▼         ▼                   ▼      │            │ something is left
-//! work that others share, or the command's own ◄──────────┘
+//!  ││ │        │ EAGAIN, or somebody cached it meanwhile      ▲
+//!  ││ │        └──────────────────────┐                       │
+//!  ││ ▼                               │                       │
+//!  ││ start ──► try without waiting ──│──► io_done ──► complete
+//!  ││   │         │ EAGAIN            │      ▲            │
+//!  │▼   ▼         ▼                   ▼      │            │ something is left
+//!  │ work that others share, or the command's own ◄───────┘
+//!  └─────────────────────────────────► the command's own: flush, discard, write-zeroes
 //! ```
 
 use crate::{
@@ -26,7 +27,6 @@ use crate::{
         task::{in_task, IoWorkerScope},
     },
     backing::SECTOR_SIZE,
-    cgroup_queue::Direction,
     device::{Binding, Loop},
     pinned::Pinned,
     submit::Submitter,
@@ -76,7 +76,7 @@ pub(crate) enum Served {
     Done,
     /// It is to be [started](LoopCmd::start) by a worker.
     Try(Request<Loop>),
-    /// It is a write that may block, to be [executed](LoopCmd::execute) after others of its cgroup.
+    /// It may block, and is to be [executed](LoopCmd::execute) after others of its cgroup and direction.
     Block(Request<Loop>),
 }
 
@@ -84,7 +84,7 @@ pub(crate) enum Served {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MayForward {
     No,
-    /// If the device below need not be waited for.
+    /// If no tag of the device below need be waited for. A cgroup may have to wait for its limits.
     NoWait,
     Wait,
 }
@@ -197,9 +197,14 @@ impl LoopCmd {
             rq.end(Err(EIO));
             return Served::Done;
         }
-        // These block, or somebody waits for just this one.
-        let is_alone = !matches!(op, Op::Read | Op::Write) || rq.is_flush_step();
-        if is_alone && binding.ordered.is_none() {
+        // These block; or the block layer issues the write between two flushes, which somebody waits for.
+        let is_step = |rq: &Request<Loop>| {
+            may_forward == MayForward::No
+                && rq.is_flush_step()
+                && binding.ordered.is_none()
+                && !binding.has_waiting_writes()
+        };
+        if !matches!(op, Op::Read | Op::Write) || is_step(&rq) {
             Self::defer(rq);
             return Served::Done;
         }
@@ -252,6 +257,11 @@ impl LoopCmd {
             ordered.append_write(rq);
             return Served::Done;
         }
+        // What a cgroup's limits on a disk hold up is not to hold up others.
+        if binding.backing.is_block() && binding.direct && rq.blkcg().is_some() {
+            Self::set_blocking(&mut rq);
+            return Served::Block(rq);
+        }
         let mode = mode_to_try(&rq, binding);
         if rq.op() == Op::Write && mode.is_none() {
             binding.did_not_try_write();
@@ -289,7 +299,10 @@ impl LoopCmd {
         };
         let gated = rq.op().is_write() && rq.disk().gate.is_closed();
         match binding.pinned() {
-            Some(_) if !gated => Self::start_pinned(rq, false),
+            Some(_) if !gated => match rq.blkcg() {
+                None => Self::start_pinned(rq, false),
+                Some(_) => Self::wait_for_tag(rq),
+            },
             _ => Self::defer(rq),
         }
     }
@@ -308,7 +321,7 @@ impl LoopCmd {
     fn enqueue(rq: Request<Loop>) {
         // There is a queue: no device is bound without.
         let queued = match rq.op() == Op::Flush || rq.is_flush_step() {
-            true => rq.enqueue(|device| Some(&device.shared.flush_queue)),
+            true => rq.enqueue(|device| device.flush_queue.as_ref()),
             false => rq.enqueue(|device| device.queue.as_ref()),
         };
         if let Err(rq) = queued {
@@ -417,15 +430,14 @@ impl LoopCmd {
         }
     }
 
-    /// Leaves a request that found no tag of the device below to a task that waits for one. A cgroup has a
-    /// task of its own for that: it may have to wait for its limits, too. Called in a task.
+    /// Leaves a request to a task that waits for a tag of the device below. A cgroup has a task of its own for
+    /// that, since it may have to wait for its limits, too. Called in a task.
     fn wait_for_tag(mut rq: Request<Loop>) {
         if rq.blkcg().is_none() {
             return Submitter::enqueue_try(rq);
         }
         Self::set_blocking(&mut rq);
-        let direction = Direction::of(&rq);
-        Submitter::enqueue_blocking(direction, rq);
+        Submitter::enqueue_blocking(rq);
     }
 
     /// The command was carried out, or failed. May be called from any context.
@@ -483,8 +495,7 @@ impl RequestIoDone<Loop> for LoopCmd {
                     return Self::defer(rq);
                 }
                 Self::set_blocking(&mut rq);
-                let direction = Direction::of(&rq);
-                Submitter::enqueue_blocking(direction, rq);
+                Submitter::enqueue_blocking(rq);
             }
             result => Self::finish(rq, result),
         }

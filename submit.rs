@@ -16,14 +16,14 @@
 //! non-root cgroup has such tasks of its own (see `cgroup_queue.rs`). What else turns out to have to wait,
 //! perhaps in interrupt context, is left to work of its own.
 //!
-//! Flushes, discards and writes of zeroes block, so they go straight to work of their own. A flush, and the
-//! write between two of them, has somebody waiting for it: that work runs on the CPU at hand.
+//! Flushes, discards and writes of zeroes block, so they go straight to work of their own. Somebody waits for a
+//! flush, and for the write between two of them: that work runs on the CPU at hand.
 
 use crate::{
     abstractions::{
         block::{
             mq::{may_forward, Operations, Request, RequestBatch, RequestList},
-            plug_has_other_queues, with_inner_plug, with_plug,
+            task_holds_requests, with_inner_plug, with_plug,
         },
         cgroup::Blkcg,
         task::{cond_resched, IoWorkerScope},
@@ -131,7 +131,8 @@ impl Submitter {
     }
 
     /// Adds a request that may block behind others of its kind, or leaves it to work of its own.
-    fn push_blocking(waiting: &mut Waiting, direction: Direction, rq: Request<Loop>) {
+    fn push_blocking(waiting: &mut Waiting, rq: Request<Loop>) {
+        let direction = Direction::of(&rq);
         let Some(cgroup) = rq.blkcg().map(Blkcg::id) else {
             let pending = match direction {
                 Direction::Reads => &mut waiting.reads,
@@ -160,10 +161,11 @@ impl Submitter {
     }
 
     /// Leaves a request that may block to a task that it shares with others of its kind.
-    pub(crate) fn enqueue_blocking(direction: Direction, rq: Request<Loop>) {
+    pub(crate) fn enqueue_blocking(rq: Request<Loop>) {
         let this: Arc<Self> = rq.hw_data().into();
+        let direction = Direction::of(&rq);
         let mut waiting = this.waiting.lock();
-        Self::push_blocking(&mut waiting, direction, rq);
+        Self::push_blocking(&mut waiting, rq);
         match direction {
             Direction::Reads => waiting.reads.schedule::<Self, READS>(this.as_arc_borrow()),
             Direction::Writes => waiting
@@ -286,7 +288,7 @@ impl Operations for Loop {
             Served::Done => (),
             Served::Try(rq) => waiting.tries.requests.push_back(rq),
             Served::Block(rq) => {
-                Submitter::push_blocking(&mut waiting, Direction::Writes, rq);
+                Submitter::push_blocking(&mut waiting, rq);
             }
         }
         if is_last {
@@ -298,8 +300,8 @@ impl Operations for Loop {
 
     fn queue_rqs(batch: RequestBatch<'_, Self>) {
         let (mut tries, mut writes) = (RequestList::new(), RequestList::new());
-        // A cgroup may have to wait below for what its own task holds back in the same plug (io.latency).
-        let may_forward_cgroup = match plug_has_other_queues() {
+        // A cgroup may have to wait below for what its own task holds back meanwhile (io.latency).
+        let may_forward_cgroup = match task_holds_requests() {
             true => MayForward::No,
             false => MayForward::NoWait,
         };
@@ -318,7 +320,7 @@ impl Operations for Loop {
         });
         Submitter::enqueue_all(tries, |waiting, rq| waiting.tries.requests.push_back(rq));
         Submitter::enqueue_all(writes, |waiting, rq| {
-            Submitter::push_blocking(waiting, Direction::Writes, rq);
+            Submitter::push_blocking(waiting, rq);
         });
     }
 

@@ -13,4 +13,4 @@ mod plug;
 
 pub use bio_set::BioSet;
 pub use device::{BlockDevice, Claim, DeviceLimits, Place};
-pub use plug::{plug_has_other_queues, with_inner_plug, with_plug};
+pub use plug::{task_holds_requests, with_inner_plug, with_plug};

@@ -35,6 +35,9 @@ impl QueueFlags {
     /// The work runs on the CPU of the task that enqueues it.
     pub const PERCPU: Self = Self(bindings::wq_flags_WQ_PERCPU);
 
+    /// The work does not keep other work of its CPU waiting, however long it computes.
+    pub const CPU_INTENSIVE: Self = Self(bindings::wq_flags_WQ_CPU_INTENSIVE);
+
     /// The work is held back while the system is suspended.
     pub const FREEZABLE: Self = Self(bindings::wq_flags_WQ_FREEZABLE);
 }

@@ -131,9 +131,16 @@ bool rust_helper_may_nest_bio(void)
 	return current->bio_list && !current->plug;
 }
 
-bool rust_helper_plug_has_other_queues(void)
+/*
+ * Requests of other queues in the plug, allocated in advance for it, or the one
+ * at hand that made it too full: bio_list is set while that is submitted.
+ */
+bool rust_helper_task_holds_requests(void)
 {
-	return !current->plug || current->plug->multiple_queues;
+	struct blk_plug *plug = current->plug;
+
+	return !plug || plug->multiple_queues || current->bio_list ||
+	       !rq_list_empty(&plug->cached_rqs);
 }
 
 /*

@@ -11,15 +11,16 @@ unsafe extern "C" {
     fn rust_helper_start_inner_plug(plug: *mut bindings::blk_plug, outer: *mut OuterIo);
     fn rust_helper_finish_inner_plug(plug: *mut bindings::blk_plug, outer: *const OuterIo);
 
-    #[link_name = "rust_helper_plug_has_other_queues"]
-    safe fn c_plug_has_other_queues() -> bool;
+    #[link_name = "rust_helper_task_holds_requests"]
+    safe fn c_task_holds_requests() -> bool;
 }
 
-/// Whether the plug of the current task, which is being emptied, has requests of more than one queue.
-/// Process context.
+/// Whether the current task, which is emptying a plug, may hold requests of other queues meanwhile: then it
+/// must not wait for what these keep from others, as a tag or a place among the requests of a cgroup.
+/// Process context, before an inner plug is begun.
 #[inline]
-pub fn plug_has_other_queues() -> bool {
-    c_plug_has_other_queues()
+pub fn task_holds_requests() -> bool {
+    c_task_holds_requests()
 }
 
 /// What the task was submitting (`struct outer_io` in `helpers/block.c`).

@@ -124,9 +124,10 @@ where
     ///
     /// What was being submitted by the task waits meanwhile, so that the request waits for nothing but that
     /// device: to be called only if [`may_forward`] says so; or with `nowait`, where it fails with `EAGAIN`
-    /// instead of waiting for a tag, for a request of the root cgroup, since others may be held back all the
-    /// same (`rq_qos_throttle()`). One that is polled for never waits for a tag; where it cannot be polled for
-    /// it may fail with `EOPNOTSUPP`. May sleep even so: may be called by [`Operations::queue_rq`] and
+    /// instead of waiting for a tag. That of a cgroup but the root one may be held back all the same
+    /// (`rq_qos_throttle()`), so there the task must hold nothing that others wait for
+    /// ([`task_holds_requests`](super::super::task_holds_requests)). One that is polled for never waits for a
+    /// tag; where it cannot be polled for it may fail with `EOPNOTSUPP`. May sleep even so: may be called by [`Operations::queue_rq`] and
     /// [`Operations::queue_rqs`] only where the tag set is one of
     /// [`TagSetFlags::BLOCKING`](super::TagSetFlags::BLOCKING).
     pub fn forward(self, nowait: bool) -> Result<(), Self> {
@@ -148,8 +149,9 @@ where
             return Err(self);
         }
         let flags = self.flags();
+        // A cgroup might have to wait for requests that end only when this task polls for them.
         let polled = match flags & POLLED {
-            POLLED if place.bdev.can_poll() => POLLED,
+            POLLED if place.bdev.can_poll() && self.blkcg().is_none() => POLLED,
             _ => 0,
         };
         // The tags that a polled one may have to wait for are perhaps those of others that this task is to
