@@ -157,11 +157,12 @@ impl BackingFile {
         self.file.can_odirect()
     }
 
-    /// Whether direct I/O is possible for a device of this logical block size that begins `offset`
+    /// Whether direct I/O is possible for a device with the limits that `disk` has, which begins `offset`
     /// bytes into the file.
-    pub(crate) fn can_dio(&self, offset: i64, block_size: u32) -> bool {
+    pub(crate) fn can_dio(&self, offset: i64, disk: &Disk<Loop>) -> bool {
         self.has_dio()
-            && block_size >= self.dio_align.offset
+            && disk.logical_block_size() >= self.dio_align.offset
+            && self.dio_align.memory & !disk.dma_alignment() == 0
             && offset & (i64::from(self.dio_align.offset) - 1) == 0
     }
 
@@ -200,38 +201,44 @@ impl BackingFile {
         }
     }
 
-    /// Sets all limits that depend on the file.
+    /// Sets all limits that depend on the file, for a device that no stacked device has copied limits of.
     pub(crate) fn set_limits(
         &self,
         limits: &mut QueueLimits,
         block_size: u32,
         discard: DiscardLimits,
-        direct: bool,
         read_only: bool,
     ) {
         let rotational = self.with_device(|bdev| bdev.is_rotational());
+        limits
+            .set_block_size(block_size)
+            .set_dma_alignment(self.dma_alignment(block_size))
+            .set_write_cache(self.file.has_fsync() && !read_only)
+            .set_rotational(rotational == Some(true));
+        self.set_mode_limits(limits, discard);
+    }
+
+    /// Sets the limits that pinned mode replaces by its own.
+    pub(crate) fn set_mode_limits(&self, limits: &mut QueueLimits, discard: DiscardLimits) {
         let granularity = if discard.sectors > 0 {
             discard.granularity
         } else {
             0
         };
         limits
-            .set_block_size(block_size)
-            .set_write_cache(self.file.has_fsync() && !read_only)
             .set_fua(false)
-            .set_rotational(rotational == Some(true))
             .set_discard(discard.sectors, discard.sectors, granularity);
-        self.set_dma_alignment(limits, direct);
     }
 
-    /// Sets the limit that depends on the way of I/O: direct I/O passes buffers on as they are.
-    pub(crate) fn set_dma_alignment(&self, limits: &mut QueueLimits, direct: bool) {
+    /// The mask of the address bits of a buffer that have to be zero. Direct I/O passes buffers on as they
+    /// are, and may be switched on at any time if the block size suits it.
+    fn dma_alignment(&self, block_size: u32) -> u32 {
         let sector_mask = SECTOR_SIZE - 1;
-        limits.set_dma_alignment(if direct {
+        if self.has_dio() && block_size >= self.dio_align.offset {
             max(self.dio_align.memory, sector_mask)
         } else {
             sector_mask
-        });
+        }
     }
 }
 

@@ -39,6 +39,21 @@
 //! reference is dropped under one, it is not the last one, or the task puts it off until it returns to
 //! userspace.
 //!
+//! # Limits that a stacked device copies
+//!
+//! Device mapper and md copy limits of the device when a table is loaded or an array starts, and never read
+//! them again. No transition may break what they rely on. From the bind of a file to its detach:
+//!
+//! - `BLK_FEAT_WRITE_CACHE` and the DMA alignment stay the same. [`BackingFile::set_limits`] sets them for all
+//!   modes of I/O at once. Direct I/O is off where the file needs a larger alignment
+//!   ([`Binding::check_direct`]), and pinned mode is refused.
+//! - The logical block size changes only under an exclusive claim, which no stacked device holds then.
+//! - `BLK_FEAT_ZONED` and integrity are never set.
+//! - `BLK_FEAT_FUA` is set in pinned mode only. Where it is gone and a stacked device still counts on it, the
+//!   block layer follows the write by a flush, as long as `BLK_FEAT_WRITE_CACHE` is set.
+//! - Discard and write-zeroes may be withdrawn: the block layer refuses them with `EOPNOTSUPP`, and their users
+//!   know another way.
+//!
 //! [`CgroupQueue`]: crate::cgroup_queue
 //! [`Index`]: crate::control::Index
 //! [`DiskGuard::freeze`]: crate::abstractions::block::disk::DiskGuard::freeze
@@ -387,8 +402,7 @@ impl Binding {
 
     /// Switches direct I/O off where it is not possible (any more), and says so.
     fn check_direct(&mut self, disk: &Disk<Loop>) {
-        let block_size = disk.logical_block_size();
-        if !self.direct || self.backing.can_dio(self.offset, block_size) {
+        if !self.direct || self.backing.can_dio(self.offset, disk) {
             return;
         }
         self.direct = false;
@@ -398,8 +412,10 @@ impl Binding {
         let number = disk.data().number;
         if self.backing.has_dio() {
             pr_info!(
-                "loop{number}: no direct I/O: offset {} and block size {block_size} do not suit the backing file\n",
-                self.offset
+                "loop{number}: no direct I/O: offset {}, block size {} and memory alignment {} do not suit the backing file\n",
+                self.offset,
+                disk.logical_block_size(),
+                disk.dma_alignment().saturating_add(1)
             );
         } else {
             pr_info!("loop{number}: no direct I/O: the backing file does not support it\n");
@@ -565,7 +581,7 @@ impl Loop {
             false => None,
         };
         let mut limits = LimitsUpdate::start(disk);
-        backing.set_limits(&mut limits, block_size, discard, direct, read_only);
+        backing.set_limits(&mut limits, block_size, discard, read_only);
         limits.commit_unconfigured(&guard)?;
 
         backing.bind();
@@ -652,21 +668,9 @@ impl Loop {
             let _ = backing.file().fsync();
             partscan = guard.partscan;
 
-            let direct = (binding.direct || backing.opened_direct())
-                && backing.can_dio(offset, disk.logical_block_size());
             pinned::unpin(&mut guard, Reason::Changed);
-            // Not under the limits' lock: it tells the file system on the disk, which may do I/O.
             disk.force_media_change();
-            let mut limits = LimitsUpdate::start(disk);
-            let old_alignment = limits.dma_alignment();
-            backing.set_dma_alignment(&mut limits, direct);
-            // A commit raises a read-ahead that was set below the default: none without need.
-            let limits = (limits.dma_alignment() != old_alignment).then_some(limits);
             let mut frozen = guard.freeze();
-            if let Some(limits) = limits {
-                // The mask is at most that of a page, which is valid with any other limit.
-                limits.commit_frozen(&frozen)?;
-            }
             let (Some(binding), _) = frozen.parts() else {
                 return Err(ENXIO);
             };
@@ -853,10 +857,7 @@ impl Loop {
             return Ok(());
         }
         if direct {
-            if !binding
-                .backing
-                .can_dio(binding.offset, disk.logical_block_size())
-            {
+            if !binding.backing.can_dio(binding.offset, disk) {
                 return Err(EINVAL);
             }
             // As when a device is bound.
@@ -864,9 +865,8 @@ impl Loop {
         } else {
             pinned::unpin(&mut guard, Reason::Changed);
         }
-        let binding = guard.config().ok_or(ENXIO)?;
-        let mut limits = LimitsUpdate::start(disk);
-        binding.backing.set_dma_alignment(&mut limits, direct);
+        // The limits suit either way. A commit has the block layer reset the read-ahead, as the C driver does.
+        let limits = LimitsUpdate::start(disk);
         let mut frozen = guard.freeze();
         limits.commit_frozen(&frozen)?;
         if let (Some(binding), _) = frozen.parts() {
@@ -904,13 +904,9 @@ impl Loop {
         let binding = guard.config().ok_or(ENXIO)?;
         let discard = binding.backing.discard_limits();
         let mut limits = LimitsUpdate::start(disk);
-        binding.backing.set_limits(
-            &mut limits,
-            block_size,
-            discard,
-            binding.direct,
-            binding.read_only,
-        );
+        binding
+            .backing
+            .set_limits(&mut limits, block_size, discard, binding.read_only);
         let mut frozen = guard.freeze();
         limits.commit_frozen(&frozen)?;
         if let (Some(binding), _) = frozen.parts() {

@@ -73,6 +73,7 @@ pub(crate) enum Reason {
     Offset,
     Size,
     BlockSize,
+    Alignment,
     Zoned,
     Sparse,
     Busy,
@@ -97,6 +98,7 @@ impl Reason {
                 "the size of the backing file is not a multiple of the page size, or too large"
             }
             Self::BlockSize => "the block size is smaller than that of the device below",
+            Self::Alignment => "the device below needs buffers of a larger alignment",
             Self::Zoned => "the device below is zoned",
             Self::Sparse => "the backing file has ranges that were never written",
             Self::Busy => {
@@ -258,8 +260,8 @@ impl Pinned {
         Ok(())
     }
 
-    /// Sets the limits that are the device's.
-    fn set_limits(&self, limits: &mut QueueLimits, read_only: bool) {
+    /// Sets the limits that are the device's. Those that a stacked device copies stay those of the file.
+    fn set_limits(&self, limits: &mut QueueLimits) {
         let bdev = self.bdev();
         let zeroes = bdev.write_zeroes_sectors();
         let granularity = if zeroes > 0 {
@@ -267,11 +269,9 @@ impl Pinned {
         } else {
             0
         };
-        // Where it has no cache there is none, for nothing else is in between.
-        let cache = bdev.has_write_cache() && !read_only;
         limits
-            .set_write_cache(cache)
-            .set_fua(cache && bdev.has_fua())
+            // A device without a cache ignores FUA, since each of its writes is on the medium when it ends.
+            .set_fua(bdev.has_fua() || !bdev.has_write_cache())
             // A discard must not take the blocks away.
             .set_discard(zeroes, zeroes, granularity);
     }
@@ -311,6 +311,9 @@ fn check_device(disk: &Disk<Loop>, bdev: &DeviceLimits) -> Result<(), Reason> {
     }
     if disk.logical_block_size() < bdev.logical_block_size() {
         return Err(Reason::BlockSize);
+    }
+    if bdev.dma_alignment() & !disk.dma_alignment() != 0 {
+        return Err(Reason::Alignment);
     }
     Ok(())
 }
@@ -365,7 +368,7 @@ fn try_pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result<(), Reason
     let mut limits = LimitsUpdate::start(disk);
     if let Some(binding) = guard.config() {
         if let Some(pinned) = binding.pinned() {
-            pinned.set_limits(&mut limits, binding.read_only);
+            pinned.set_limits(&mut limits);
         }
     }
     // This also waits for what began before the file was pinned.
@@ -396,11 +399,11 @@ fn claim(
 /// Lets the backing file go, if it is pinned and cannot serve a device of so many sectors from an offset on, in
 /// bytes. May sleep.
 pub(crate) fn unpin_unsuitable(guard: &mut DiskGuard<'_, Loop>, offset: i64, sectors: u64) {
-    let block_size = guard.disk().logical_block_size();
+    let disk = guard.disk();
     let suits = guard.config().is_none_or(|binding| {
         binding.pinned().is_none_or(|pinned| {
             is_aligned(offset)
-                && binding.backing.can_dio(offset, block_size)
+                && binding.backing.can_dio(offset, disk)
                 && !pinned.is_beyond(offset, sectors)
         })
     });
@@ -418,13 +421,7 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: Reason) {
     // The file system is asked before anything is locked.
     let discard = binding.backing.discard_limits();
     let mut limits = LimitsUpdate::start(disk);
-    binding.backing.set_limits(
-        &mut limits,
-        disk.logical_block_size(),
-        discard,
-        binding.direct,
-        binding.read_only,
-    );
+    binding.backing.set_mode_limits(&mut limits, discard);
     binding.apply_unsupported(&mut limits);
     // What waits at the gate must not be needed for memory that this task waits for.
     let _scope = IoWorkerScope::enter();

@@ -283,3 +283,8 @@ unsigned int rust_helper_queue_logical_block_size(struct request_queue *q)
 {
 	return queue_logical_block_size(q);
 }
+
+unsigned int rust_helper_queue_dma_alignment(struct request_queue *q)
+{
+	return queue_dma_alignment(q);
+}

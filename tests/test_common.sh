@@ -670,6 +670,28 @@ dm()
 	[[ -b /dev/mapper/$1 ]] || dmsetup mknodes "$1"
 }
 
+# dm_gone NAME...: takes them away again.
+dm_gone()
+{
+	local name i
+
+	for name; do
+		poll 10 dmsetup remove "$name" || fail "dm device $name is in use"
+		for i in "${!DMS[@]}"; do
+			[[ ${DMS[i]} != "$name" ]] || unset "DMS[i]"
+		done
+	done
+}
+
+# stacked NAME: /dev/mapper/NAME is a linear device on all whole blocks of $DEV,
+# and copies its limits.
+stacked()
+{
+	local unit=$(($(sys queue/logical_block_size) / 512))
+
+	dm "$1" "0 $(($(blockdev --getsz "$DEV") / unit * unit)) linear $DEV 0"
+}
+
 # dm_table NAME TABLE: gives it another table. What waits for the device goes on
 # with that.
 dm_table()
@@ -1096,6 +1118,7 @@ cleanup()
 			left=1
 		}
 	done
+	DMS=("${DMS[@]}")
 	for ((i = ${#DMS[@]} - 1; i >= 0; i--)); do
 		poll 10 dmsetup remove "${DMS[i]}" || {
 			say "left behind: dm device ${DMS[i]} is in use"

@@ -65,7 +65,7 @@ same "what the disk got" "$(logged "$NULLB")" "fua 128 flush 0"
 for cache in 1 0; do
 	nullb looppin$cache size=64 cache_size=$cache fua=0
 	pieces "$NULLB"
-	limit fua 0
+	limit fua $((!cache))
 	stat=/sys/block/${NULLB#/dev/}/stat
 	before=$(awk '{ print $16 }' "$stat")
 	io -d -s "$DEV" write 1M 64K

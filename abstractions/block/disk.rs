@@ -54,6 +54,7 @@ extern "C" {
     fn rust_helper_disk_is_dead(disk: *mut bindings::gendisk) -> bool;
     fn rust_helper_blk_mq_unfreeze_queue(q: *mut bindings::request_queue, memflags: c_uint);
     fn rust_helper_queue_logical_block_size(q: *mut bindings::request_queue) -> c_uint;
+    fn rust_helper_queue_dma_alignment(q: *mut bindings::request_queue) -> c_uint;
 }
 
 // Checked against the header in `helpers/block.c`.
@@ -414,6 +415,12 @@ impl<T: Operations> Disk<T> {
     pub fn logical_block_size(&self) -> u32 {
         // SAFETY: The disk and its queue are live.
         unsafe { rust_helper_queue_logical_block_size(self.queue()) }
+    }
+
+    /// The mask that a buffer's address must not have bits in common with (`queue_dma_alignment()`).
+    pub fn dma_alignment(&self) -> u32 {
+        // SAFETY: The disk and its queue are live.
+        unsafe { rust_helper_queue_dma_alignment(self.queue()) }
     }
 
     /// Sets the capacity in 512-byte sectors. If it is another one than before, userspace gets a

@@ -72,11 +72,6 @@ impl QueueLimits {
         self
     }
 
-    /// The mask that a buffer's address must not have bits in common with.
-    pub fn dma_alignment(&self) -> u32 {
-        self.0.dma_alignment
-    }
-
     /// The largest discard and the largest write-zeroes in 512-byte sectors, 0 for none; and the
     /// granularity of discard in bytes.
     pub fn set_discard(&mut self, discard: u32, write_zeroes: u32, granularity: u32) -> &mut Self {
@@ -104,7 +99,7 @@ impl QueueLimits {
         self.set_feature(BLK_FEAT_WRITE_CACHE, on)
     }
 
-    /// Whether a single write can be asked to go past that cache. Only where there is one.
+    /// Whether a single write can be asked to go past that cache. Without one the block layer clears this.
     pub fn set_fua(&mut self, on: bool) -> &mut Self {
         self.set_feature(BLK_FEAT_FUA, on)
     }

@@ -109,23 +109,41 @@ fn direct_io_takes_aligned_offset_and_blocks() {
             assert_eq!(file.dio_block_size(), align);
             assert_eq!(file.has_dio(), can_odirect);
             each_alignment(|block_size| {
+                let disk = disk_with(block_size, 511);
                 for &offset in &offsets {
                     let fits = block_size >= align && offset % i64::from(align) == 0;
-                    assert_eq!(file.can_dio(offset, block_size), can_odirect && fits);
+                    assert_eq!(file.can_dio(offset, &disk), can_odirect && fits);
                 }
             });
         });
     }
 }
 
-fn limits_of(file: File, direct: bool, read_only: bool) -> QueueLimits {
+#[test]
+fn direct_io_takes_aligned_memory() {
+    for file_bit in 0..=12 {
+        let file = backing(File {
+            stat: Ok(Stat {
+                size: 0,
+                dio_align: Some((1 << file_bit, 512)),
+            }),
+            ..File::default()
+        });
+        for disk_bit in 9..=12 {
+            let disk = disk_with(512, (1 << disk_bit) - 1);
+            assert_eq!(file.can_dio(0, &disk), file_bit <= disk_bit);
+        }
+    }
+}
+
+fn limits_of(file: File, read_only: bool) -> QueueLimits {
     let file = backing(file);
     // As they may be left by another file.
     let mut limits = QueueLimits {
         fua: true,
         ..QueueLimits::default()
     };
-    file.set_limits(&mut limits, 1024, file.discard_limits(), direct, read_only);
+    file.set_limits(&mut limits, 1024, file.discard_limits(), read_only);
     limits
 }
 
@@ -133,36 +151,39 @@ fn limits_of(file: File, direct: bool, read_only: bool) -> QueueLimits {
 fn dma_alignment_is_that_of_the_file_within_sector_and_page() {
     for bit in 0..32 {
         for (told, align) in [(true, 1u32 << bit), (false, 1 << bit)] {
-            let file = || File {
+            let file = |can_odirect, unit| File {
+                can_odirect,
                 stat: Ok(Stat {
                     size: 0,
-                    dio_align: told.then_some((align, 512)),
+                    dio_align: told.then_some((align, unit)),
                 }),
                 // Asked where the file system does not tell.
                 sb_block_device: Some(BlockDevice {
                     dma_alignment: if told { 1 } else { align - 1 },
+                    logical_block_size: unit,
                     ..BlockDevice::default()
                 }),
                 ..File::default()
             };
-            assert_eq!(limits_of(file(), false, false).dma_alignment, 511);
+            // Not where direct I/O is not possible, at all or with blocks of 1024 bytes.
+            assert_eq!(limits_of(file(false, 512), false).dma_alignment, 511);
+            assert_eq!(limits_of(file(true, 2048), false).dma_alignment, 511);
             let highest = if told { 12 } else { 31 };
             let expected = (1u64 << bit.clamp(9, highest)) - 1;
-            assert_eq!(
-                u64::from(limits_of(file(), true, false).dma_alignment),
-                expected
-            );
+            for unit in [512, 1024] {
+                let limits = limits_of(file(true, unit), false);
+                assert_eq!(u64::from(limits.dma_alignment), expected);
+            }
         }
     }
-    let file = File::default();
-    assert_eq!(limits_of(file, true, false).dma_alignment, 511);
+    assert_eq!(limits_of(File::default(), false).dma_alignment, 511);
 }
 
 #[test]
 fn discard_limits_are_those_of_the_file() {
     let expected = |sectors, granularity| (sectors, sectors, granularity);
     let found = |file| {
-        let limits = limits_of(file, false, false);
+        let limits = limits_of(file, false);
         (limits.discard, limits.write_zeroes, limits.granularity)
     };
     for number in edges() {
@@ -218,7 +239,7 @@ fn other_limits_are_those_of_the_file() {
             ..File::default()
         };
         for file in [on_a_device, is_a_device] {
-            let limits = limits_of(file, false, read_only);
+            let limits = limits_of(file, read_only);
             assert_eq!(limits.block_size, 1024);
             assert_eq!(limits.write_cache, has_fsync && !read_only);
             assert_eq!(limits.rotational, is_rotational);
@@ -262,8 +283,23 @@ fn disk_on(phase: Phase, file: File) -> ARef<Disk<Loop>> {
         config: Some(Binding {
             backing: backing(file),
         }),
+        logical_block_size: 512,
+        dma_alignment: 511,
         _p: PhantomData,
     })
+}
+
+/// A disk with these limits.
+fn disk_with(logical_block_size: u32, dma_alignment: u32) -> Disk<Loop> {
+    Disk {
+        data: LoopDevice {
+            phase: Phase::Bound,
+        },
+        config: None,
+        logical_block_size,
+        dma_alignment,
+        _p: PhantomData,
+    }
 }
 
 fn file_on(disk: Option<ARef<Disk<Loop>>>) -> File {
