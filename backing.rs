@@ -230,6 +230,16 @@ impl BackingFile {
             .set_discard(discard.sectors, discard.sectors, granularity);
     }
 
+    /// Sets the limit that data must not be modified while it is written, if the file, or the device below, asks
+    /// for that and gets the data as it is: direct I/O may be switched on at any time. Returns whether this is new.
+    pub(crate) fn require_stable_writes(&self, limits: &mut QueueLimits, read_only: bool) -> bool {
+        !read_only
+            && self.has_dio()
+            && (self.file.needs_stable_writes()
+                || self.with_device(|bdev| bdev.needs_stable_writes()) == Some(true))
+            && limits.require_stable_writes()
+    }
+
     /// The mask of the address bits of a buffer that have to be zero. Direct I/O passes buffers on as they
     /// are, and may be switched on at any time if the block size suits it.
     fn dma_alignment(&self, block_size: u32) -> u32 {

@@ -48,6 +48,8 @@
 //!   modes of I/O at once. Direct I/O is off where the file needs a larger alignment
 //!   ([`Binding::check_direct`]), and pinned mode is refused.
 //! - The logical block size changes only under an exclusive claim, which no stacked device holds then.
+//! - `BLK_FEAT_STABLE_WRITES` is set if direct I/O is possible and the file or the device below asks for it. Where
+//!   they begin to ask later it is set with direct I/O or pinned mode. It is not cleared.
 //! - `BLK_FEAT_ZONED` and integrity are never set.
 //! - `BLK_FEAT_FUA` is set in pinned mode only. Where it is gone and a stacked device still counts on it, the
 //!   block layer follows the write by a flush, as long as `BLK_FEAT_WRITE_CACHE` is set.
@@ -238,6 +240,9 @@ pub(crate) struct State {
     pub(crate) not_pinned: Reason,
     file_name: [u8; LO_NAME_SIZE],
     has_attributes: bool,
+    /// `BLK_FEAT_STABLE_WRITES` was set for the backing file, and is to be cleared after it. Otherwise it is as the
+    /// user has set it.
+    stable_writes: bool,
     /// A bound device keeps the module loaded.
     module: Option<ModuleRef>,
 }
@@ -251,8 +256,15 @@ impl State {
             not_pinned: Reason::None,
             file_name: [0; LO_NAME_SIZE],
             has_attributes: false,
+            stable_writes: false,
             module: None,
         }
+    }
+
+    /// `BLK_FEAT_STABLE_WRITES` was set: the page cache of the device is to heed it, too.
+    pub(crate) fn require_stable_writes(&mut self, disk: &Disk<Loop>) {
+        self.stable_writes = true;
+        disk.part0().set_stable_pages(true);
     }
 }
 
@@ -582,6 +594,7 @@ impl Loop {
         };
         let mut limits = LimitsUpdate::start(disk);
         backing.set_limits(&mut limits, block_size, discard, read_only);
+        let stable_writes = backing.require_stable_writes(&mut limits, read_only);
         limits.commit_unconfigured(&guard)?;
 
         backing.bind();
@@ -602,6 +615,9 @@ impl Loop {
         disk.set_read_only(read_only);
         guard.size_limit = settings.size_limit;
         guard.file_name = settings.file_name;
+        if stable_writes {
+            guard.require_stable_writes(disk);
+        }
         guard.autoclear = flags & LO_FLAGS_AUTOCLEAR != 0;
         guard.partscan = flags & LO_FLAGS_PARTSCAN != 0 || disk.data().shared.params.part_bits > 0;
         guard.module = Some(module);
@@ -713,6 +729,10 @@ impl Loop {
         let mut binding = guard.take_config();
         let mut limits = LimitsUpdate::start(disk);
         limits.set_block_size(SECTOR_SIZE);
+        if guard.stable_writes {
+            limits.release_stable_writes();
+            disk.part0().set_stable_pages(false);
+        }
         // The smallest blocks suit all other limits.
         let _ = limits.commit_unconfigured(&guard);
         let module = guard.module.take();
@@ -865,12 +885,20 @@ impl Loop {
         } else {
             pinned::unpin(&mut guard, Reason::Changed);
         }
-        // The limits suit either way. A commit has the block layer reset the read-ahead, as the C driver does.
-        let limits = LimitsUpdate::start(disk);
+        let binding = guard.config().ok_or(ENXIO)?;
+        // A commit has the block layer reset the read-ahead, as the C driver does, also if nothing is new.
+        let mut limits = LimitsUpdate::start(disk);
+        let stable_writes = direct
+            && binding
+                .backing
+                .require_stable_writes(&mut limits, binding.read_only);
         let mut frozen = guard.freeze();
         limits.commit_frozen(&frozen)?;
-        if let (Some(binding), _) = frozen.parts() {
+        if let (Some(binding), state) = frozen.parts() {
             binding.direct = direct;
+            if stable_writes {
+                state.require_stable_writes(disk);
+            }
         }
         drop(frozen);
         let _ = attrs::update(&guard);

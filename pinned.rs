@@ -260,8 +260,9 @@ impl Pinned {
         Ok(())
     }
 
-    /// Sets the limits that are the device's. Those that a stacked device copies stay those of the file.
-    fn set_limits(&self, limits: &mut QueueLimits) {
+    /// Sets the limits that are the device's. Those that a stacked device copies stay those of the file. Returns
+    /// whether data must not be modified while it is written, and that is new.
+    fn set_limits(&self, limits: &mut QueueLimits) -> bool {
         let bdev = self.bdev();
         let zeroes = bdev.write_zeroes_sectors();
         let granularity = if zeroes > 0 {
@@ -274,6 +275,7 @@ impl Pinned {
             .set_fua(bdev.has_fua() || !bdev.has_write_cache())
             // A discard must not take the blocks away.
             .set_discard(zeroes, zeroes, granularity);
+        bdev.needs_stable_writes() && limits.require_stable_writes()
     }
 }
 
@@ -366,15 +368,16 @@ fn try_pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result<(), Reason
         drop(gate);
     }
     let mut limits = LimitsUpdate::start(disk);
-    if let Some(binding) = guard.config() {
-        if let Some(pinned) = binding.pinned() {
-            pinned.set_limits(&mut limits);
-        }
-    }
+    let stable_writes = guard
+        .config()
+        .and_then(Binding::pinned)
+        .is_some_and(|pinned| pinned.set_limits(&mut limits));
     // This also waits for what began before the file was pinned.
-    let frozen = guard.freeze();
+    let mut frozen = guard.freeze();
     // Those of the file are right, too, if not the best.
-    let _ = limits.commit_frozen(&frozen);
+    if limits.commit_frozen(&frozen).is_ok() && stable_writes {
+        frozen.parts().1.require_stable_writes(disk);
+    }
     Ok(())
 }
 

@@ -12,6 +12,7 @@ static_assert((__force unsigned int)BLK_OPEN_EXCL == 0x4);
 static_assert((__force unsigned int)BLK_FEAT_WRITE_CACHE == 0x1);
 static_assert((__force unsigned int)BLK_FEAT_FUA == 0x2);
 static_assert((__force unsigned int)BLK_FEAT_ROTATIONAL == 0x4);
+static_assert((__force unsigned int)BLK_FEAT_STABLE_WRITES == 0x20);
 
 unsigned int rust_helper_bdev_logical_block_size(struct block_device *bdev)
 {
@@ -74,6 +75,19 @@ bool rust_helper_bdev_fua(struct block_device *bdev)
 bool rust_helper_bdev_write_cache(struct block_device *bdev)
 {
 	return bdev_write_cache(bdev);
+}
+
+bool rust_helper_bdev_stable_writes(struct block_device *bdev)
+{
+	return bdev_stable_writes(bdev);
+}
+
+void rust_helper_bdev_set_stable_pages(struct block_device *bdev, bool on)
+{
+	if (on)
+		mapping_set_stable_writes(bdev->bd_mapping);
+	else
+		mapping_clear_stable_writes(bdev->bd_mapping);
 }
 
 bool rust_helper_bdev_is_zoned(struct block_device *bdev)

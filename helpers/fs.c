@@ -102,6 +102,11 @@ bool rust_helper_file_can_odirect(struct file *file)
 	return file->f_mode & FMODE_CAN_ODIRECT;
 }
 
+bool rust_helper_file_stable_writes(struct file *file)
+{
+	return mapping_stable_writes(file->f_mapping);
+}
+
 const struct path *rust_helper_file_path(struct file *file)
 {
 	return &file->f_path;

@@ -22,6 +22,8 @@ extern "C" {
     fn rust_helper_bdev_has_integrity(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_fua(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_write_cache(bdev: *mut bindings::block_device) -> bool;
+    fn rust_helper_bdev_stable_writes(bdev: *mut bindings::block_device) -> bool;
+    fn rust_helper_bdev_set_stable_pages(bdev: *mut bindings::block_device, on: bool);
     fn rust_helper_bdev_is_zoned(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_blkdev_zero_out(
         bdev: *mut bindings::block_device,
@@ -84,6 +86,13 @@ impl DeviceLimits {
     pub fn is_zoned(&self) -> bool {
         // SAFETY: By the type invariants.
         unsafe { rust_helper_bdev_is_zoned(self.0.get()) }
+    }
+
+    /// Whether data must not be modified while it is written, because the device or its driver computes
+    /// checksums or parity of it (`bdev_stable_writes()`).
+    pub fn needs_stable_writes(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_bdev_stable_writes(self.0.get()) }
     }
 
     /// Whether seeks are expensive.
@@ -171,6 +180,13 @@ impl BlockDevice {
     pub fn has_write_cache(&self) -> bool {
         // SAFETY: By the type invariants.
         unsafe { rust_helper_bdev_write_cache(self.as_ptr()) }
+    }
+
+    /// Makes writers to the device's page cache wait for the writeback of a page before they modify it, or not
+    /// (`mapping_set_stable_writes()`). The block layer looks at the limits for this once, when it adds the device.
+    pub fn set_stable_pages(&self, on: bool) {
+        // SAFETY: By the type invariants; a device has a mapping for as long as it exists.
+        unsafe { rust_helper_bdev_set_stable_pages(self.as_ptr(), on) };
     }
 
     /// Has all that was written put on the medium, and waits (`blkdev_issue_flush()`). May sleep.

@@ -30,6 +30,7 @@ unsafe extern "C" {
 const BLK_FEAT_WRITE_CACHE: u32 = 1 << 0;
 const BLK_FEAT_FUA: u32 = 1 << 1;
 const BLK_FEAT_ROTATIONAL: u32 = 1 << 2;
+const BLK_FEAT_STABLE_WRITES: u32 = 1 << 5;
 
 /// Whether a queue can have this logical block size, in bytes (`blk_validate_block_size()`).
 pub fn is_valid_block_size(bytes: u32) -> bool {
@@ -107,6 +108,19 @@ impl QueueLimits {
     /// Whether seeks are expensive.
     pub fn set_rotational(&mut self, on: bool) -> &mut Self {
         self.set_feature(BLK_FEAT_ROTATIONAL, on)
+    }
+
+    /// Asks those above not to modify data while it is written. Returns whether it was not asked for already:
+    /// users may set this, too.
+    pub fn require_stable_writes(&mut self) -> bool {
+        let was_off = self.0.features & BLK_FEAT_STABLE_WRITES == 0;
+        self.set_feature(BLK_FEAT_STABLE_WRITES, true);
+        was_off
+    }
+
+    /// Undoes [`require_stable_writes`](Self::require_stable_writes).
+    pub fn release_stable_writes(&mut self) -> &mut Self {
+        self.set_feature(BLK_FEAT_STABLE_WRITES, false)
     }
 
     fn set_feature(&mut self, feature: u32, on: bool) -> &mut Self {

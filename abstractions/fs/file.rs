@@ -17,6 +17,7 @@ use kernel::{
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
     fn rust_helper_file_can_odirect(file: *mut bindings::file) -> bool;
+    fn rust_helper_file_stable_writes(file: *mut bindings::file) -> bool;
     fn rust_helper_file_path(file: *mut bindings::file) -> *const bindings::path;
     fn rust_helper_i_size_read(inode: *const bindings::inode) -> bindings::loff_t;
     fn rust_helper_vfs_statfs_bsize(file: *mut bindings::file, bytes: *mut c_long) -> c_int;
@@ -145,6 +146,8 @@ pub trait FileExt {
     fn is_writable(&self) -> bool;
     /// Whether the file allows direct I/O (`FMODE_CAN_ODIRECT`).
     fn can_odirect(&self) -> bool;
+    /// Whether data must not be modified while it is written to the file (`mapping_stable_writes()`).
+    fn needs_stable_writes(&self) -> bool;
     /// Whether the file understands `IOCB_NOWAIT` (`FMODE_NOWAIT`).
     fn can_nowait(&self) -> bool;
     /// What the file stores its data in.
@@ -224,6 +227,11 @@ impl FileExt for File {
     fn can_odirect(&self) -> bool {
         // SAFETY: The file is valid.
         unsafe { rust_helper_file_can_odirect(self.as_ptr()) }
+    }
+
+    fn needs_stable_writes(&self) -> bool {
+        // SAFETY: The file is valid, and so is its mapping.
+        unsafe { rust_helper_file_stable_writes(self.as_ptr()) }
     }
 
     fn can_nowait(&self) -> bool {

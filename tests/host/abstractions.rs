@@ -20,6 +20,7 @@ pub(crate) mod block {
         pub(crate) dma_alignment: u32,
         pub(crate) is_rotational: bool,
         pub(crate) is_zoned: bool,
+        pub(crate) needs_stable_writes: bool,
     }
 
     /// What can be asked of one that nobody keeps open.
@@ -60,6 +61,10 @@ pub(crate) mod block {
 
         pub(crate) fn is_zoned(&self) -> bool {
             self.is_zoned
+        }
+
+        pub(crate) fn needs_stable_writes(&self) -> bool {
+            self.needs_stable_writes
         }
     }
 
@@ -118,6 +123,7 @@ pub(crate) mod block {
             pub(crate) write_cache: bool,
             pub(crate) fua: bool,
             pub(crate) rotational: bool,
+            pub(crate) stable_writes: bool,
         }
 
         impl QueueLimits {
@@ -156,6 +162,10 @@ pub(crate) mod block {
             pub(crate) fn set_rotational(&mut self, on: bool) -> &mut Self {
                 self.rotational = on;
                 self
+            }
+
+            pub(crate) fn require_stable_writes(&mut self) -> bool {
+                !core::mem::replace(&mut self.stable_writes, true)
             }
         }
     }
@@ -228,6 +238,7 @@ pub(crate) mod fs {
         pub(crate) has_fallocate: bool,
         pub(crate) can_odirect: bool,
         pub(crate) can_nowait: bool,
+        pub(crate) needs_stable_writes: bool,
         pub(crate) cached_size: i64,
         pub(crate) stat: Result<Stat>,
         pub(crate) sb_block_device: Option<BlockDevice>,
@@ -248,6 +259,7 @@ pub(crate) mod fs {
                 has_fallocate: true,
                 can_odirect: true,
                 can_nowait: true,
+                needs_stable_writes: false,
                 cached_size: 0,
                 stat: Ok(Stat {
                     size: 0,
@@ -290,6 +302,10 @@ pub(crate) mod fs {
 
         pub(crate) fn can_nowait(&self) -> bool {
             self.can_nowait
+        }
+
+        pub(crate) fn needs_stable_writes(&self) -> bool {
+            self.needs_stable_writes
         }
 
         pub(crate) fn reads_from_cache(&self) -> bool {

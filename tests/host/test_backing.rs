@@ -249,6 +249,40 @@ fn other_limits_are_those_of_the_file() {
 }
 
 #[test]
+fn stable_writes_are_required_where_data_passes_as_it_is() {
+    for bits in 0..32 {
+        let [of_file, of_device, can_odirect, read_only, was_on] =
+            [1, 2, 4, 8, 16].map(|bit| bits & bit != 0);
+        let device = || BlockDevice {
+            needs_stable_writes: of_device,
+            ..BlockDevice::default()
+        };
+        let on_a_device = File {
+            needs_stable_writes: of_file,
+            can_odirect,
+            sb_block_device: Some(device()),
+            ..File::default()
+        };
+        let is_a_device = File {
+            needs_stable_writes: of_file,
+            can_odirect,
+            block: Some(device()),
+            ..File::default()
+        };
+        for file in [on_a_device, is_a_device] {
+            let mut limits = QueueLimits {
+                stable_writes: was_on,
+                ..QueueLimits::default()
+            };
+            let required = (of_file || of_device) && can_odirect && !read_only;
+            let is_new = backing(file).require_stable_writes(&mut limits, read_only);
+            assert_eq!(is_new, required && !was_on);
+            assert_eq!(limits.stable_writes, required || was_on);
+        }
+    }
+}
+
+#[test]
 fn files_are_readable_and_writable_if_opened_so() {
     for bits in 0..8 {
         let (is_readable, is_writable, has_write_iter) =

@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# With direct I/O on a disk that checks protection information, pages that are mapped and modified all the time
+# can be written: nobody modifies them between the checksum and the disk.
+
+. ./test_common.sh
+
+need python3 mkfs.ext4
+[[ ! -d /sys/module/scsi_debug ]] || skip "scsi_debug is in use"
+modprobe -q sd_mod || true
+# Most writes wait for one before them, with the checksum made already.
+modprobe -q scsi_debug dev_size_mb=64 dif=1 dix=1 guard=0 max_queue=2 ndelay=200000 || skip "no module scsi_debug"
+is_disk()
+{
+	compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/*" >"$TMP/disk"
+}
+poll 20 is_disk || fail "no disk appears"
+disk=/dev/$(basename "$(<"$TMP/disk")")
+poll 20 test -b "$disk"
+settle
+[[ $(<"/sys/block/${disk#/dev/}/integrity/format") == T10-DIF* ]] || fail "no protection information"
+
+# synced FILE: it is modified by one process, and synced by another.
+synced()
+{
+	python3 - "$1" <<-'PYTHON' || fail "a sync of $1 failed"
+		import mmap, os, signal, sys, time
+		fd = os.open(sys.argv[1], os.O_RDWR)
+		size = 256 << 10
+		pages = mmap.mmap(fd, size)
+		child = os.fork()
+		if not child:
+		    n = 0
+		    while True:
+		        n += 1
+		        for at in range(0, size, 4096):
+		            pages[at:at + 8] = n.to_bytes(8, "little")
+		error = None
+		end = time.monotonic() + 5
+		while not error and time.monotonic() < end:
+		    try:
+		        os.fsync(fd)
+		    except OSError as e:
+		        error = e
+		os.kill(child, signal.SIGKILL)
+		os.waitpid(child, 0)
+		if error:
+		    print(error)
+		    sys.exit(1)
+	PYTHON
+}
+
+rc=0
+# Each failure is to be told of. Zeroes that the block layer has the disk write would keep the old checksums there,
+# so no place is used for another purpose later.
+attach_quietly "$disk" offset=61M flags=$DIRECT_IO
+(synced "$DEV") || rc=1
+detach
+LOOP_SCRATCH_DEV=$disk fs ext4 60
+img 0 "$FS/img"
+io "$IMG" fill 1 0 32M , fsync
+attach_quietly "$IMG" flags=$DIRECT_IO
+mkfs.ext4 -q -F "$DEV"
+mkdir "$TMP/mnt"
+mounted "$DEV" "$TMP/mnt"
+: >"$TMP/mnt/data"
+io "$TMP/mnt/data" fill 1 0 256K , fsync
+(synced "$TMP/mnt/data") || rc=1
+umounted "$TMP/mnt"
+(synced "$DEV") || rc=1
+if has_pinned; then
+	pin fill
+	(synced "$DEV") || rc=1
+fi
+detach
+umounted "$FS"
+poll 20 rmmod scsi_debug || fail "the disk is still in use"
+((rc == 0)) || fail "pages were modified while they were written"
