@@ -610,32 +610,32 @@ impl Loop {
             return Err(EBUSY);
         }
 
-        let events = disk.suppress_uevents();
+        let mut quiet = guard.suppress_uevents();
         disk.force_media_change();
         disk.set_read_only(read_only);
-        guard.size_limit = settings.size_limit;
-        guard.file_name = settings.file_name;
+        quiet.size_limit = settings.size_limit;
+        quiet.file_name = settings.file_name;
         if stable_writes {
-            guard.require_stable_writes(disk);
+            quiet.require_stable_writes(disk);
         }
-        guard.autoclear = flags & LO_FLAGS_AUTOCLEAR != 0;
-        guard.partscan = flags & LO_FLAGS_PARTSCAN != 0 || disk.data().shared.params.part_bits > 0;
-        guard.module = Some(module);
+        quiet.autoclear = flags & LO_FLAGS_AUTOCLEAR != 0;
+        quiet.partscan = flags & LO_FLAGS_PARTSCAN != 0 || disk.data().shared.params.part_bits > 0;
+        quiet.module = Some(module);
         // There was no file to be shown before.
-        let _ = attrs::update(&guard);
-        guard.has_attributes = sysfs::create_group(disk, &attrs::GROUP).is_ok();
+        let _ = attrs::update(&quiet);
+        quiet.has_attributes = sysfs::create_group(disk, &attrs::GROUP).is_ok();
         set_capacity(disk, sectors);
-        set_phase(&guard, Phase::Bound);
-        if disk.data().shared.params.pinned && guard.config().is_some_and(|binding| binding.direct)
+        set_phase(&quiet, Phase::Bound);
+        if disk.data().shared.params.pinned && quiet.config().is_some_and(|binding| binding.direct)
         {
             // It goes on without.
-            let _ = pinned::pin(&mut guard, Sparse::Refuse);
+            let _ = pinned::pin(&mut quiet, Sparse::Refuse);
         }
-        let partscan = guard.partscan;
+        let partscan = quiet.partscan;
         if partscan {
             disk.set_partition_scan(true);
         }
-        drop(events);
+        drop(quiet);
         disk.change_uevent();
 
         drop(guard);
@@ -651,9 +651,7 @@ impl Loop {
     pub(crate) fn change_fd(io: &Ioctl<'_, Self>, fd: u32) -> Result {
         let disk = io.disk();
         let backing = BackingFile::new(io.fget(fd)?)?;
-        let events = disk.suppress_uevents();
         let result = Self::switch_file(disk, backing);
-        drop(events);
         if let Ok(true) = result {
             rescan(disk);
         }
@@ -685,7 +683,10 @@ impl Loop {
             partscan = guard.partscan;
 
             pinned::unpin(&mut guard, Reason::Changed);
+            // One event tells of the change, when it is complete.
+            let quiet = guard.suppress_uevents();
             disk.force_media_change();
+            drop(quiet);
             let mut frozen = guard.freeze();
             let (Some(binding), _) = frozen.parts() else {
                 return Err(ENXIO);

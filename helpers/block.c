@@ -244,6 +244,11 @@ struct gendisk *rust_helper_dev_to_disk(struct device *dev)
 	return dev_to_disk(dev);
 }
 
+bool rust_helper_dev_get_uevent_suppress(struct device *dev)
+{
+	return dev_get_uevent_suppress(dev);
+}
+
 void rust_helper_dev_set_uevent_suppress(struct device *dev, int val)
 {
 	dev_set_uevent_suppress(dev, val);

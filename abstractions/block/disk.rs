@@ -44,6 +44,7 @@ extern "C" {
     fn rust_helper_disk_suppress_part_scan(disk: *mut bindings::gendisk, suppress: bool);
     fn rust_helper_disk_to_dev(disk: *mut bindings::gendisk) -> *mut bindings::device;
     fn rust_helper_dev_to_disk(dev: *mut bindings::device) -> *mut bindings::gendisk;
+    fn rust_helper_dev_get_uevent_suppress(dev: *mut bindings::device) -> bool;
     fn rust_helper_dev_set_uevent_suppress(dev: *mut bindings::device, val: c_int);
     fn rust_helper_blk_mq_freeze_queue(q: *mut bindings::request_queue) -> c_uint;
     fn rust_helper_blk_mq_freeze_queue_timeout(
@@ -482,13 +483,6 @@ impl<T: Operations> Disk<T> {
             )
         };
     }
-
-    /// Sends no events to userspace until the result is dropped.
-    pub fn suppress_uevents(&self) -> UeventsSuppressed<'_, T> {
-        // SAFETY: The disk is live.
-        unsafe { rust_helper_dev_set_uevent_suppress(self.device(), 1) };
-        UeventsSuppressed(self)
-    }
 }
 
 // SAFETY: A reference to the disk's device keeps the disk, and with it the private data.
@@ -517,14 +511,35 @@ unsafe impl<T: Operations> DeviceOwner for Disk<T> {
     }
 }
 
-/// A disk that sends no events to userspace.
+/// A disk whose mutex is held, and that sends no events to userspace until this is dropped.
+///
+/// The mutex keeps two tasks from suppressing events at once: the first one to end would end that of the other, and
+/// the bit shares a word with others.
 #[must_use = "events are sent again at once when unused"]
-pub struct UeventsSuppressed<'a, T: Operations>(&'a Disk<T>);
+pub struct UeventsSuppressed<'g, 'a, T: Operations> {
+    guard: &'g mut DiskGuard<'a, T>,
+    was_suppressed: bool,
+}
 
-impl<T: Operations> Drop for UeventsSuppressed<'_, T> {
+impl<'a, T: Operations> Deref for UeventsSuppressed<'_, 'a, T> {
+    type Target = DiskGuard<'a, T>;
+
+    fn deref(&self) -> &DiskGuard<'a, T> {
+        self.guard
+    }
+}
+
+impl<T: Operations> DerefMut for UeventsSuppressed<'_, '_, T> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.guard
+    }
+}
+
+impl<T: Operations> Drop for UeventsSuppressed<'_, '_, T> {
     fn drop(&mut self) {
-        // SAFETY: The disk is live.
-        unsafe { rust_helper_dev_set_uevent_suppress(self.0.device(), 0) };
+        let dev = self.guard.disk.device();
+        // SAFETY: The disk is live, and its mutex is held.
+        unsafe { rust_helper_dev_set_uevent_suppress(dev, self.was_suppressed.into()) };
     }
 }
 
@@ -640,6 +655,19 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
             )
         };
         any
+    }
+
+    /// Sends no events to userspace until the result is dropped (`dev_set_uevent_suppress()`).
+    pub fn suppress_uevents(&mut self) -> UeventsSuppressed<'_, 'a, T> {
+        let dev = self.disk.device();
+        // SAFETY: The disk is live, and its mutex is held.
+        let was_suppressed = unsafe { rust_helper_dev_get_uevent_suppress(dev) };
+        // SAFETY: As above.
+        unsafe { rust_helper_dev_set_uevent_suppress(dev, 1) };
+        UeventsSuppressed {
+            guard: self,
+            was_suppressed,
+        }
     }
 
     /// Waits for all requests to end, and holds new ones back (`blk_mq_freeze_queue()`). May sleep.

@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A LOOP_CHANGE_FD makes one event, also if another one ends, or fails, meanwhile.
+
+. ./test_common.sh
+
+is_waiting()
+{
+	grep -q "^State:.D" "/proc/$1/status"
+}
+
+# crossed: while the first one waits for its file, a second one waits for the first, and is killed.
+crossed()
+{
+	local first second
+
+	fuse hold fsync 1
+	loop_ioctl fd:7 change-fd "r:$IMG" &
+	first=$!
+	JOBS+=("$first")
+	fuse_saw "held fsync"
+	loop_ioctl fd:7 change-fd "r:$TMP/img" &
+	second=$!
+	JOBS+=("$second")
+	poll 20 is_waiting $second || fail "the second one does not wait"
+	kill -KILL $second
+	wait $second 2>/dev/null || true
+	fuse release
+	wait $first || fail "the first one failed"
+}
+
+monitor
+img 1M
+attach_quietly "r:$IMG"
+exec 7<"$DEV"
+fuse_img 1M
+events crossed
+same "events" "$EVENTS" "change disk
+change disk"
+events lo fd:7 change-fd "r:$TMP/img"
+same "events" "$EVENTS" "change disk"
+exec 7<&-
+detach
