@@ -9,6 +9,7 @@
 //!   the backing file. They don't point back to the disk: it is passed along. The one exception is a
 //!   queued `Withdraw`, which holds the disk until it has run. Removing a disk ([`LoopDisk`]) waits
 //!   for that, so that it is not the last one to hold it.
+//! - A reference to a disk's device keeps the disk, and holds off the end of the module's exit ([`DiskDriver`]).
 //! - An open device keeps the disk (not its place in the index) and the module. A bound device keeps
 //!   the module too ([`State::module`]).
 //! - A request keeps its queue in use. The binding changes only while the queue is frozen, when there
@@ -58,6 +59,7 @@
 //!
 //! [`CgroupQueue`]: crate::cgroup_queue
 //! [`Index`]: crate::control::Index
+//! [`DiskDriver`]: crate::abstractions::block::disk::DiskDriver
 //! [`DiskGuard::freeze`]: crate::abstractions::block::disk::DiskGuard::freeze
 
 use crate::{

@@ -9,12 +9,12 @@
 
 use crate::{
     abstractions::{
-        block::major::MajorRegistration,
+        block::{disk::DiskDriver, major::MajorRegistration},
         miscdevice::Registration,
         module_param::{module_params, IntParam},
     },
     control::{Control, Index},
-    device::DeviceParams,
+    device::{DeviceParams, Loop},
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -115,6 +115,8 @@ struct LoopModule {
     #[pin]
     _control: Registration<Control>,
     _index: Arc<Index>,
+    /// Waits until the last reference to a disk is gone.
+    _disks: DiskDriver<Loop>,
 }
 
 /// Rounds `max_part` up to what a whole number of minor bits gives, and returns that number of bits.
@@ -157,6 +159,7 @@ impl kernel::InPlaceModule for LoopModule {
             let index = Index::new(params, limit)?;
 
             Ok(try_pin_init!(Self {
+                _disks: DiskDriver::new()?,
                 _control <- Registration::new(index.clone()),
                 _major: MajorRegistration::register(LOOP_MAJOR, c"loop", index.clone())
                     .map_err(|_| EIO)?,

@@ -4,7 +4,9 @@
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
+#include <linux/wait_bit.h>
 
 /* Constants that bindgen cannot see, as abstractions/block/ spells them. */
 static_assert((__force unsigned int)BLK_OPEN_WRITE == 0x2);
@@ -232,6 +234,22 @@ void rust_helper_disk_suppress_part_scan(struct gendisk *disk, bool suppress)
 		set_bit(GD_SUPPRESS_PART_SCAN, &disk->state);
 	else
 		clear_bit(GD_SUPPRESS_PART_SCAN, &disk->state);
+}
+
+void rust_helper_wait_until_zero(int *count)
+{
+	wait_var_event(count, !smp_load_acquire(count));
+}
+
+/*
+ * Waits until each task has left the function that it is in, even if it was
+ * preempted there: until it has slept, or was in userspace. Where the kernel has
+ * no such grace period this is an ordinary one, which does the same for a kernel
+ * without preemption.
+ */
+void rust_helper_synchronize_rcu_tasks(void)
+{
+	synchronize_rcu_tasks();
 }
 
 struct device *rust_helper_disk_to_dev(struct gendisk *disk)

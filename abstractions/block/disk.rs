@@ -5,7 +5,8 @@
 //! Ownership: an [`OwnedDisk`] owns the `struct gendisk`, which owns the driver's data. Whatever the
 //! driver does with a disk it does through a borrowed [`Disk`], so that there is no circle of
 //! references. Where it takes an [`ARef`], work on a queue that the data owns must not put the last one.
-//! An open block device keeps the disk and its data, but not the [`OwnedDisk`].
+//! An open block device keeps the disk and its data, but not the [`OwnedDisk`]. A reference to the disk's device
+//! alone keeps them too, and [`DiskDriver`] has the module's exit wait for it.
 //!
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
@@ -39,7 +40,9 @@ use kernel::{
 };
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
-extern "C" {
+unsafe extern "C" {
+    fn rust_helper_wait_until_zero(count: *mut i32);
+    safe fn rust_helper_synchronize_rcu_tasks();
     fn rust_helper_disk_openers(disk: *mut bindings::gendisk) -> c_uint;
     fn rust_helper_disk_suppress_part_scan(disk: *mut bindings::gendisk, suppress: bool);
     fn rust_helper_disk_to_dev(disk: *mut bindings::gendisk) -> *mut bindings::device;
@@ -181,6 +184,8 @@ pub(crate) use disk_vtable;
 /// The `struct block_device_operations` of a driver.
 pub struct DiskVTable<T: DiskOperations> {
     ops: bindings::block_device_operations,
+    /// The [`DiskDriver`], and each disk whose data is not released; 0 without a `DiskDriver`.
+    users: Atomic<i32>,
     _p: PhantomData<fn() -> T>,
 }
 
@@ -207,7 +212,32 @@ impl<T: DiskOperations> DiskVTable<T> {
                 owner: T::OWNER.as_ptr(),
                 ..pin_init::zeroed()
             },
+            users: Atomic::new(0),
             _p: PhantomData,
+        }
+    }
+
+    /// Adds a user; `ENODEV` without a [`DiskDriver`].
+    fn get(&self) -> Result {
+        let mut users = self.users.load(Relaxed);
+        while users != 0 {
+            match self
+                .users
+                .cmpxchg(users, users.checked_add(1).ok_or(ENOMEM)?, Full)
+            {
+                Ok(_) => return Ok(()),
+                Err(now) => users = now,
+            }
+        }
+        Err(ENODEV)
+    }
+
+    /// Removes a user. A caller that does not keep the module may only return after this.
+    fn put(&self) {
+        // A full barrier, as `wake_up_var()` asks for.
+        if self.users.fetch_sub(1, Full) == 1 {
+            // SAFETY: The address tells waiters apart, and is not read from.
+            unsafe { bindings::wake_up_var(self.users.as_ptr().cast()) };
         }
     }
 
@@ -294,6 +324,65 @@ impl<T: DiskOperations> DiskVTable<T> {
     unsafe extern "C" fn free_disk(disk: *mut bindings::gendisk) {
         // SAFETY: `OwnedDisk::new` stored a box there. The queue is gone, so nobody borrows it.
         drop(unsafe { KBox::from_raw((*disk).private_data.cast::<Private<T>>()) });
+        // The module's exit may wait for this: from here on the module is not kept.
+        T::vtable().put();
+    }
+}
+
+/// Keeps the code of a driver until the data of its last disk is released. A module has one for each driver, and
+/// drops it last.
+///
+/// Removing a disk need not release its data. A task may have a reference to the disk's device without one to the
+/// module: to write its number to `io.max` of a cgroup takes one, and so does an open before it fails. Whoever puts
+/// the last reference calls `free_disk()`, which is code of the module.
+///
+/// # Invariants
+///
+/// It stands for one of `users` of the vtable of `T`, and there is no other one.
+pub struct DiskDriver<T: DiskOperations>(PhantomData<fn() -> T>);
+
+impl<T: DiskOperations> DiskDriver<T> {
+    /// Lets disks be made. Fails with `EBUSY` if there is one for `T`, or disks of an earlier one.
+    pub fn new() -> Result<Self> {
+        // INVARIANT: Only this adds a user where there is none.
+        match T::vtable().users.cmpxchg(0, 1, Full) {
+            Ok(_) => Ok(Self(PhantomData)),
+            Err(_) => Err(EBUSY),
+        }
+    }
+}
+
+impl<T: DiskOperations> Drop for DiskDriver<T> {
+    /// Waits until the data of the last disk is released, and until the task that did so has left `free_disk()`.
+    /// May sleep.
+    fn drop(&mut self) {
+        let users = &T::vtable().users;
+        users.fetch_sub(1, Full);
+        // SAFETY: It is a static.
+        unsafe { rust_helper_wait_until_zero(users.as_ptr()) };
+        // That task may be preempted between the end of `put` and that of `free_disk`.
+        rust_helper_synchronize_rcu_tasks();
+    }
+}
+
+/// One user of a [`DiskVTable`], given up when dropped.
+struct DiskUser<T: DiskOperations>(PhantomData<fn() -> T>);
+
+impl<T: DiskOperations> DiskUser<T> {
+    fn get() -> Result<Self> {
+        T::vtable().get()?;
+        Ok(Self(PhantomData))
+    }
+
+    /// Leaves it to `free_disk` to give it up.
+    fn leave_to_disk(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl<T: DiskOperations> Drop for DiskUser<T> {
+    fn drop(&mut self) {
+        T::vtable().put();
     }
 }
 
@@ -784,14 +873,16 @@ unsafe impl<T: DiskOperations> Sync for OwnedDisk<T> {}
 impl<T: DiskOperations> OwnedDisk<T> {
     /// Makes a disk of capacity 0, which appears in `/dev` under `name`, and adds it. May sleep.
     ///
-    /// Fails with `ENOMEM`; `EINVAL` if limits, tags or name are refused; or as adding it to sysfs
-    /// does.
+    /// Fails with `ENOMEM`; `EINVAL` if limits, tags or name are refused; `ENODEV` without a [`DiskDriver`]; or as
+    /// adding it to sysfs does.
     pub fn new(
         name: fmt::Arguments<'_>,
         params: DiskParams,
         data: impl PinInit<T::DiskData, Error>,
         state: impl PinInit<Mutex<T::State>>,
     ) -> Result<Self> {
+        // Declared first, so dropped last, where this fails.
+        let user = DiskUser::<T>::get()?;
         let private = KBox::try_pin_init(
             try_pin_init!(Private::<T> {
                 data <- data,
@@ -858,6 +949,7 @@ impl<T: DiskOperations> OwnedDisk<T> {
         })?;
 
         private.dismiss();
+        user.leave_to_disk();
         // SAFETY: A disk that was allocated is not null.
         let disk = unsafe { NonNull::new_unchecked(disk.dismiss()) };
         // INVARIANT: Added above; the reference was kept.
