@@ -20,6 +20,8 @@ import json
 import mmap
 import os
 import re
+import shlex
+import shutil
 import stat
 import struct
 import subprocess
@@ -31,6 +33,8 @@ MIB = 1 << 20
 NULL_BLK = "/sys/kernel/config/nullb"
 CGROUPS = "/sys/fs/cgroup"
 OUTER, INNER = "/run/outer", "/run/inner"
+# What programs work on, in memory.
+MADE = "/run/made"
 HERE = os.getcwd()
 
 LOOP_CTL_GET_FREE = 0x4C82
@@ -313,6 +317,47 @@ def do_sync(path, neighbour, work):
     return {"seconds": time.monotonic() - start}
 
 
+@contextlib.contextmanager
+def place(path, neighbour, work):
+    """A directory for a program: of a file system on the neighbour's device, or beside the file."""
+    if work.get("device"):
+        yield "/"
+        return
+    with contextlib.nullcontext(OUTER) if neighbour == "raw" else filesystem("ext4", path, INNER) as top:
+        directory = f"{top}/bench"
+        os.mkdir(directory)
+        try:
+            yield directory
+        finally:
+            shutil.rmtree(directory)
+
+
+def do_program(path, neighbour, work):
+    """The steps of a program (see lab/bench_program_cases.py)."""
+    made = f"{MADE}/{work['name']}"
+    result = {"seconds": 0.0}
+    with cgroups(work["controllers"]) as (cgroup,), place(path, neighbour, work) as directory:
+
+        def command(text, where=directory, cgroup=cgroup):
+            commands = f"cd {where}; export MADE={made} DEVICE={path}; {text}"
+            sh(f"{enter(cgroup)}sh -ec {shlex.quote(commands)}")
+
+        if not os.path.exists(made):
+            os.makedirs(made)
+            command(work.get("make", "true"), made, "")
+        try:
+            command(work.get("setup", "true"))
+            for name, text in work["steps"].items():
+                prepare(path, work)
+                start = time.monotonic()
+                command(text)
+                result[name] = time.monotonic() - start
+                result["seconds"] += result[name]
+        finally:
+            command(work.get("end", "true"))
+    return result
+
+
 def do_fsync(path, neighbour, work):
     """The job called reader beside the one called writer."""
     jobs = {job["jobname"]: job for job in fio(path, work["options"])}
@@ -417,7 +462,7 @@ def do_memory(path, neighbour, work):
     return {"bytes": total, "slab": slab, "percpu": percpu, "stacks": stacks}
 
 
-WORK = {"fio": do_fio, "fsync": do_fsync, "tree": do_tree, "groups": do_groups, "sync": do_sync}
+WORK = {"fio": do_fio, "fsync": do_fsync, "tree": do_tree, "groups": do_groups, "sync": do_sync, "program": do_program}
 # These attach for themselves.
 MODULE_WORK = {"attach": do_attach, "memory": do_memory}
 
@@ -426,8 +471,9 @@ def prepare(path, work):
     """The caches as the work wants them, and quiet."""
     sh("sync")
     write("/proc/sys/vm/drop_caches", 3)
-    # So that fio does not wait for the host's disk, which the guest's clock would count.
-    sh("cat /usr/bin/fio >/dev/null")
+    # So that programs do not wait for the host's disk, which the guest's clock would count.
+    programs = f"$(which {work.get('programs', 'fio')})"
+    sh(f"cat {programs} $(ldd {programs} | grep -o '/[^ :]*' | sort -u) >/dev/null")
     if work.get("hot"):
         sh(f"cat {path} >/dev/null")
     # For what the kernel puts off (freeing the last module, for one).

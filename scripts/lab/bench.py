@@ -15,14 +15,14 @@ import tempfile
 import threading
 import time
 
-from . import accelerator, bench_profile, bench_report, cache, dmesg, image, kernel, module, rublk
+from . import accelerator, bench_profile, bench_report, cache, dmesg, kernel, module, rublk
 from .bench_cases import ALL, CASES, CPUS, INSTRUCTIONS, WALL
 from .guest import HERE, Guest
 from .say import Failure, say
 
 # Guests may run side by side and have a plugin, so everything may take long.
 BOOT_SECONDS = 600
-SECONDS = 7200
+SECONDS = 14400
 SILENT_SECONDS = 900
 MEMORY_MIB = 4096
 
@@ -52,6 +52,7 @@ class Boot:
             kernel_arguments="no_timer_check",
         )  # fmt: skip
         self.guest.boot_seconds = BOOT_SECONDS
+        self.guest.image = cases[0].image
 
     def stage(self, payload, request):
         """The common payload with this boot's request."""
@@ -105,10 +106,10 @@ def about(stock, accel, ko, built):
 
 
 def grouped(cases):
-    """Cases by what they can share a boot by: instrument and backing, in order."""
+    """Cases by what they can share a boot by: instrument, backing and image, in order."""
     groups = {}
     for case in cases:
-        groups.setdefault((case.instrument, case.backing), []).append(case)
+        groups.setdefault((case.instrument, case.backing, case.image), []).append(case)
     return groups
 
 
@@ -144,7 +145,7 @@ def measure(stock, accel, cases, ko, wanted, rounds, boots):
     """Boot what has to be booted; adds the boots to a list, so that nothing is lost if this is stopped."""
     with tempfile.TemporaryDirectory() as temporary:
         common, there = stage(temporary, cases, ko, wanted)
-        for (instrument, backing), group in grouped(cases).items():
+        for (instrument, backing, _), group in grouped(cases).items():
             requests = [case.request([name for name in case.neighbours if name in there], rounds) for case in group]
             how = accelerator.ICOUNT if instrument == INSTRUCTIONS else accel
             boots.append(Boot(stock, how, group, common, {"backing": backing.spec(), "cases": requests}))
@@ -192,7 +193,8 @@ def run(arguments):
     # CASE of the Makefile comes in one piece.
     cases = choose(" ".join(arguments.cases).split())
     stock = kernel.Kernel(arguments.kernel).get()
-    image.GuestImage().get()
+    for wanted in dict.fromkeys(case.image for case in cases):
+        wanted().get()
     ko = arguments.ko or module.build(stock)
     if arguments.profile:
         profile(stock, cases, ko, arguments.neighbours)

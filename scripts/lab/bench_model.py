@@ -11,6 +11,8 @@ A case is measured with one of two instruments:
 
 import dataclasses
 
+from . import image
+
 INSTRUCTIONS, WALL = "instructions", "wall"
 CPUS = {INSTRUCTIONS: 1, WALL: 4}
 ROUNDS = {INSTRUCTIONS: 1, WALL: 5}
@@ -98,6 +100,8 @@ class Case:
     direct: bool = True
     # Never worse than the C driver is a target of every case.
     targets: tuple = ()
+    # What the guest boots.
+    image: type = image.GuestImage
 
     def request(self, neighbours, rounds=0):
         return {

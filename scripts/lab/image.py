@@ -61,3 +61,12 @@ class GuestImage(Image):
         "xfsprogs"
     )
     key = cache.recipe_key(recipe, packages, apt.SUITE, SIZE_MIB)
+
+
+class BenchImage(GuestImage):
+    """What `make bench` boots for the cases that run real programs: more packages."""
+
+    name = "bench"
+    recipe = 1
+    packages = f"{GuestImage.packages},git,postgresql-17,rsync,sqlite3"
+    key = cache.recipe_key(recipe, packages, apt.SUITE, SIZE_MIB)
