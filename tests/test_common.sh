@@ -873,6 +873,33 @@ in_cgroup()
 	exec "$@"
 )
 
+# no_cgroup NAME...: removes cgroups in which no process is left.
+no_cgroup()
+{
+	local name i
+
+	for name; do
+		poll 20 rmdir "$CGROUP_ROOT/loop-selftest-$name" ||
+			fail "cgroup $name cannot be removed"
+		for i in "${!CGROUPS[@]}"; do
+			[[ ${CGROUPS[i]} != */loop-selftest-$name ]] || unset "CGROUPS[i]"
+		done
+	done
+}
+
+# dying: how many removed cgroups the kernel still has.
+dying()
+{
+	awk '$1 == "nr_dying_descendants" { print $2 }' "$CGROUP_ROOT/cgroup.stat"
+}
+
+# few_dying COUNT: no more than that, without what the page cache keeps.
+few_dying()
+{
+	echo 3 >/proc/sys/vm/drop_caches
+	(($(dying) <= $1))
+}
+
 # io_bytes NAME DEVICE KEY: what io.stat says of a cgroup's I/O to a device.
 io_bytes()
 {
@@ -1086,7 +1113,7 @@ cleanup()
 		wait "$i" 2>/dev/null
 	done
 	for i in "${CGROUPS[@]}"; do
-		poll 10 rmdir "$i" || left=1
+		poll 10 find "$i" -depth -type d -exec rmdir {} + || left=1
 	done
 	for ((i = ${#MOUNTS[@]} - 1; i >= 0; i--)); do
 		[[ -n ${MOUNTS[i]:-} && ${MOUNTS[i]} != "$TMP/fs" ]] || continue
