@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A flush of a cgroup that hangs in the backing file stops no reads and writes of the root cgroup.
+
+. ./test_common.sh
+
+flushing()
+{
+	[[ $(dmsetup status loop-selftest) == *"delay 0 0 1"* ]]
+}
+
+need mkfs.ext4
+cgroup a
+nullb loopcg size=64 cache_size=4
+linear="0 131072 linear $NULLB 0"
+dm loop-selftest "$linear"
+# Without a journal no write waits for a flush.
+mkfs.ext4 -q -F -b 4096 -O ^has_journal /dev/mapper/loop-selftest
+mkdir "$TMP/mnt"
+mounted -t ext4 /dev/mapper/loop-selftest "$TMP/mnt"
+img 4M "$TMP/mnt/img"
+io "$IMG" fill 1 0 4M , drop
+attach_quietly "$IMG"
+for dio in 0 1; do
+	lo "$DEV" set-dio $dio
+	dm_table loop-selftest \
+		"0 131072 delay $NULLB 0 0 $NULLB 0 0 $NULLB 0 $((60000 * PATIENCE))"
+	in_cgroup a loop_io "$DEV" fsync &
+	syncer=$!
+	failed=
+	poll 20 flushing || failed="no flush arrives"
+	loop_io -d "$DEV" check 1 ${dio}M 64K , fill 2 ${dio}M 64K , check 2 ${dio}M 64K &
+	other=$!
+	JOBS+=("$syncer" "$other")
+	poll 10 ended $other || failed=${failed:-the flush holds others up}
+	! ended $syncer || failed=${failed:-the flush did not hang}
+	dm_table loop-selftest "$linear"
+	[[ ! $failed ]] || fail "$failed"
+	wait $other || fail "I/O failed"
+	wait $syncer || fail "the flush failed"
+done
+detach
+umounted "$TMP/mnt"
