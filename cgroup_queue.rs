@@ -3,12 +3,12 @@
 //! Requests of non-root cgroups that may block.
 //!
 //! Those of one cgroup follow each other in one task, as those of the root cgroup do: they take the lock
-//! of the file in turn anyway, and many tasks that fight for it are far slower than one. What a cgroup
-//! has to wait for by its limits is not for others to wait for, so each has a task of its own.
+//! of the file in turn anyway, and many tasks that fight for it are far slower than one. A cgroup that waits
+//! for its limits must not hold up others, so each cgroup has a task of its own.
 //!
 //! A queue is made when a cgroup first needs one, and given to another cgroup when it is idle. It has
-//! no reference to its cgroup: the requests in it do. Where no queue can be had, for want of memory or
-//! because there are too many, a request blocks in work of its own.
+//! no reference to its cgroup: the requests in it do. If there is no memory for a queue, or there are
+//! `MAX_QUEUES`, a request blocks in work of its own.
 
 use crate::{
     abstractions::{
@@ -98,7 +98,8 @@ impl WorkItem for CgroupQueue {
     }
 }
 
-/// Whom a queue belongs to, or belonged to last.
+/// A queue, and the cgroup ([`Blkcg::id`](crate::abstractions::cgroup::Blkcg::id)) that it belongs to, or
+/// belonged to last.
 struct Entry {
     cgroup: u64,
     direction: Direction,

@@ -197,7 +197,8 @@ impl LoopCmd {
             rq.end(Err(EIO));
             return Served::Done;
         }
-        // These block; or the block layer issues the write between two flushes, which somebody waits for.
+        // Flushes, discards and write-zeroes block. A write between two flushes, which kblockd issues, is
+        // all that its submitter waits for.
         let is_step = |rq: &Request<Loop>| {
             may_forward == MayForward::No
                 && rq.is_flush_step()
@@ -257,7 +258,7 @@ impl LoopCmd {
             ordered.append_write(rq);
             return Served::Done;
         }
-        // What a cgroup's limits on a disk hold up is not to hold up others.
+        // A direct request waits for its cgroup's limits on the disk in the cgroup's own task.
         if binding.backing.is_block() && binding.direct && rq.blkcg().is_some() {
             Self::set_blocking(&mut rq);
             return Served::Block(rq);
@@ -544,8 +545,8 @@ impl WorkItem for LoopCmd {
     }
 }
 
-/// Whether what has to wait, or may have to, can be done in one task with others of its cgroup. Writes take the
-/// file's lock in turn anyway; see [`may_follow`] for reads. Not so on a block device.
+/// Whether requests of a cgroup that may block follow each other in one task. On a file they do: writes take
+/// the inode's lock in turn anyway (see [`may_follow`] for reads). On a block device they do not.
 fn may_share_task(binding: &Binding) -> bool {
     !binding.backing.is_block()
 }

@@ -26,15 +26,15 @@ impl Pending {
         }
     }
 
-    /// Whether there is nothing to do, and nobody who looks for it.
+    /// Whether no request waits and the work item is not scheduled.
     pub(crate) fn is_idle(&self) -> bool {
         !self.scheduled && self.requests.is_empty()
     }
 
     /// Schedules the work item of the owner, unless it is scheduled already or no request waits.
     ///
-    /// The caller holds the lock that protects `self`: it keeps the requests, and so the device and its
-    /// workqueue, from being done with.
+    /// The caller holds the lock that protects `self`. Until it drops the lock no request in the list can
+    /// end, so the device and its workqueue stay.
     pub(crate) fn schedule<O, const ID: u64>(&mut self, owner: ArcBorrow<'_, O>)
     where
         O: WorkItem<ID, Pointer = Arc<O>> + HasWork<O, ID> + Send + Sync + 'static,

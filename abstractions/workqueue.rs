@@ -72,7 +72,8 @@ impl OwnedQueue {
     /// Creates a queue.
     ///
     /// `flags` has one of [`UNBOUND`](QueueFlags::UNBOUND) and [`PERCPU`](QueueFlags::PERCPU). At most
-    /// `max_active` items of the queue run at a time: in total, or on each CPU. Zero stands for the default of the kernel.
+    /// `max_active` items of the queue run at a time: in total, or on each CPU. Zero stands for the
+    /// default of the kernel.
     ///
     /// `name` is copied. The names of threads, and `WQ_NAME_LEN` (32), limit what is seen of it.
     ///

@@ -15,8 +15,9 @@ unsafe extern "C" {
     safe fn c_task_holds_requests() -> bool;
 }
 
-/// Whether the current task, which is emptying a plug, may hold requests of other queues meanwhile: then it
-/// must not wait for what these keep from others, as a tag or a place among the requests of a cgroup.
+/// Whether the current task, which is emptying a plug, may hold requests of other queues meanwhile. Such a
+/// request has a tag, and a place among its cgroup's requests, for which another task may wait; so the current
+/// task must not wait for that one.
 /// Process context, before an inner plug is begun.
 #[inline]
 pub fn task_holds_requests() -> bool {

@@ -65,7 +65,7 @@ class Target:
     neighbour: str
     limit: float
     kind: str = "ratio"
-    # Of another case, for what has to be independent of something.
+    # The case whose value the neighbour's is; empty: the same case.
     case: str = ""
     subject: str = "ours"
 

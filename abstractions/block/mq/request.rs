@@ -363,9 +363,8 @@ impl<T: Operations> Request<T> {
             return Err(self);
         };
         let queue: *const OwnedQueue = queue;
-        // SAFETY: The queue is static, or a part of the private data of the disk, perhaps by a reference.
-        // This is released after the request has ended, so the queue is there until then; whoever destroys
-        // it waits for the work.
+        // SAFETY: The queue is static, or a part of the private data of the disk. This is released
+        // after the request has ended, and with it the queue is destroyed, which waits for the work.
         unsafe { (*queue).enqueue::<Self, ID>(self) };
         Ok(())
     }
@@ -398,8 +397,8 @@ impl<T: Operations> Drop for Request<T> {
 
 // After the request has ended its `work_struct` may be in use for the next one with the same tag, even
 // while the work function that ended it is still running. The workqueue then runs the next one behind
-// it, or another workqueue beside it: a work function must not wait for other requests, not even when it
-// has ended its own, nor touch what belongs to that.
+// it, or another workqueue beside it: a work function that has ended its request must not wait for
+// another one, nor touch the ended request's memory.
 //
 // SAFETY: The `work_struct` is part of the request's private data. That stays in place, and in the
 // hands of the work item, from `__enqueue`, which gives the ownership of the request up, until the
