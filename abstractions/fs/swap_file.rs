@@ -156,17 +156,19 @@ impl SwapFile {
         }
         let pages = u32::try_from(size >> PAGE_SHIFT).map_err(|_| EFBIG)?;
 
-        let this = {
-            let lock = InodeLock::new(file);
-            claim(&lock)?;
-            match Self::activate(&lock, activate, pages) {
-                Ok(this) => this,
-                Err(e) => {
-                    unclaim(&lock);
-                    return Err(e);
-                }
+        claim(&InodeLock::new(file))?;
+        // Of all the inode's metadata, not only of what leads to its data, as the file system does by itself: XFS
+        // takes extents for uncommitted as long as the inode is in any transaction that is.
+        let committed = file.fsync();
+        let lock = InodeLock::new(file);
+        let this = match committed.and_then(|()| Self::activate(&lock, activate, pages)) {
+            Ok(this) => this,
+            Err(e) => {
+                unclaim(&lock);
+                return Err(e);
             }
         };
+        drop(lock);
         // Only now: some file systems take the lock for this. Where it fails the drop undoes all.
         this.check_written()?;
         // Some file systems (btrfs) have written the data by now, but not yet where it lies. Without that
@@ -207,13 +209,8 @@ impl SwapFile {
         let file = lock.file;
         check_not_journalled(file)?;
         let mapping = mapping(file);
-        // What writes began before the file was claimed.
-        //
-        // SAFETY: The inode and its mapping are valid.
-        unsafe {
-            bindings::inode_dio_wait(inode(file));
-            to_result(bindings::filemap_write_and_wait_range(mapping, 0, i64::MAX))?;
-        }
+        // SAFETY: The mapping is valid.
+        to_result(unsafe { bindings::filemap_write_and_wait_range(mapping, 0, i64::MAX) })?;
         // What is still there is dropped at the end; it is not served to whoever has this.
         //
         // SAFETY: As above.
@@ -402,6 +399,10 @@ fn claim(lock: &InodeLock<'_>) -> Result {
         unclaim(lock);
         return Err(EBUSY);
     }
+    // What writes began before.
+    //
+    // SAFETY: The inode is valid, and its lock is held.
+    unsafe { bindings::inode_dio_wait(inode) };
     Ok(())
 }
 
