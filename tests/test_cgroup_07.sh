@@ -52,16 +52,11 @@ hangs()
 	wait $hung || fail "$3 failed"
 }
 
-need mkfs.ext4 filefrag
+need filefrag
 cgroup a b
-nullb loopcg size=64 cache_size=4
-linear="0 $SECTORS linear $NULLB 0"
-dm loop-selftest "$linear"
-# Without a journal no write waits for a flush.
-mkfs.ext4 -q -F -b 4096 -O ^has_journal /dev/mapper/loop-selftest
-mkdir "$TMP/mnt"
-mounted -t ext4 /dev/mapper/loop-selftest "$TMP/mnt"
-img 16M "$TMP/mnt/img"
+fs_without_flushes
+linear="0 131072 linear $NULLB 0"
+img 16M "$FS/img"
 io "$IMG" fill 1 0 16M , fsync
 attach_quietly "$IMG"
 # Where the first 64K are.
@@ -76,4 +71,4 @@ for dio in 0 1; do
 	hangs "$slow_flush" b fsync
 done
 detach
-umounted "$TMP/mnt"
+umounted "$FS"

@@ -671,6 +671,19 @@ dm()
 	[[ -b /dev/mapper/$1 ]] || dmsetup mknodes "$1"
 }
 
+# fs_without_flushes: FS is ext4 on the dm device loop-selftest, which maps $NULLB; no write waits for a flush there,
+# as it would for a journal.
+fs_without_flushes()
+{
+	need mkfs.ext4
+	nullb loopflush size=64 cache_size=4
+	dm loop-selftest "0 131072 linear $NULLB 0"
+	mkfs.ext4 -q -F -b 4096 -O ^has_journal /dev/mapper/loop-selftest
+	FS=$TMP/fs
+	mkdir "$FS"
+	mounted -t ext4 /dev/mapper/loop-selftest "$FS"
+}
+
 # dm_gone NAME...: takes them away again.
 dm_gone()
 {

@@ -10,16 +10,10 @@ flushing()
 	[[ $(dmsetup status loop-selftest) == *"delay 0 0 1"* ]]
 }
 
-need mkfs.ext4
 cgroup a
-nullb loopcg size=64 cache_size=4
+fs_without_flushes
 linear="0 131072 linear $NULLB 0"
-dm loop-selftest "$linear"
-# Without a journal no write waits for a flush.
-mkfs.ext4 -q -F -b 4096 -O ^has_journal /dev/mapper/loop-selftest
-mkdir "$TMP/mnt"
-mounted -t ext4 /dev/mapper/loop-selftest "$TMP/mnt"
-img 4M "$TMP/mnt/img"
+img 4M "$FS/img"
 io "$IMG" fill 1 0 4M , drop
 attach_quietly "$IMG"
 for dio in 0 1; do
@@ -41,4 +35,4 @@ for dio in 0 1; do
 	wait $syncer || fail "the flush failed"
 done
 detach
-umounted "$TMP/mnt"
+umounted "$FS"
