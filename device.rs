@@ -205,15 +205,24 @@ impl LoopDevice {
     }
 
     /// Makes the queues if they are not there. Only one task at a time may do so.
+    ///
+    /// Memory for a worker may wait for writeback to this device. So each queue has a rescuer, which carries out one
+    /// item after the other where no worker can be made. That makes progress because no request waits for another one of
+    /// its queue: it waits for tasks (a thaw, the gate), for locks of the file, whose holder runs already, and
+    /// for devices below, which have queues of their own. Devices that share a queue would not: the upper one's
+    /// request would keep the rescuer from the lower one's.
+    ///
+    /// `LEGACY`, because a file system may flush a queue of its own that has no rescuer (XFS does without space).
     fn make_queues(&self) -> Result {
+        let common = QueueFlags::FREEZABLE | QueueFlags::MEM_RECLAIM | QueueFlags::LEGACY;
         if self.queue.as_ref().is_none() {
             let name = CString::try_from_fmt(fmt!("loop{}", self.number))?;
-            let flags = QueueFlags::UNBOUND | QueueFlags::FREEZABLE;
+            let flags = QueueFlags::UNBOUND | common;
             self.queue.populate(OwnedQueue::new(&name, flags, 0)?);
         }
         if self.flush_queue.as_ref().is_none() {
             let name = CString::try_from_fmt(fmt!("loop{}-flush", self.number))?;
-            let flags = QueueFlags::PERCPU | QueueFlags::CPU_INTENSIVE | QueueFlags::FREEZABLE;
+            let flags = QueueFlags::PERCPU | QueueFlags::CPU_INTENSIVE | common;
             self.flush_queue.populate(OwnedQueue::new(&name, flags, 0)?);
         }
         Ok(())

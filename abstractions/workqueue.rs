@@ -40,6 +40,14 @@ impl QueueFlags {
 
     /// The work is held back while the system is suspended.
     pub const FREEZABLE: Self = Self(bindings::wq_flags_WQ_FREEZABLE);
+
+    /// The queue has a thread of its own, the rescuer, which takes over while no worker can be made, as where
+    /// memory is missing. It runs one item at a time: work must not wait for other work of the same queue.
+    pub const MEM_RECLAIM: Self = Self(bindings::wq_flags_WQ_MEM_RECLAIM);
+
+    /// With [`MEM_RECLAIM`](Self::MEM_RECLAIM): the work may flush queues that have no rescuer, of which the kernel
+    /// warns otherwise (`check_flush_dependency()`).
+    pub const LEGACY: Self = Self(bindings::wq_flags___WQ_LEGACY);
 }
 
 impl BitOr for QueueFlags {
