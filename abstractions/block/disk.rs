@@ -31,7 +31,7 @@ use kernel::{
     str::NullTerminatedFormatter,
     sync::{
         aref::{ARef, AlwaysRefCounted},
-        atomic::{Acquire, Atomic, Full, Relaxed, Release},
+        atomic::{Acquire, Atomic, AtomicFlag, Full, Relaxed, Release},
         LockClassKey, Mutex, MutexGuard,
     },
     time::Jiffies,
@@ -399,9 +399,17 @@ pub(super) struct Private<T: Operations> {
     #[pin]
     state: Mutex<T::State>,
     config: Atomic<*mut T::Config>,
+    /// See [`set_quiesced`](Self::set_quiesced).
+    quiesced: AtomicFlag,
 }
 
 impl<T: Operations> Private<T> {
+    /// Remembers whether those who were in `queue_rq` when the disk's last request ended have left it. Returns what
+    /// was remembered before.
+    pub(super) fn set_quiesced(&self, quiesced: bool) -> bool {
+        self.quiesced.xchg(quiesced, Relaxed)
+    }
+
     pub(super) fn data(&self) -> &T::DiskData {
         &self.data
     }
@@ -889,6 +897,7 @@ impl<T: DiskOperations> OwnedDisk<T> {
                 state <- state,
                 // INVARIANT: Null.
                 config: Atomic::new(core::ptr::null_mut()),
+                quiesced: AtomicFlag::new(false),
             }),
             GFP_KERNEL,
         )?;

@@ -165,8 +165,12 @@ impl<T: Operations> VTable<T> {
     ) -> c_int {
         from_result(|| {
             let data = T::new_hw_data()?.into_foreign();
-            // SAFETY: `hctx` is valid, and not in use before this function returns.
-            unsafe { (*hctx).driver_data = data };
+            // SAFETY: `hctx` is valid, and not in use before this function returns. Its queue has had its
+            // private data since before it got hardware queues.
+            unsafe {
+                (*hctx).driver_data = data;
+                (*(*(*hctx).queue).queuedata.cast::<Private<T>>()).set_quiesced(false);
+            }
             Ok(0)
         })
     }
@@ -174,14 +178,17 @@ impl<T: Operations> VTable<T> {
     /// # Safety
     ///
     /// Called by blk-mq only, once after a successful `init_hctx`.
-    unsafe extern "C" fn exit_hctx(hctx: *mut bindings::blk_mq_hw_ctx, index: c_uint) {
+    unsafe extern "C" fn exit_hctx(hctx: *mut bindings::blk_mq_hw_ctx, _index: c_uint) {
         // There is no request left, but a `queue_rq` that gave its request away may not have returned.
-        // It runs in an RCU or SRCU read-side critical section. A disk's number of hardware queues is never
-        // changed, so they all go together, from the first one on, and it is enough to wait once.
-        // (Where one could not be set up there was no request yet.)
-        if index == 0 {
-            // SAFETY: The queue is being taken down in process context; its tag set is still there.
-            unsafe { bindings::blk_mq_wait_quiesce_done((*(*hctx).queue).tag_set) };
+        // It runs in an RCU or SRCU read-side critical section. Hardware queues go one after the other, in
+        // an order that is the block layer's business, and it is enough to wait once, for all of them.
+        //
+        // SAFETY: The queue is being taken down in process context; its private data and tag set are still there.
+        unsafe {
+            let queue = (*hctx).queue;
+            if !(*(*queue).queuedata.cast::<Private<T>>()).set_quiesced(true) {
+                bindings::blk_mq_wait_quiesce_done((*queue).tag_set);
+            }
         }
         // SAFETY: `init_hctx` stored the result of `into_foreign` here. Those who could borrow it,
         // `queue_rq` and `commit_rqs`, are not running and will not be called again.
