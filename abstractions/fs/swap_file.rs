@@ -9,7 +9,7 @@
 //!
 //! C header: [`include/linux/swap.h`](srctree/include/linux/swap.h)
 
-use super::{FileExt, FileKind, Holes, StatMask};
+use super::{write_access::check_claimed, FileExt, FileKind, Holes, StatMask};
 use crate::abstractions::{
     block::{BlockDevice, Place},
     error::{enodata, eopnotsupp},
@@ -17,6 +17,7 @@ use crate::abstractions::{
 };
 use core::{cmp::max, ptr::NonNull};
 use kernel::{
+    alloc::flags::__GFP_ZERO,
     bindings, container_of,
     error::to_result,
     fs::File,
@@ -128,8 +129,8 @@ impl SwapFile {
     /// - `EINVAL` if the file is not regular, was not opened for writing, does not consist of whole pages and
     ///   blocks, or is encrypted, verified, journalled, or read past the page cache (DAX); or if the file system
     ///   refuses it, as most do with a line in the log;
-    /// - `EOPNOTSUPP` if the file system has no swap files, does not say on which device, or does not keep
-    ///   its promise;
+    /// - `EOPNOTSUPP` if the file system has no swap files, does not say on which device, does not keep
+    ///   its promise, or makes swap files in a way that is not known here;
     /// - `EFBIG` if there are too many pages;
     /// - `EBUSY` if it is a swap file already, or somebody else may write to it;
     /// - `ENODATA` if not all of it was written;
@@ -170,6 +171,7 @@ impl SwapFile {
         };
         drop(lock);
         // Only now: some file systems take the lock for this. Where it fails the drop undoes all.
+        check_claimed(file)?;
         this.check_written()?;
         // Some file systems (btrfs) have written the data by now, but not yet where it lies. Without that
         // a crash would take away what is written to the blocks from now on.
@@ -218,11 +220,9 @@ impl SwapFile {
 
         // The file system looks at these fields, and adds extents. All zeroes are valid for the rest, which
         // is of concern only to those who swap.
-        let mut info = KBox::new(
-            // SAFETY: Pointers, numbers, and locks that nobody takes.
-            unsafe { core::mem::zeroed::<bindings::swap_info_struct>() },
-            GFP_KERNEL,
-        )?;
+        let info = KBox::<bindings::swap_info_struct>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+        // SAFETY: Pointers, numbers, and locks that nobody takes, in memory that is zeroed.
+        let mut info = unsafe { info.assume_init() };
         info.max = pages;
         info.pages = pages - 1;
         // SAFETY: The file keeps its file system mounted.
@@ -242,7 +242,7 @@ impl SwapFile {
             // Such I/O goes by way of the file system (as that of NFS).
             //
             // SAFETY: It was filled in by the file system.
-            if unsafe { rust_helper_swap_has_own_io(&raw const *info) } {
+            if unsafe { rust_helper_swap_has_own_io(&raw const *info) } || has_unknown(&mut info) {
                 return Err(eopnotsupp());
             }
             // Parts of pages are left out, and those behind them come forward.
@@ -454,6 +454,19 @@ fn first(root: &bindings::rb_root) -> *mut bindings::rb_node {
     node
 }
 
+/// Whether a file system has set anything in `info`, whose extents were taken out, that is not known here: it expects
+/// more of who swaps than there is. What is known is cleared.
+fn has_unknown(info: &mut bindings::swap_info_struct) -> bool {
+    info.max = 0;
+    info.pages = 0;
+    info.bdev = core::ptr::null_mut();
+    let len = size_of::<bindings::swap_info_struct>();
+    // SAFETY: All bytes of the structure, also those between its fields, were zeroed where they are. Nobody else
+    // knows it.
+    let bytes = unsafe { core::slice::from_raw_parts(core::ptr::from_mut(info).cast::<u8>(), len) };
+    bytes.iter().any(|&byte| byte != 0)
+}
+
 /// Takes the extents that a file system added out, in their order, with the number of their pages.
 fn take_extents(info: &mut bindings::swap_info_struct) -> Result<(KVVec<Extent>, u64)> {
     let mut extents = KVVec::new();
@@ -462,11 +475,22 @@ fn take_extents(info: &mut bindings::swap_info_struct) -> Result<(KVVec<Extent>,
     let mut node = first(&info.swap_extent_root);
     while !node.is_null() {
         // SAFETY: Each node of the tree is a part of an extent, and nobody else knows the tree.
-        let extent = unsafe { &*container_of!(node, bindings::swap_extent, rb_node) };
-        let begin = pages << PAGE_SECTORS_SHIFT;
-        pages += extent.nr_pages as u64;
-        let place = extent.start_block << PAGE_SECTORS_SHIFT;
+        let extent = unsafe { container_of!(node, bindings::swap_extent, rb_node).read() };
+        // All fields, so that this is looked at again where there are others.
+        let bindings::swap_extent {
+            rb_node: _,
+            start_page,
+            nr_pages,
+            start_block,
+        } = extent;
         // They were added one behind the other, without gaps.
+        if start_page as u64 != pages {
+            result = Err(eopnotsupp());
+            break;
+        }
+        let begin = pages << PAGE_SECTORS_SHIFT;
+        pages += nr_pages as u64;
+        let place = start_block << PAGE_SECTORS_SHIFT;
         let extent = Extent {
             end: pages << PAGE_SECTORS_SHIFT,
             shift: place.wrapping_sub(begin),

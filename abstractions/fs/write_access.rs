@@ -76,11 +76,34 @@ pub fn is_read_only(file: &File) -> bool {
 ///
 /// Fails with what the file system says. May sleep for a short lock.
 pub fn check_writable(file: &File, _access: &WriteAccess) -> Result {
-    static NOTHING: [u8; 512] = [0; 512];
-
     if is_read_only(file) {
         return Err(EROFS);
     }
+    match write_beyond_end(file, IOCB_NOWAIT) {
+        // It would have to wait, or does not know how not to; it is a swap file; there is no such place.
+        Err(e) if e == EAGAIN || e == eopnotsupp() || e == ETXTBSY || e == EFBIG || e == EINVAL => {
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+/// `EOPNOTSUPP` unless the file system refuses to write to a file because it is claimed as a swap file. Its lock
+/// must not be held. May sleep.
+pub(super) fn check_claimed(file: &File) -> Result {
+    match write_beyond_end(file, 0) {
+        Err(ETXTBSY) => Ok(()),
+        // It lets nothing be written.
+        Err(e) if e == EIO || e == EROFS => Err(e),
+        _ => Err(eopnotsupp()),
+    }
+}
+
+/// Writes behind all that a file may have (`s_maxbytes`), where nothing can be. Fails with what the file system says,
+/// `EFBIG` if that is all. May sleep, for the lock of the inode unless `IOCB_NOWAIT` is set.
+fn write_beyond_end(file: &File, flags: u32) -> Result {
+    static NOTHING: [u8; 512] = [0; 512];
+
     let file = file.as_ptr();
     // SAFETY: The file is valid, and keeps its file system mounted.
     let limit = unsafe { (*(*(*file).f_inode).i_sb).s_maxbytes };
@@ -90,7 +113,7 @@ pub fn check_writable(file: &File, _access: &WriteAccess) -> Result {
     let mut iocb: bindings::kiocb = unsafe { core::mem::zeroed() };
     iocb.ki_filp = file;
     iocb.ki_pos = limit;
-    iocb.ki_flags = IOCB_NOWAIT as c_int;
+    iocb.ki_flags = flags as c_int;
     let kvec = bindings::kvec {
         iov_base: (&raw const NOTHING).cast_mut().cast(),
         iov_len: NOTHING.len(),
@@ -108,15 +131,8 @@ pub fn check_writable(file: &File, _access: &WriteAccess) -> Result {
         );
         write_iter(&raw mut iocb, iter.as_mut_ptr())
     };
-    let Ok(errno) = c_int::try_from(ret) else {
-        return Ok(());
-    };
-    match to_result(errno) {
-        // It would have to wait, or does not know how not to; it is a swap file; there is no such place.
-        Err(e) if e == EAGAIN || e == eopnotsupp() || e == ETXTBSY || e == EFBIG || e == EINVAL => {
-            Ok(())
-        }
-        Err(e) => Err(e),
-        Ok(()) => Ok(()),
+    match c_int::try_from(ret) {
+        Ok(errno) => to_result(errno),
+        Err(_) => Ok(()),
     }
 }
