@@ -329,6 +329,18 @@ macro_rules! attribute_group {
 }
 pub(crate) use attribute_group;
 
+/// Whether a device was not added yet, or is being deleted: the first thing `device_del()` does is to set `dead` with
+/// the device locked, before it modifies anything else.
+pub(super) fn is_dead<T: DeviceOwner>(owner: &T) -> bool {
+    // SAFETY: The device is initialised, and as valid as `owner`. `p` is set when it is added, and lives as long as
+    // the device.
+    unsafe {
+        let private = (*owner.as_device()).p;
+
+        private.is_null() || bindings::device_private::dead_raw(private) != 0
+    }
+}
+
 /// Calls `f` with the kobject of a device that was added, and is not deleted as long as `f` runs.
 ///
 /// Returns [`None`], and does not call `f`, if there is no such device any more, or not yet.
@@ -341,16 +353,9 @@ fn with_kobject<T: DeviceOwner, R>(
     // SAFETY: `dev` is initialised, and as valid as `owner`. This is what `device_lock()` does.
     unsafe { bindings::mutex_lock(&raw mut (*dev).mutex) };
 
-    // SAFETY: `p` and `sd` are set when a device is added, which is not going on now. The first
-    // thing `device_del()` does is to set `dead` with the device locked, before it modifies
-    // anything else.
-    let added = unsafe {
-        let private = (*dev).p;
-
-        !private.is_null()
-            && bindings::device_private::dead_raw(private) == 0
-            && !(*dev).kobj.sd.is_null()
-    };
+    // SAFETY: `sd` is set when a device is added, which is not going on now, and is not taken away before it is
+    // dead.
+    let added = !is_dead(owner) && !unsafe { (*dev).kobj.sd }.is_null();
 
     // SAFETY: `dev` is valid.
     let result = added.then(|| f(unsafe { &raw mut (*dev).kobj }));

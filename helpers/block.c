@@ -169,6 +169,8 @@ void rust_helper_submit_bio_nested(struct bio *bio)
 
 	current->bio_list = NULL;
 	submit_bio_noacct(bio);
+	/* Else it was put on a list, which is not what this is for. */
+	WARN_ON_ONCE(current->bio_list);
 	current->bio_list = outer;
 }
 
@@ -195,6 +197,7 @@ void rust_helper_finish_inner_plug(struct blk_plug *plug,
 				   const struct outer_io *outer)
 {
 	blk_finish_plug(plug);
+	WARN_ON_ONCE(current->plug || current->bio_list);
 	current->plug = outer->plug;
 	current->bio_list = outer->bios;
 }

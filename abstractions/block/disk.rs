@@ -15,7 +15,11 @@ use super::{
     limits::QueueLimits,
     mq::{Operations, TagSet, TagSetParams},
 };
-use crate::abstractions::{cpu::HotplugDisabled, sync::LockKillable, sysfs::DeviceOwner};
+use crate::abstractions::{
+    cpu::HotplugDisabled,
+    sync::LockKillable,
+    sysfs::{is_dead, DeviceOwner},
+};
 use core::{
     fmt::Write,
     marker::PhantomData,
@@ -982,6 +986,8 @@ impl<T: DiskOperations> Drop for OwnedDisk<T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariants the disk was added, and is removed once.
         unsafe { bindings::del_gendisk(self.disk.as_ptr()) };
+        // What those who add files to its directory go by.
+        kernel::warn_on!(!is_dead::<Disk<T>>(self));
         // Removing the disk took its queue down, which used the tags, as does who has the mutex and finds the disk
         // not dead yet.
         let tag_set = self.tag_set.take();
