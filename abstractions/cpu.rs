@@ -12,7 +12,8 @@ unsafe extern "C" {
     safe fn cpu_hotplug_enable();
 }
 
-/// While it exists, nobody takes a CPU down or brings one up: whoever asks for that in sysfs gets `EBUSY`.
+/// While it exists, nobody takes a CPU down or brings one up: whoever asks for the former in sysfs gets `EBUSY`, the
+/// latter is tried again for 620 ms.
 ///
 /// Unlike `cpus_read_lock()` it can be held while something else takes that lock. It does not keep the system
 /// from being suspended, which takes CPUs down after it has frozen the tasks, nor SMT from being switched on.

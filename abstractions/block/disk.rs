@@ -918,7 +918,8 @@ impl<T: DiskOperations> OwnedDisk<T> {
 
         // The block layer has each hardware queue told of CPUs that go before it has initialised the
         // software queues, whose lists are then followed. With one hardware queue the window is small;
-        // with several, each further one waits in it until the CPU that is going has gone.
+        // with several, each further one waits in it until the CPU that is going has gone. See
+        // `doc/cpu-hotplug.md`.
         let hotplug_disabled = HotplugDisabled::new();
         // SAFETY: The tag set was allocated, and outlives the queue: it is released after
         // `del_gendisk()` in `drop`, or after `put_disk()` below. So is the private data. The lock
