@@ -1,6 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The file that a device stores its data in.
+//!
+//! # Errors of writeback
+//!
+//! Pages that the kernel writes back by itself may fail when nobody waits for them. The mapping of the file keeps
+//! the error, and an `fsync` of each open file reports it once. That is for those who flush the device: a flush, and
+//! nothing else, calls [`FileExt::fsync`] on the backing file. Whatever else needs data to be written keeps the error:
+//!
+//! - Dirty pages are written before direct I/O ([`BackingFile::write_dirty`]) and before the file is pinned
+//!   ([`FileExt::write_dirty`]).
+//! - A file that becomes pinned is synced as another open file ([`FileExt::reopen`]).
+//! - A flush in pinned mode goes to the device below, and takes the error by itself ([`FileExt::take_error`]).
+//! - Where the flush at the end of pinned mode fails, this becomes such an error ([`FileExt::set_error`]).
+//! - Who lets the file go, at detach or `LOOP_CHANGE_FD`, logs the error that no flush has reported
+//!   ([`FileExt::check_error`]).
 
 use crate::{
     abstractions::{
@@ -82,6 +96,12 @@ impl BackingFile {
     /// Undoes [`bind`](Self::bind), so that another device, or this one, may bind the file next.
     pub(crate) fn unbind(&mut self) {
         self.no_recursion = None;
+    }
+
+    /// Writes what is dirty, once, rather than by each direct I/O. This is not needed for correctness; errors are for
+    /// the next flush to see. May sleep.
+    pub(crate) fn write_dirty(&self) {
+        let _ = self.file.write_dirty();
     }
 
     /// Whether the file can be written to.

@@ -488,6 +488,20 @@ fn rescan(disk: &Disk<Loop>) {
     }
 }
 
+/// Logs the error of writeback of a file that is let go, if no flush has reported it, as none will.
+fn warn_of_error(disk: &Disk<Loop>, backing: &BackingFile) {
+    let Err(e) = backing.file().check_error() else {
+        return;
+    };
+    if disk.data().may_log() {
+        pr_warn!(
+            "loop{}: writing to the backing file has failed ({}), which no flush has reported\n",
+            disk.data().number,
+            e.to_errno()
+        );
+    }
+}
+
 impl Loop {
     /// Makes and adds device `number`.
     pub(crate) fn new_disk(number: u32, shared: Arc<Shared>) -> Result<LoopDisk> {
@@ -595,9 +609,7 @@ impl Loop {
         disk.data().make_queues()?;
 
         let discard = backing.discard_limits();
-        // What is dirty is written now, once, rather than by each direct I/O. It is not needed for
-        // correctness, so an error is for the one who wrote to see.
-        let _ = backing.file().fsync();
+        backing.write_dirty();
         let binding = KBox::new_uninit(GFP_KERNEL)?;
         let ordered = match is_zoned && !read_only {
             true => Some(Submitter::new()?),
@@ -690,7 +702,7 @@ impl Loop {
                 return Err(EINVAL);
             }
             // As when a device is bound.
-            let _ = backing.file().fsync();
+            backing.write_dirty();
             partscan = guard.partscan;
 
             pinned::unpin(&mut guard, Reason::Changed);
@@ -711,6 +723,7 @@ impl Loop {
             drop(frozen);
             shown = attrs::update(&guard);
         }
+        warn_of_error(disk, &old);
         // Under no lock.
         drop(shown);
         drop(old);
@@ -774,6 +787,7 @@ impl Loop {
         if let Some(binding) = &mut binding {
             // While the device is bound still: who sees it unbound may use the file at once.
             drop(binding.take_pinned());
+            warn_of_error(disk, &binding.backing);
             binding.backing.unbind();
         }
         set_phase(&disk.lock(), Phase::Unbound);
@@ -893,7 +907,7 @@ impl Loop {
                 return Err(EINVAL);
             }
             // As when a device is bound.
-            let _ = binding.backing.file().fsync();
+            binding.backing.write_dirty();
         } else {
             pinned::unpin(&mut guard, Reason::Changed);
         }

@@ -393,7 +393,7 @@ impl LoopCmd {
                 Err(e) => Err(e),
             },
             _ if !wait => return Self::defer(rq),
-            Op::Flush => pinned.bdev().flush(),
+            Op::Flush => pinned.flush(),
             Op::Discard | Op::WriteZeroes => pinned.begin_write(true).and_then(|access| {
                 let result = file_pos(&rq, binding).and_then(|pos| pinned.zero(pos, rq.bytes()));
                 pinned.end_write(access);

@@ -178,6 +178,13 @@ impl Pinned {
         self.file.bdev()
     }
 
+    /// Flushes the device below. Fails as well with what writeback of the file failed with before it was pinned, and
+    /// no flush has reported. May sleep.
+    pub(crate) fn flush(&self) -> Result {
+        let result = self.bdev().flush();
+        self.backing.take_error().and(result)
+    }
+
     /// Whether no other device is below that.
     pub(crate) fn is_on_bottom(&self) -> bool {
         self.file.is_on_bottom()
@@ -435,10 +442,10 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: Reason) {
         let gate = disk.data().gate.close(&frozen);
         kernel::warn_on!(gate.is_none());
         let (binding, state) = frozen.parts();
-        // Before a flush can go to the file again: its file system saw nothing of what was written. Where this
-        // fails it is tried, and told, once more below.
+        // Before a flush can go to the file again: its file system saw nothing of what was written. That flush fails
+        // if this does.
         if let Some(pinned) = binding.as_ref().and_then(|binding| binding.pinned()) {
-            let _ = pinned.bdev().flush();
+            pinned.file.flush_for_file_system();
         }
         state.not_pinned = reason;
         (gate, binding.map(Binding::take_pinned))

@@ -107,6 +107,17 @@ bool rust_helper_file_stable_writes(struct file *file)
 	return mapping_stable_writes(file->f_mapping);
 }
 
+int rust_helper_file_wb_err(struct file *file)
+{
+	return filemap_check_wb_err(file->f_mapping,
+				    READ_ONCE(file->f_wb_err));
+}
+
+void rust_helper_mapping_set_error(struct address_space *mapping, int err)
+{
+	mapping_set_error(mapping, err);
+}
+
 const struct path *rust_helper_file_path(struct file *file)
 {
 	return &file->f_path;

@@ -781,6 +781,60 @@ fs()
 	mounted -t "$type" "$dev" "$FS"
 }
 
+# failing_img SIZE [ATTRIBUTE=VALUE...]: IMG is a file below $FS, all of it
+# written. Writes of its blocks, but not what else is on the disk, can be made
+# to fail. Attributes are those of "nullb".
+failing_img()
+{
+	need_module dm_flakey
+	nullb loopfail size=64 "${@:2}"
+	DM_GOOD="0 131072 linear $NULLB 0"
+	dm loop-selftest "$DM_GOOD"
+	LOOP_SCRATCH_DEV=/dev/mapper/loop-selftest fs ext4 64
+	# The journal is written when it is asked for only.
+	mount -o remount,commit=600 "$FS"
+	written_img "$1"
+	DM_BAD=$(blocks_of "$IMG" | tr -c '0-9\n' ' ' | sort -n -k 3 |
+		awk -v disk="$NULLB" '
+			function part(end, how) {
+				if (end > at)
+					print at, end - at, how[1], disk, at, how[2]
+				at = end
+			}
+			BEGIN {
+				at = 0
+				good[1] = "linear"
+				bad[1] = "flakey"
+				bad[2] = "0 1000000 1 error_writes"
+			}
+			{ part($3, good); part($4 + 1, bad) }
+			END { part(131072, good) }')
+}
+
+data_fails()
+{
+	dm_table loop-selftest "$DM_BAD"
+}
+
+data_works()
+{
+	dm_table loop-selftest "$DM_GOOD"
+}
+
+# writeback_fails FILE: writes to FILE, $DEV or its $IMG, and has the kernel fail
+# to write that to the disk, which works again then.
+writeback_fails()
+{
+	local direct=
+
+	[[ $1 == "$IMG" ]] || direct=-d
+	io $direct "$1" fill 2 0 64K
+	data_fails
+	# He who syncs the filesystem is told; nobody syncs the file.
+	fails sync -f "$FS"
+	data_works
+}
+
 # fuse_img SIZE [SECONDS]: IMG is a file whose filesystem does as the test wants.
 # What it says of the file is asked for again after so many seconds, if given.
 fuse_img()

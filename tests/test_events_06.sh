@@ -13,13 +13,23 @@ is_waiting()
 # crossed: while the first one waits for its file, a second one waits for the first, and is killed.
 crossed()
 {
-	local first second
+	local first second dirty
 
-	fuse hold fsync 1
+	# Dirty pages of the new file, which are written first.
+	python3 -c '
+import mmap, os, signal, sys
+pages = mmap.mmap(os.open(sys.argv[1], os.O_RDWR), 4096)
+pages[0] = 1
+open(sys.argv[2], "w").close()
+signal.pause()' "$IMG" "$TMP/dirty" &
+	dirty=$!
+	JOBS+=("$dirty")
+	poll 20 test -e "$TMP/dirty" || fail "there is nothing to write"
+	fuse hold write 1
 	loop_ioctl fd:7 change-fd "r:$IMG" &
 	first=$!
 	JOBS+=("$first")
-	fuse_saw "held fsync"
+	fuse_saw "held write"
 	loop_ioctl fd:7 change-fd "r:$TMP/img" &
 	second=$!
 	JOBS+=("$second")
@@ -28,8 +38,10 @@ crossed()
 	wait $second 2>/dev/null || true
 	fuse release
 	wait $first || fail "the first one failed"
+	kill $dirty
 }
 
+need python3
 monitor
 img 1M
 attach_quietly "r:$IMG"

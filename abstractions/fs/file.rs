@@ -8,8 +8,8 @@ use crate::abstractions::block::{BlockDevice, DeviceLimits};
 use core::{mem::MaybeUninit, ops::Deref, ptr::NonNull};
 use kernel::{
     bindings,
-    error::to_result,
-    fs::File,
+    error::{from_err_ptr, to_result},
+    fs::{file::flags::O_LARGEFILE, File},
     prelude::*,
     sync::{aref::ARef, rcu},
 };
@@ -22,6 +22,8 @@ extern "C" {
     fn rust_helper_i_size_read(inode: *const bindings::inode) -> bindings::loff_t;
     fn rust_helper_vfs_statfs_bsize(file: *mut bindings::file, bytes: *mut c_long) -> c_int;
     fn rust_helper_huge_encode_dev(dev: bindings::dev_t) -> u64;
+    fn rust_helper_file_wb_err(file: *mut bindings::file) -> c_int;
+    fn rust_helper_mapping_set_error(mapping: *mut bindings::address_space, err: c_int);
 }
 
 // Checked against the headers in `helpers/fs.c`.
@@ -164,8 +166,21 @@ pub trait FileExt {
     fn stat(&self, mask: StatMask) -> Result<Stat>;
     /// Block size of the file system in bytes (`vfs_statfs()`).
     fn fs_block_size(&self) -> Result<u32>;
-    /// `vfs_fsync()`, metadata included.
+    /// `vfs_fsync()`, metadata included. An error of writeback is reported once to each open file: this is for those
+    /// who tell it to whoever wrote, and others are to use what follows.
     fn fsync(&self) -> Result;
+    /// Writes dirty pages, and waits for them. Errors of writeback are for the next [`fsync`](Self::fsync); fails where
+    /// it cannot be begun (`filemap_fdatawrite()`, `filemap_fdatawait_keep_errors()`).
+    fn write_dirty(&self) -> Result;
+    /// The error of writeback that the next [`fsync`](Self::fsync) reports, and no more so after this
+    /// (`file_check_and_advance_wb_err()`). Does not sleep.
+    fn take_error(&self) -> Result;
+    /// The same, but leaves it there. Does not sleep.
+    fn check_error(&self) -> Result;
+    /// Has an error reported as one of writeback is (`mapping_set_error()`): once to each open file. Does not sleep.
+    fn set_error(&self, e: Error);
+    /// Opens the file once more, for reading. May sleep.
+    fn reopen(&self) -> Result<ARef<File>>;
     /// `vfs_fallocate()` with `FALLOC_FL_KEEP_SIZE`; `pos` and `len` in bytes.
     ///
     /// Unlike the file's own operation this waits while the file system is frozen, and fails where
@@ -198,9 +213,14 @@ fn f_mode(file: &File) -> u32 {
     unsafe { (*file.as_ptr()).f_mode }
 }
 
+fn mapping(file: &File) -> *mut bindings::address_space {
+    // SAFETY: A file's mapping is set when it is opened and lives as long as it does.
+    unsafe { (*file.as_ptr()).f_mapping }
+}
+
 fn mapping_inode(file: &File) -> *mut bindings::inode {
-    // SAFETY: A file's mapping and its host are set when it is opened and live as long as it does.
-    unsafe { (*(*file.as_ptr()).f_mapping).host }
+    // SAFETY: The mapping is valid, and so is its host.
+    unsafe { (*mapping(file)).host }
 }
 
 impl FileExt for File {
@@ -311,6 +331,45 @@ impl FileExt for File {
         to_result(unsafe { bindings::vfs_fsync(self.as_ptr(), 0) })
     }
 
+    fn write_dirty(&self) -> Result {
+        let mapping = mapping(self);
+        // SAFETY: The mapping is valid.
+        let result = to_result(unsafe { bindings::filemap_fdatawrite(mapping) });
+        // SAFETY: As above. Returns an error of writeback, perhaps an old one, which stays where it is.
+        unsafe { bindings::filemap_fdatawait_keep_errors(mapping) };
+        result
+    }
+
+    fn take_error(&self) -> Result {
+        // SAFETY: The file is valid.
+        to_result(unsafe { bindings::file_check_and_advance_wb_err(self.as_ptr()) })
+    }
+
+    fn check_error(&self) -> Result {
+        // SAFETY: The file is valid.
+        to_result(unsafe { rust_helper_file_wb_err(self.as_ptr()) })
+    }
+
+    fn set_error(&self, e: Error) {
+        // SAFETY: The mapping is valid.
+        unsafe { rust_helper_mapping_set_error(mapping(self), e.to_errno()) };
+    }
+
+    fn reopen(&self) -> Result<ARef<File>> {
+        // SAFETY: The file is valid, and keeps its path. The credentials of the current task are not changed
+        // by others.
+        let file = from_err_ptr(unsafe {
+            bindings::dentry_open(
+                rust_helper_file_path(self.as_ptr()),
+                (bindings::O_RDONLY | O_LARGEFILE) as c_int,
+                (*bindings::get_current()).cred,
+            )
+        })?;
+        let file = NonNull::new(file).ok_or(ENOENT)?;
+        // SAFETY: This reference was just made, and nobody else knows the file.
+        Ok(unsafe { ARef::from_raw(file.cast::<File>()) })
+    }
+
     fn fallocate(&self, mode: FallocateMode, pos: i64, len: i64) -> Result {
         let mode = FALLOC_FL_KEEP_SIZE
             | match mode {
@@ -324,7 +383,7 @@ impl FileExt for File {
     fn path<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8]> {
         let len = c_int::try_from(buf.len())?;
         // SAFETY: The file is valid, `buf` is memory for `len` bytes.
-        let path = kernel::error::from_err_ptr(unsafe {
+        let path = from_err_ptr(unsafe {
             bindings::file_path(self.as_ptr(), buf.as_mut_ptr().cast(), len)
         })?;
         // SAFETY: On success `path` is a C string inside `buf`.

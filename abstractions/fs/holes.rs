@@ -7,18 +7,7 @@
 use super::{swap_file::has_other_writers, FileExt};
 use crate::abstractions::task::{cond_resched, fatal_signal_pending};
 use core::ops::Range;
-use kernel::{
-    bindings,
-    error::{from_err_ptr, to_result},
-    fs::{file::flags::O_LARGEFILE, File},
-    prelude::*,
-    sync::aref::ARef,
-};
-
-#[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
-extern "C" {
-    fn rust_helper_file_path(file: *mut bindings::file) -> *const bindings::path;
-}
+use kernel::{bindings, error::to_result, fs::File, prelude::*, sync::aref::ARef};
 
 /// How much is zeroed at a time, in bytes.
 const CHUNK: usize = 64 << 10;
@@ -33,19 +22,8 @@ pub struct Holes {
 impl Holes {
     /// Opens a file once more, for reading. May sleep.
     pub fn of(file: &File) -> Result<Self> {
-        // SAFETY: The file is valid, and keeps its path. The credentials of the current task are not changed
-        // by others.
-        let file = from_err_ptr(unsafe {
-            bindings::dentry_open(
-                rust_helper_file_path(file.as_ptr()),
-                (bindings::O_RDONLY | O_LARGEFILE) as c_int,
-                (*bindings::get_current()).cred,
-            )
-        })?;
-        let file = core::ptr::NonNull::new(file).ok_or(ENOENT)?;
         Ok(Self {
-            // SAFETY: This reference was just made, and nobody else knows the file.
-            file: unsafe { ARef::from_raw(file.cast::<File>()) },
+            file: file.reopen()?,
         })
     }
 
@@ -84,13 +62,9 @@ impl Holes {
     pub fn fill(&self, to: &File) -> Result {
         let zeroes = KVVec::from_elem(0u8, CHUNK, GFP_KERNEL)?;
         // Pages of ranges that were not written would pass for data, where somebody has read them.
-        //
+        to.write_dirty()?;
         // SAFETY: The file is valid, and keeps its mapping.
-        unsafe {
-            let mapping = (*to.as_ptr()).f_mapping;
-            to_result(bindings::filemap_write_and_wait_range(mapping, 0, i64::MAX))?;
-            bindings::invalidate_inode_pages2(mapping);
-        }
+        unsafe { bindings::invalidate_inode_pages2((*to.as_ptr()).f_mapping) };
         let mut pos = 0;
         // What was a hole a chunk ago may have been written since.
         while let Some(hole) = self.next(pos)? {

@@ -134,7 +134,8 @@ impl SwapFile {
     /// - `EFBIG` if there are too many pages;
     /// - `EBUSY` if it is a swap file already, or somebody else may write to it;
     /// - `ENODATA` if not all of it was written;
-    /// - `EINTR` if the task is killed, `ENOMEM`, or what writing dirty pages fails with.
+    /// - `EINTR` if the task is killed, `ENOMEM`, or what writing dirty pages fails with, or has failed with if nobody
+    ///   was told.
     pub fn new(file: &File) -> Result<Self> {
         let FileKind::Regular = file.kind() else {
             return Err(EINVAL);
@@ -157,12 +158,14 @@ impl SwapFile {
         }
         let pages = u32::try_from(size >> PAGE_SHIFT).map_err(|_| EFBIG)?;
 
+        // Errors of writeback that are found here are not taken from the next sync of `file`.
+        let other = file.reopen()?;
         claim(&InodeLock::new(file))?;
         // Of all the inode's metadata, not only of what leads to its data, as the file system does by itself: XFS
         // takes extents for uncommitted as long as the inode is in any transaction that is.
-        let committed = file.fsync();
+        let committed = other.fsync();
         let lock = InodeLock::new(file);
-        let this = match committed.and_then(|()| Self::activate(&lock, activate, pages)) {
+        let this = match committed.and_then(|()| Self::activate(&lock, &other, activate, pages)) {
             Ok(this) => this,
             Err(e) => {
                 unclaim(&lock);
@@ -175,7 +178,7 @@ impl SwapFile {
         this.check_written()?;
         // Some file systems (btrfs) have written the data by now, but not yet where it lies. Without that
         // a crash would take away what is written to the blocks from now on.
-        file.fsync()?;
+        other.fsync()?;
         Ok(this)
     }
 
@@ -198,9 +201,10 @@ impl SwapFile {
     }
 
     /// Asks the file system for the blocks of a file that is claimed. Where this fails the file is not
-    /// activated.
+    /// activated. Most file systems sync what they get, `other`, which is the same file, opened once more.
     fn activate(
         lock: &InodeLock<'_>,
+        other: &File,
         activate: unsafe extern "C" fn(
             *mut bindings::swap_info_struct,
             *mut bindings::file,
@@ -210,13 +214,11 @@ impl SwapFile {
     ) -> Result<Self> {
         let file = lock.file;
         check_not_journalled(file)?;
-        let mapping = mapping(file);
-        // SAFETY: The mapping is valid.
-        to_result(unsafe { bindings::filemap_write_and_wait_range(mapping, 0, i64::MAX) })?;
+        file.write_dirty()?;
         // What is still there is dropped at the end; it is not served to whoever has this.
         //
-        // SAFETY: As above.
-        unsafe { bindings::invalidate_inode_pages2(mapping) };
+        // SAFETY: The mapping is valid.
+        unsafe { bindings::invalidate_inode_pages2(mapping(file)) };
 
         // The file system looks at these fields, and adds extents. All zeroes are valid for the rest, which
         // is of concern only to those who swap.
@@ -229,7 +231,7 @@ impl SwapFile {
         info.bdev = unsafe { (*(*inode(file)).i_sb).s_bdev };
         let mut span = 0;
         // SAFETY: The operation belongs to the file, whose inode is locked, as `swapon()` has it.
-        let ret = unsafe { activate(&raw mut *info, file.as_ptr(), &raw mut span) };
+        let ret = unsafe { activate(&raw mut *info, other.as_ptr(), &raw mut span) };
         // In any case, since those are to be released.
         let extents = take_extents(&mut info);
         if ret < 0 {
@@ -356,6 +358,14 @@ impl SwapFile {
         }
     }
 
+    /// Flushes the device for those who sync the file by way of its file system from now on, which knows of
+    /// nothing that was written. They are told if it fails. May sleep.
+    pub fn flush_for_file_system(&self) {
+        if let Err(e) = self.bdev().flush() {
+            self.file.set_error(e);
+        }
+    }
+
     /// How many extents the file has.
     pub fn extents(&self) -> usize {
         self.extents.len()
@@ -364,13 +374,7 @@ impl SwapFile {
 
 impl Drop for SwapFile {
     fn drop(&mut self) {
-        // Who syncs the file from now on asks the file system, which knows of nothing that was written.
-        if let Err(e) = self.bdev().flush() {
-            pr_warn!(
-                "flushing the blocks of a swap file failed ({})\n",
-                e.to_errno()
-            );
-        }
+        self.flush_for_file_system();
         let lock = InodeLock::new(&self.file);
         // Before anybody can write to it: a page with old data would be written as a whole.
         //

@@ -296,6 +296,10 @@ pub(crate) mod fs {
             self.has_fallocate
         }
 
+        pub(crate) fn write_dirty(&self) -> Result {
+            Ok(())
+        }
+
         pub(crate) fn can_odirect(&self) -> bool {
             self.can_odirect
         }
