@@ -210,7 +210,7 @@ impl BackingFile {
                 sectors: bdev.write_zeroes_sectors(),
                 granularity: bdev.discard_granularity(),
             },
-            _ if self.file.has_fallocate() => match self.file.fs_block_size() {
+            _ if self.file.has_deallocate() => match self.file.fs_block_size() {
                 Ok(granularity) => DiscardLimits {
                     sectors: u32::MAX / SECTOR_SIZE,
                     granularity,

@@ -2,7 +2,7 @@
 
 //! Taking back what a device has promised, when it turns out that the backing file cannot do it.
 //!
-//! A file does not tell whether it can punch holes or zero ranges. The limits say yes until a request
+//! Of most file systems it is not known whether a file can punch holes or zero ranges. The limits say yes until a request
 //! fails. To change them the queue has to be frozen, which means to wait for that request, and for any
 //! that uses its work item next: so this is work of its own.
 //!

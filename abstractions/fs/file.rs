@@ -142,8 +142,10 @@ pub trait FileExt {
     fn has_write_iter(&self) -> bool;
     /// Whether the file has an `fsync` operation.
     fn has_fsync(&self) -> bool;
-    /// Whether the file has a `fallocate` operation.
-    fn has_fallocate(&self) -> bool;
+    /// Whether the file has a `fallocate` operation which may know more than to allocate blocks. The file system of a
+    /// file is not asked, as it would write its times, wait for a thaw, and tell those who watch it. Those are known
+    /// that can neither punch holes nor zero ranges, whatever the file is: FAT and exFAT.
+    fn has_deallocate(&self) -> bool;
     /// Whether the file was opened for writing (`FMODE_WRITE`).
     fn is_writable(&self) -> bool;
     /// Whether the file allows direct I/O (`FMODE_CAN_ODIRECT`).
@@ -236,8 +238,14 @@ impl FileExt for File {
         f_op(self).fsync.is_some()
     }
 
-    fn has_fallocate(&self) -> bool {
-        f_op(self).fallocate.is_some()
+    fn has_deallocate(&self) -> bool {
+        const ALLOCATE_ONLY: [c_ulong; 2] = [
+            bindings::MSDOS_SUPER_MAGIC as c_ulong,
+            bindings::EXFAT_SUPER_MAGIC as c_ulong,
+        ];
+        // SAFETY: The inode is valid, and the file keeps its file system mounted.
+        let magic = unsafe { (*(*mapping_inode(self)).i_sb).s_magic };
+        f_op(self).fallocate.is_some() && !ALLOCATE_ONLY.contains(&magic)
     }
 
     fn is_writable(&self) -> bool {

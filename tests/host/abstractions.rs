@@ -235,7 +235,7 @@ pub(crate) mod fs {
         pub(crate) is_writable: bool,
         pub(crate) has_write_iter: bool,
         pub(crate) has_fsync: bool,
-        pub(crate) has_fallocate: bool,
+        pub(crate) has_deallocate: bool,
         pub(crate) can_odirect: bool,
         pub(crate) can_nowait: bool,
         pub(crate) needs_stable_writes: bool,
@@ -256,7 +256,7 @@ pub(crate) mod fs {
                 is_writable: true,
                 has_write_iter: true,
                 has_fsync: true,
-                has_fallocate: true,
+                has_deallocate: true,
                 can_odirect: true,
                 can_nowait: true,
                 needs_stable_writes: false,
@@ -292,8 +292,8 @@ pub(crate) mod fs {
             self.has_fsync
         }
 
-        pub(crate) fn has_fallocate(&self) -> bool {
-            self.has_fallocate
+        pub(crate) fn has_deallocate(&self) -> bool {
+            self.has_deallocate
         }
 
         pub(crate) fn write_dirty(&self) -> Result {

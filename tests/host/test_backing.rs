@@ -202,16 +202,16 @@ fn discard_limits_are_those_of_the_file() {
             found(file),
             expected(number, if number == 0 { 0 } else { 8192 })
         );
-        for has_fallocate in [false, true] {
+        for has_deallocate in [false, true] {
             for fs_block_size in [Ok(number), Err(EIO)] {
                 let file = File {
-                    has_fallocate,
+                    has_deallocate,
                     fs_block_size,
                     ..File::default()
                 };
                 // As many whole sectors as 32 bits of bytes hold.
                 let limits = match fs_block_size {
-                    Ok(bytes) if has_fallocate => expected(0x7f_ffff, bytes),
+                    Ok(bytes) if has_deallocate => expected(0x7f_ffff, bytes),
                     _ => expected(0, 0),
                 };
                 assert_eq!(found(file), limits);
