@@ -75,6 +75,8 @@ pub(crate) enum Reason {
     BlockSize,
     Alignment,
     Zoned,
+    Encrypted,
+    SmallBlocks,
     Sparse,
     Busy,
     Unsupported,
@@ -100,6 +102,10 @@ impl Reason {
             Self::BlockSize => "the block size is smaller than that of the device below",
             Self::Alignment => "the device below needs buffers of a larger alignment",
             Self::Zoned => "the device below is zoned",
+            Self::Encrypted => "the backing file is encrypted",
+            Self::SmallBlocks => {
+                "the blocks of the file system are smaller than a page, and those of the backing file do not lie in whole pages"
+            }
             Self::Sparse => "the backing file has ranges that were never written",
             Self::Busy => {
                 "the backing file is in use as a swap file, or open for writing elsewhere"
@@ -131,6 +137,7 @@ impl Reason {
             EINVAL => Self::FileSystem,
             EBUSY => Self::Busy,
             EFBIG => Self::Size,
+            ERANGE => Self::SmallBlocks,
             e if e == enodata() => Self::Sparse,
             e if e == eopnotsupp() => Self::Unsupported,
             e => Self::Error(e),
@@ -292,6 +299,10 @@ fn check(disk: &Disk<Loop>, binding: &Binding, sparse: Sparse) -> Result<(), Rea
     match file.kind() {
         FileKind::Regular => (),
         _ => return Err(Reason::NotRegular),
+    }
+    // First: such a file has no direct I/O, whatever is asked for.
+    if file.is_encrypted() {
+        return Err(Reason::Encrypted);
     }
     if !binding.direct {
         return Err(Reason::NotDirect);

@@ -150,6 +150,8 @@ pub trait FileExt {
     fn is_writable(&self) -> bool;
     /// Whether the file allows direct I/O (`FMODE_CAN_ODIRECT`).
     fn can_odirect(&self) -> bool;
+    /// Whether the file system encrypts the file (`S_ENCRYPTED`).
+    fn is_encrypted(&self) -> bool;
     /// Whether data must not be modified while it is written to the file (`mapping_stable_writes()`).
     fn needs_stable_writes(&self) -> bool;
     /// Whether the file understands `IOCB_NOWAIT` (`FMODE_NOWAIT`).
@@ -255,6 +257,11 @@ impl FileExt for File {
     fn can_odirect(&self) -> bool {
         // SAFETY: The file is valid.
         unsafe { rust_helper_file_can_odirect(self.as_ptr()) }
+    }
+
+    fn is_encrypted(&self) -> bool {
+        // SAFETY: The inode is valid. A file is encrypted from when it is made, or never is.
+        unsafe { (*mapping_inode(self)).i_flags & bindings::S_ENCRYPTED != 0 }
     }
 
     fn needs_stable_writes(&self) -> bool {

@@ -132,6 +132,7 @@ impl SwapFile {
     /// - `EOPNOTSUPP` if the file system has no swap files, does not say on which device, does not keep
     ///   its promise, or makes swap files in a way that is not known here;
     /// - `EFBIG` if there are too many pages;
+    /// - `ERANGE` if blocks that are smaller than a page do not lie in whole pages on the device;
     /// - `EBUSY` if it is a swap file already, or somebody else may write to it;
     /// - `ENODATA` if not all of it was written;
     /// - `EINTR` if the task is killed, `ENOMEM`, or what writing dirty pages fails with, or has failed with if nobody
@@ -142,7 +143,7 @@ impl SwapFile {
         };
         // SAFETY: The inode is valid.
         let flags = unsafe { (*inode(file)).i_flags };
-        if flags & (bindings::S_ENCRYPTED | bindings::S_VERITY | bindings::S_DAX) != 0 {
+        if file.is_encrypted() || flags & (bindings::S_VERITY | bindings::S_DAX) != 0 {
             return Err(EINVAL);
         }
         if !file.is_writable() {
@@ -249,7 +250,7 @@ impl SwapFile {
             }
             // Parts of pages are left out, and those behind them come forward.
             if found != u64::from(pages) {
-                return Err(EINVAL);
+                return Err(ERANGE);
             }
             Ok((bdev, extents))
         });
