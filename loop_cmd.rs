@@ -24,7 +24,7 @@ use crate::{
             FallocateMode::{self, PunchHole, ZeroRange},
             FileExt, IoMode,
         },
-        task::{in_task, IoWorkerScope},
+        task::{in_task, IoPriorityScope, IoWorkerScope},
     },
     backing::SECTOR_SIZE,
     device::{Binding, Loop},
@@ -290,6 +290,7 @@ impl LoopCmd {
     ///
     /// Called in a worker, with a plug, attributed to the request's cgroup.
     pub(crate) fn start(mut rq: Request<Loop>) {
+        let _priority = IoPriorityScope::enter(rq.ioprio());
         // A write got it with the gate open, and that is closed only while no request is on its way. A read may
         // find that the file has been pinned meanwhile: to read it by way of the file system is still right.
         if let Some(mode) = *rq.data().project().mode {
@@ -337,6 +338,7 @@ impl LoopCmd {
             forget_cached(&rq);
             return Self::finish_whole(rq, Ok(()));
         }
+        let _priority = IoPriorityScope::enter(rq.ioprio());
         let op = rq.op();
         let Some(binding) = rq.config() else {
             return Self::finish(rq, Err(EIO));

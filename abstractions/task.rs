@@ -3,6 +3,7 @@
 //! The current task: what it may do, and how its I/O is treated.
 //!
 //! C headers: [`include/linux/sched.h`](srctree/include/linux/sched.h),
+//! [`include/linux/ioprio.h`](srctree/include/linux/ioprio.h),
 //! [`include/linux/capability.h`](srctree/include/linux/capability.h)
 
 use kernel::{
@@ -23,6 +24,12 @@ unsafe extern "C" {
 
     #[link_name = "rust_helper_fatal_signal_pending"]
     safe fn c_fatal_signal_pending() -> bool;
+
+    #[link_name = "rust_helper_replace_current_ioprio"]
+    safe fn replace_current_ioprio(ioprio: u16, previous: &mut u16) -> bool;
+
+    #[link_name = "rust_helper_restore_current_ioprio"]
+    safe fn restore_current_ioprio(ioprio: u16);
 }
 
 /// Returns whether the current task has `CAP_SYS_ADMIN` in the initial user namespace.
@@ -103,5 +110,45 @@ impl IoWorkerScope {
 impl Drop for IoWorkerScope {
     fn drop(&mut self) {
         Self::replace(self.previous);
+    }
+}
+
+/// Gives the I/O that the current task submits another priority: that of bios which have none of their own, as those
+/// of a file system that reads pages.
+///
+/// When it is dropped the task has the priority that it was given before, if any. Scopes that overlap have to end in
+/// the reverse order of their beginning.
+#[must_use = "the scope ends when this is dropped"]
+pub struct IoPriorityScope {
+    /// What was set before, if something else is now.
+    previous: Option<u16>,
+    _current: NotThreadSafe,
+}
+
+impl IoPriorityScope {
+    /// Begins the scope, which does nothing if the priority (`include/uapi/linux/ioprio.h`) is that of the task's I/O
+    /// already, if it is none, or if there is no memory where the task is given one for the first time.
+    ///
+    /// Process context; does not sleep. The task has to be one that may set its own priority (any kernel thread).
+    ///
+    /// C: `set_task_ioprio()`
+    #[inline]
+    pub fn enter(ioprio: u16) -> Self {
+        let mut previous = 0;
+        let is_new = replace_current_ioprio(ioprio, &mut previous);
+
+        Self {
+            previous: is_new.then_some(previous),
+            _current: NotThreadSafe,
+        }
+    }
+}
+
+impl Drop for IoPriorityScope {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(previous) = self.previous {
+            restore_current_ioprio(previous);
+        }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/capability.h>
+#include <linux/ioprio.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
@@ -22,4 +23,25 @@ bool rust_helper_in_task(void)
 bool rust_helper_fatal_signal_pending(void)
 {
 	return fatal_signal_pending(current);
+}
+
+/*
+ * Gives the current task another I/O priority, and tells which one it was given
+ * before. Returns false, and does nothing, where it has that already, none is
+ * asked for, or there is no memory.
+ */
+bool rust_helper_replace_current_ioprio(u16 ioprio, u16 *previous)
+{
+	struct io_context *ioc = current->io_context;
+
+	if (IOPRIO_PRIO_CLASS(ioprio) == IOPRIO_CLASS_NONE ||
+	    ioprio == get_current_ioprio())
+		return false;
+	*previous = ioc ? ioc->ioprio : IOPRIO_DEFAULT;
+	return !set_task_ioprio(current, ioprio);
+}
+
+void rust_helper_restore_current_ioprio(u16 ioprio)
+{
+	set_task_ioprio(current, ioprio);
 }

@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Buffered reads, and what is zeroed, have the I/O priority of who submits them.
+
+. ./test_common.sh
+
+for type in ext4 xfs btrfs; do
+	command -v mkfs.$type >/dev/null || continue
+	fs $type
+	disk=$(findmnt -n -o SOURCE "$FS")
+	written_img 8M
+	attach_quietly "$IMG"
+	keeps_priority R "$disk" 65536 read 0 64K
+	keeps_priority R "$disk" 4096 read 1M 4K
+	keeps_priority R "$disk" 8388608 check 1 0 8M
+	# A part of a page has to be read before it can be written.
+	keeps_priority R "$disk" 4096 write 4608 512
+	detach
+	umounted "$FS"
+done
+nullb loopio size=64
+IMG=$NULLB
+attach_quietly "$IMG"
+keeps_priority R "$IMG" 65536 read 0 64K
+keeps_priority R "$IMG" 4096 write 4608 512
+lo "$DEV" set-dio 1
+keeps_priority W "$IMG" 65536 zeroout 1M 64K
+detach
