@@ -26,7 +26,7 @@ kept lo "$DEV" set-block-size 4096
 kept io "$DEV" discard 512K 64K
 
 # Of two flushes at once at least one is told. They may become one.
-for i in 1 2; do
+for _ in 1 2; do
 	writeback_fails "$DEV"
 	for cpu in 0 $(($(nproc) - 1)); do
 		taskset -c $cpu loop_io "$DEV" fsync =ANY >"$TMP/flush$cpu" &

@@ -33,7 +33,7 @@ io "$DEV" fsync =EIO , fsync
 lo "$DEV" set-dio 0
 
 # A flush at the same time is told, or the next one.
-for i in 1 2 3 4; do
+for _ in 1 2 3 4; do
 	writeback_fails "$DEV"
 	loop_ioctl "$DEV" set-dio 1 &
 	job=$!
