@@ -17,12 +17,29 @@ use kernel::{
         Flags, //
     },
     bindings,
+    container_of,
     prelude::*,
     workqueue::{
+        HasDelayedWork,
         Queue,
-        RawWorkItem, //
+        RawWorkItem,
+        Work, //
     }, //
 };
+
+/// Runs the delayed work of an item now, if it waits for its time, and waits until it has run.
+///
+/// Process context; sleeps. Must not be called by that work, or with a lock held that it takes.
+///
+/// C: `flush_delayed_work()`
+pub fn flush_delayed<T: HasDelayedWork<T, ID>, const ID: u64>(item: &T) {
+    // SAFETY: The item is valid, and its work was set up with it. By the trait it is that of a `delayed_work`,
+    // which nobody but the queue changes, also while it is waited for.
+    unsafe {
+        let work = Work::raw_get(T::raw_get_work(core::ptr::from_ref(item).cast_mut()));
+        bindings::flush_delayed_work(container_of!(work, bindings::delayed_work, work));
+    }
+}
 
 /// The properties of a queue. They are combined by `|`.
 #[derive(Clone, Copy, PartialEq, Eq)]

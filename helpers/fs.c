@@ -3,6 +3,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
+#include <linux/iversion.h>
 #include <linux/kdev_t.h>
 #include <linux/pagemap.h>
 #include <linux/statfs.h>
@@ -90,6 +91,16 @@ bool rust_helper_swap_has_own_io(const struct swap_info_struct *sis)
 #else
 	return sis->flags & SWP_FS_OPS;
 #endif
+}
+
+/* Whether ctime or change counter were queried since they were set, or may have been. */
+bool rust_helper_file_times_queried(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	return !is_mgtime(inode) ||
+	       READ_ONCE(inode->i_ctime_nsec) & I_CTIME_QUERIED ||
+	       (IS_I_VERSION(inode) && inode_iversion_need_inc(inode));
 }
 
 unsigned int rust_helper_inode_blkbits(const struct inode *inode)

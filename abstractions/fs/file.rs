@@ -4,6 +4,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
+use super::write_access::WriteAccess;
 use crate::abstractions::block::{BlockDevice, DeviceLimits};
 use core::{mem::MaybeUninit, ops::Deref, ptr::NonNull};
 use kernel::{
@@ -18,6 +19,7 @@ use kernel::{
 extern "C" {
     fn rust_helper_file_can_odirect(file: *mut bindings::file) -> bool;
     fn rust_helper_file_stable_writes(file: *mut bindings::file) -> bool;
+    fn rust_helper_file_times_queried(file: *mut bindings::file) -> bool;
     fn rust_helper_file_path(file: *mut bindings::file) -> *const bindings::path;
     fn rust_helper_i_size_read(inode: *const bindings::inode) -> bindings::loff_t;
     fn rust_helper_vfs_statfs_bsize(file: *mut bindings::file, bytes: *mut c_long) -> c_int;
@@ -191,6 +193,12 @@ pub trait FileExt {
     /// the file must not be changed (immutable, append-only, swap), or where the security module does
     /// not let the current task, which may be a worker, write to it.
     fn fallocate(&self, mode: FallocateMode, pos: i64, len: i64) -> Result;
+    /// Sets mtime and ctime to now and increments the change counter, as a write does (`file_update_time()`); for a
+    /// device file, those of its node. Does nothing if the clock has not moved and nobody queried them. May sleep.
+    fn update_times(&self, access: &WriteAccess) -> Result;
+    /// Whether ctime or change counter were queried since they were set (multigrain timestamps). True if the file
+    /// system does not track it. Any context.
+    fn times_were_queried(&self) -> bool;
     /// The path as seen from the current root (`file_path()`), written to the end of `buf`.
     /// `ENAMETOOLONG` where it does not fit.
     fn path<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8]>;
@@ -393,6 +401,16 @@ impl FileExt for File {
             };
         // SAFETY: The file is valid; the rest is checked by the callee.
         to_result(unsafe { bindings::vfs_fallocate(self.as_ptr(), mode, pos, len) })
+    }
+
+    fn update_times(&self, _access: &WriteAccess) -> Result {
+        // SAFETY: The file is valid, and its file system may be written to.
+        to_result(unsafe { bindings::file_update_time(self.as_ptr()) })
+    }
+
+    fn times_were_queried(&self) -> bool {
+        // SAFETY: The file is valid.
+        unsafe { rust_helper_file_times_queried(self.as_ptr()) }
     }
 
     fn path<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8]> {

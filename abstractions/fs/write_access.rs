@@ -6,7 +6,13 @@
 
 use crate::abstractions::error::eopnotsupp;
 use core::mem::MaybeUninit;
-use kernel::{bindings, error::to_result, fs::File, prelude::*};
+use kernel::{
+    bindings,
+    error::to_result,
+    fs::File,
+    prelude::*,
+    sync::atomic::{Atomic, Full, Relaxed},
+};
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
@@ -49,6 +55,39 @@ impl WriteAccess {
         if !kernel::warn_on!(self.sb != sb_addr(file)) {
             // SAFETY: The file is valid, and keeps its file system mounted.
             unsafe { rust_helper_file_end_write(file.as_ptr()) };
+        }
+    }
+}
+
+/// Holds at most one [`WriteAccess`]. Any task may put it there or take it, in any context.
+pub struct WriteAccessSlot {
+    /// [`WriteAccess::sb`], or 0.
+    sb: Atomic<usize>,
+}
+
+impl WriteAccessSlot {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self { sb: Atomic::new(0) }
+    }
+
+    /// Whether there is one; may be out of date at once.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.sb.load(Relaxed) != 0
+    }
+
+    /// Gives it back if there is one already.
+    pub fn put(&self, access: WriteAccess) -> Result<(), WriteAccess> {
+        let result = self.sb.cmpxchg(0, access.sb, Full);
+        result.map(|_| ()).map_err(|_| access)
+    }
+
+    /// Takes it out.
+    pub fn take(&self) -> Option<WriteAccess> {
+        match self.sb.xchg(0, Full) {
+            0 => None,
+            sb => Some(WriteAccess { sb }),
         }
     }
 }

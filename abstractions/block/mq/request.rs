@@ -227,6 +227,11 @@ impl<T: Operations> Request<T> {
         }
     }
 
+    /// Whether the data is to be on the medium when the request ends (`REQ_FUA`).
+    pub fn is_fua(&self) -> bool {
+        self.flags() & (1 << bindings::req_flag_bits___REQ_FUA) != 0
+    }
+
     /// Whether write-zeroes has to leave the blocks allocated (`REQ_NOUNMAP`).
     pub fn no_unmap(&self) -> bool {
         self.flags() & (1 << bindings::req_flag_bits___REQ_NOUNMAP) != 0
