@@ -27,6 +27,8 @@
 //! `LoopDevice::shown` comes after the disk's mutex, and nothing is waited for under it: attributes can
 //! be read while an ioctl waits for the backing file. The [`Gate`] is closed with the queue frozen, which cannot
 //! make it wait; while it is closed the queue is not frozen, and the file system of the backing file is called.
+//! So it is under the lock of [`Times`], which commands and its own work take. That work is waited for
+//! ([`Times::finish`]) under `open_mutex` and the disk's mutex, with the queue not frozen.
 //!
 //! A disk is allocated, which takes `cpu_add_remove_lock`, under the block layer's `major_names_lock` at most.
 //!
@@ -73,7 +75,7 @@ use crate::{
             mq::{ForwardTo, TagSetFlags, TagSetParams},
             BioSet, Place,
         },
-        fs::{FallocateMode, FileExt, StatMask},
+        fs::{write_access::WriteAccess, FallocateMode, FileExt, StatMask},
         module::{ModuleRef, THIS_MODULE},
         ratelimit::RateLimit,
         sysfs,
@@ -91,6 +93,7 @@ use crate::{
     },
     pinned::{self, Pinned, Reason, Sparse},
     submit::Submitter,
+    times::Times,
     LOOP_MAJOR,
 };
 use core::ops::Deref;
@@ -298,6 +301,8 @@ pub(crate) struct Binding {
     pinned: SetOnce<Pin<KBox<Pinned>>>,
     /// What issues writes if there is a zoned device at the bottom, which takes them in the order of a zone only.
     pub(crate) ordered: Option<Arc<Submitter>>,
+    /// Those of the backing file; `None` if the device is read-only.
+    pub(crate) times: Option<Arc<Times>>,
 }
 
 impl ForwardTo for Binding {
@@ -332,19 +337,20 @@ impl Binding {
         ordered: Option<Arc<Submitter>>,
         offset: i64,
         direct: bool,
-        read_only: bool,
+        times: Option<Arc<Times>>,
     ) -> Self {
         Self {
             backing,
             offset,
             direct,
-            read_only,
+            read_only: times.is_none(),
             no_punch_hole: AtomicFlag::new(false),
             no_zero_range: AtomicFlag::new(false),
             untried_writes: Atomic::new(0),
             waiting_writes: Atomic::new(0),
             pinned: SetOnce::new(),
             ordered,
+            times,
         }
     }
 
@@ -366,6 +372,16 @@ impl Binding {
     /// Ends it.
     pub(crate) fn take_pinned(&mut self) -> SetOnce<Pin<KBox<Pinned>>> {
         core::mem::take(&mut self.pinned)
+    }
+
+    /// A write in pinned mode has ended. Any context.
+    #[inline]
+    pub(crate) fn end_write(&self, access: WriteAccess) {
+        match &self.times {
+            Some(times) => times.end_write(access),
+            // Those to a read-only device are refused before they begin.
+            None => access.end(self.backing.file()),
+        }
     }
 
     /// Whether a direct write is to be tried without waiting.
@@ -615,6 +631,10 @@ impl Loop {
             true => Some(Submitter::new()?),
             false => None,
         };
+        let times = match read_only {
+            true => None,
+            false => Some(Times::new(backing.file().clone())?),
+        };
         let mut limits = LimitsUpdate::start(disk);
         backing.set_limits(&mut limits, block_size, discard, read_only);
         let stable_writes = backing.require_stable_writes(&mut limits, read_only);
@@ -623,7 +643,7 @@ impl Loop {
         backing.bind();
         let mut binding = KBox::write(
             binding,
-            Binding::new(backing, ordered, settings.offset, direct, read_only),
+            Binding::new(backing, ordered, settings.offset, direct, times),
         );
         binding.check_direct(disk);
         let sectors = binding
@@ -786,6 +806,9 @@ impl Loop {
 
         if let Some(binding) = &mut binding {
             // While the device is bound still: who sees it unbound may use the file at once.
+            if let Some(times) = &binding.times {
+                times.finish();
+            }
             drop(binding.take_pinned());
             warn_of_error(disk, &binding.backing);
             binding.backing.unbind();

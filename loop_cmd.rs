@@ -51,7 +51,8 @@ pub(crate) struct LoopCmd {
     mode: Option<IoMode>,
     /// The I/O may block, so that `EAGAIN` is an error like any other.
     blocking: bool,
-    /// The data was written past the page cache, which is to forget what was there before.
+    /// The data was written past the page cache, which is to forget what was there before, and past the file system,
+    /// which may have to put new times on the medium.
     written: bool,
     /// The work is to complete the request.
     done: bool,
@@ -153,6 +154,15 @@ fn forget_cached(rq: &Request<Loop>) {
     }
 }
 
+/// Whether a write in pinned mode must not end before the new times are on the medium, as its data is. Any context.
+fn are_times_due(rq: &Request<Loop>) -> bool {
+    rq.is_fua()
+        && rq
+            .config()
+            .and_then(|binding| binding.times.as_ref())
+            .is_some_and(|times| times.is_due())
+}
+
 /// The fixed blocks of the backing file, in pinned mode.
 fn pinned(rq: &Request<Loop>) -> Option<&Pinned> {
     rq.config().and_then(Binding::pinned)
@@ -212,6 +222,9 @@ impl LoopCmd {
         // What a block device gets is neither pinned nor held up for that.
         if binding.backing.is_block() {
             if binding.direct && may_forward != MayForward::No && may_bypass_file(&rq, binding) {
+                if let (Op::Write, Some(times)) = (op, &binding.times) {
+                    times.begin_device_write();
+                }
                 return match rq.forward(may_forward == MayForward::NoWait) {
                     Ok(()) => Served::Done,
                     Err(rq) => Self::choose(rq),
@@ -232,7 +245,7 @@ impl LoopCmd {
             return match rq.forward(may_forward == MayForward::NoWait) {
                 Ok(()) => Served::Done,
                 Err(mut rq) => {
-                    Self::let_freeze(&mut rq);
+                    Self::end_write(&mut rq);
                     Served::Try(rq)
                 }
             };
@@ -275,11 +288,12 @@ impl LoopCmd {
         Served::Try(rq)
     }
 
-    /// The file system may be frozen again, as far as this request is concerned.
-    fn let_freeze(rq: &mut Request<Loop>) {
+    /// A write in pinned mode has ended, or is given back: the file system may be frozen again, as far as this request
+    /// is concerned.
+    fn end_write(rq: &mut Request<Loop>) {
         if let Some(access) = rq.data().project().access.take() {
             match rq.config() {
-                Some(binding) => access.end(binding.backing.file()),
+                Some(binding) => binding.end_write(access),
                 // It stays while there are requests.
                 None => _ = kernel::warn_on!(true),
             }
@@ -334,9 +348,14 @@ impl LoopCmd {
     /// Carries a request out, attributed to its cgroup. May block.
     pub(crate) fn execute(mut rq: Request<Loop>) {
         if *rq.data().project().written {
-            // While it was passed on somebody read what was there before into the page cache.
+            // While it was passed on somebody read what was there before into the page cache, or the times are due.
             forget_cached(&rq);
-            return Self::finish_whole(rq, Ok(()));
+            let times = rq.config().and_then(|binding| binding.times.as_ref());
+            let committed = match times {
+                Some(times) if rq.is_fua() => times.commit(),
+                _ => Ok(()),
+            };
+            return Self::finish_whole(rq, committed.map_err(|_| EIO));
         }
         let _priority = IoPriorityScope::enter(rq.ioprio());
         let op = rq.op();
@@ -356,6 +375,9 @@ impl LoopCmd {
         match op {
             Op::Read | Op::Write => Self::transfer(rq, mode),
             Op::Flush => {
+                if let Some(times) = &binding.times {
+                    times.update();
+                }
                 let result = binding.backing.file().fsync();
                 Self::finish_whole(rq, result.map_err(|_| EIO));
             }
@@ -386,19 +408,28 @@ impl LoopCmd {
         };
         let result = match op {
             Op::Read => return rq.forward_all(),
-            Op::Write => match pinned.begin_write(wait) {
-                Ok(access) => {
-                    *rq.data().project().access = Some(access);
-                    return rq.forward_all();
+            Op::Write => {
+                if let (true, Some(times)) = (wait, &binding.times) {
+                    // Perhaps for a thaw, and the freeze for this.
+                    times.update();
                 }
-                Err(e) if e == EAGAIN && !wait => return Self::defer(rq),
-                Err(e) => Err(e),
-            },
+                match pinned.begin_write(wait) {
+                    Ok(access) => {
+                        *rq.data().project().access = Some(access);
+                        return rq.forward_all();
+                    }
+                    Err(e) if e == EAGAIN && !wait => return Self::defer(rq),
+                    Err(e) => Err(e),
+                }
+            }
             _ if !wait => return Self::defer(rq),
-            Op::Flush => pinned.flush(),
+            Op::Flush => {
+                let committed = binding.times.as_ref().map_or(Ok(()), |times| times.commit());
+                pinned.flush().and(committed)
+            }
             Op::Discard | Op::WriteZeroes => pinned.begin_write(true).and_then(|access| {
                 let result = file_pos(&rq, binding).and_then(|pos| pinned.zero(pos, rq.bytes()));
-                pinned.end_write(access);
+                binding.end_write(access);
                 forget_cached(&rq);
                 result
             }),
@@ -508,10 +539,10 @@ impl RequestIoDone<Loop> for LoopCmd {
 impl RequestForwarded<Loop> for LoopCmd {
     #[inline]
     fn forwarded(mut rq: Request<Loop>, result: Result) {
-        Self::let_freeze(&mut rq);
+        Self::end_write(&mut rq);
         let blocking = *rq.data().project().blocking;
         match result {
-            Ok(()) if rq.op() == Op::Write && is_cached(&rq) => {
+            Ok(()) if rq.op() == Op::Write && (is_cached(&rq) || are_times_due(&rq)) => {
                 *rq.data().project().written = true;
                 Self::defer(rq);
             }

@@ -236,7 +236,8 @@ impl Pinned {
     }
 
     /// Begins a write. Waits while the file system is frozen, if `wait` is set, else fails with `EAGAIN`. Fails
-    /// with what the file system says where it lets nothing be written. May sleep.
+    /// with what the file system says where it lets nothing be written. May sleep. It ends with
+    /// [`Binding::end_write`].
     pub(crate) fn begin_write(&self, wait: bool) -> Result<WriteAccess> {
         let access = match wait {
             true => WriteAccess::start(&self.backing),
@@ -249,16 +250,11 @@ impl Pinned {
             false => check_writable(&self.backing, &access),
         };
         if let Err(e) = result {
-            self.end_write(access);
+            access.end(&self.backing);
             return Err(e);
         }
         self.writable_at.store(now, Relaxed);
         Ok(access)
-    }
-
-    /// Ends a write that was begun here. Any context.
-    pub(crate) fn end_write(&self, access: WriteAccess) {
-        access.end(&self.backing);
     }
 
     /// Makes a range of the backing file read as zeroes, block for block: the file system counts on all of
@@ -461,6 +457,9 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: Reason) {
         state.not_pinned = reason;
         (gate, binding.map(Binding::take_pinned))
     };
+    if let Some(times) = guard.config().and_then(|binding| binding.times.as_ref()) {
+        times.finish();
+    }
     // Until this is done the file refuses to be written to. Not with the queue frozen: it takes locks of the
     // file system.
     drop(pinned);

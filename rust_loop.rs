@@ -33,6 +33,7 @@ mod loop_cmd;
 mod pending;
 mod pinned;
 mod submit;
+mod times;
 mod withdraw;
 
 module! {

@@ -33,11 +33,12 @@ logged()
 	PYTHON
 }
 
-# pieces DEVICE: $DEV is pinned on a file in many extents there, and nothing else writes.
+# pieces DEVICE: $DEV is pinned on a file in many extents there, and nothing else writes, but for the times of the
+# file, which have no flush or FUA of their own.
 pieces()
 {
 	LOOP_SCRATCH_DEV=$1 fs ext4 64
-	mount -o remount,noinit_itable "$FS"
+	mount -o remount,noinit_itable,nobarrier "$FS"
 	fragmented_img 2M
 	io "$IMG" fill 1 0 2M , fsync
 	attach "$IMG" flags=$DIRECT_IO

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Times of a backing file whose blocks are written without its file system: mtime, ctime and change counter.
+//!
+//! Pinned mode and bios to a backing block device bypass `write_iter`, which would call `file_update_time()`. Here
+//! each such write sets a mark: in pinned mode when it ends, to a block device when it begins, as
+//! `blkdev_write_iter()` does. The first write after an update queues the next one, which runs within a second
+//! ([`UPDATE_EVERY_MS`]). A flush, the end of pinned mode and detach update at once. Every other write only reads the
+//! mark. File systems are called in tasks only.
+//!
+//! The mark is a hold on the file system ([`WriteAccess`]), which the update drops. So a freeze waits for the update,
+//! the update never waits for a thaw, and a frozen file system has no new data with old times. Errors of updates are
+//! ignored: a file system that was shut down or is read-only keeps the times that it has.
+//!
+//! # Durability
+//!
+//! Data that a flush or FUA has made durable must not come with times that somebody saw before the data was written.
+//! Only a commit of the file system's journal makes times durable. It costs more than a flush, and a file system on
+//! the device flushes often. The kernel tracks whether times were queried (multigrain timestamps), so:
+//!
+//! - Times that were queried since the last commit are updated and committed with the next flush.
+//! - Times that nobody queried are new to everybody already. They are committed at most every [`COMMIT_EVERY_MS`],
+//!   for tools that compare them with the clock.
+//! - All other flushes update the times in memory, and flush the device below.
+
+use crate::abstractions::{
+    fs::{
+        write_access::{WriteAccess, WriteAccessSlot},
+        FileExt,
+    },
+    task::IoWorkerScope,
+    time::jiffies,
+    workqueue::flush_delayed,
+};
+use kernel::{
+    fs::File,
+    impl_has_delayed_work, new_delayed_work, new_mutex,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{Atomic, Relaxed},
+        Arc, Mutex,
+    },
+    time::{msecs_to_jiffies, Msecs},
+    workqueue::{system_freezable, DelayedWork, WorkItem},
+};
+
+/// From a write to the update. The rest of a second is for the worker.
+const UPDATE_EVERY_MS: Msecs = 900;
+
+/// How much older than a flushed write the durable times may be, if nobody queried them.
+const COMMIT_EVERY_MS: Msecs = 100;
+
+/// See the head of the file.
+#[pin_data]
+pub(crate) struct Times {
+    file: ARef<File>,
+    /// Full from a write to the next update. Then `work` is queued.
+    written: WriteAccessSlot,
+    /// Runs on a queue of the system: a queue of the device's must not be destroyed before the timer has fired.
+    /// [`Times::finish`] waits for it, so it is not queued when this is dropped.
+    #[pin]
+    work: DelayedWork<Times>,
+    /// Whether the file has times that may not be durable. Held for updates and commits.
+    #[pin]
+    is_dirty: Mutex<bool>,
+    /// Whether an update since the last commit replaced times that somebody had queried. Written under `is_dirty`.
+    were_queried: Atomic<bool>,
+    /// When the times were committed, in jiffies. Written under `is_dirty`.
+    committed_at: Atomic<usize>,
+}
+
+impl_has_delayed_work! {
+    impl HasDelayedWork<Self> for Times { self.work }
+}
+
+impl Times {
+    pub(crate) fn new(file: ARef<File>) -> Result<Arc<Self>> {
+        let long_ago = jiffies().wrapping_sub(msecs_to_jiffies(COMMIT_EVERY_MS));
+        Arc::pin_init(
+            pin_init!(Self {
+                file,
+                written: WriteAccessSlot::new(),
+                work <- new_delayed_work!("loop_times"),
+                is_dirty <- new_mutex!(false, "loop_times"),
+                were_queried: Atomic::new(false),
+                committed_at: Atomic::new(long_ago),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// A write to the file's blocks has ended, or may have gone halfway. Any context.
+    #[inline]
+    pub(crate) fn end_write(self: &Arc<Self>, access: WriteAccess) {
+        match self.written.is_full() {
+            true => access.end(&self.file),
+            false => self.mark(access),
+        }
+    }
+
+    /// A write to the block device that the file is begins. Its times stay while the file system of its node is
+    /// frozen. Process context.
+    #[inline]
+    pub(crate) fn begin_device_write(self: &Arc<Self>) {
+        if !self.written.is_full() {
+            if let Some(access) = WriteAccess::try_start(&self.file) {
+                self.mark(access);
+            }
+        }
+    }
+
+    #[cold]
+    fn mark(self: &Arc<Self>, access: WriteAccess) {
+        match self.written.put(access) {
+            // If it is queued already it has not begun, and will find the mark.
+            Ok(()) => {
+                let delay = msecs_to_jiffies(UPDATE_EVERY_MS);
+                let _ = system_freezable().enqueue_delayed(self.clone(), delay);
+            }
+            Err(access) => access.end(&self.file),
+        }
+    }
+
+    /// Whether a FUA write that has ended needs a [commit](Self::commit) before it is reported. Any context.
+    pub(crate) fn is_due(&self) -> bool {
+        self.must_commit() || self.file.times_were_queried()
+    }
+
+    fn must_commit(&self) -> bool {
+        let age = jiffies().wrapping_sub(self.committed_at.load(Relaxed));
+        self.were_queried.load(Relaxed) || age >= msecs_to_jiffies(COMMIT_EVERY_MS)
+    }
+
+    /// Updates the times if there was a write since the last update. May sleep for as long as the file system takes,
+    /// but does not wait for a thaw.
+    pub(crate) fn update(&self) {
+        if let Some(access) = self.update_locked(&mut self.is_dirty.lock()) {
+            access.end(&self.file);
+        }
+    }
+
+    /// Returns the hold on the file system if there was a write.
+    fn update_locked(&self, is_dirty: &mut bool) -> Option<WriteAccess> {
+        let access = self.written.take()?;
+        if self.file.times_were_queried() {
+            self.were_queried.store(true, Relaxed);
+        }
+        let _ = self.file.update_times(&access);
+        *is_dirty = true;
+        Some(access)
+    }
+
+    /// Updates the times as [`update`](Self::update) does, and commits them if they have to be durable now. Does not
+    /// flush the device of the data. The caller reports an error to the one who flushes: it may be one of writeback.
+    pub(crate) fn commit(&self) -> Result {
+        let mut is_dirty = self.is_dirty.lock();
+        let access = self.update_locked(&mut is_dirty);
+        if !*is_dirty || !self.must_commit() {
+            if let Some(access) = access {
+                access.end(&self.file);
+            }
+            return Ok(());
+        }
+        // A freeze commits everything by itself.
+        let Some(access) = access.or_else(|| WriteAccess::try_start(&self.file)) else {
+            return Ok(());
+        };
+        let now = jiffies();
+        let result = self.file.fsync();
+        if result.is_ok() {
+            *is_dirty = false;
+            self.were_queried.store(false, Relaxed);
+            self.committed_at.store(now, Relaxed);
+        }
+        access.end(&self.file);
+        result
+    }
+
+    /// Updates the times the last time: all writes have ended, and no others begin. Sleeps as
+    /// [`update`](Self::update) does.
+    pub(crate) fn finish(&self) {
+        flush_delayed(self);
+    }
+}
+
+impl WorkItem for Times {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        // Reclaim must not wait for writes to this device.
+        let _scope = IoWorkerScope::enter();
+        this.update();
+    }
+}
