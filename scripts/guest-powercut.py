@@ -144,6 +144,7 @@ class Disk:
         """Mount all of it, which recovers what has to be."""
         if self.on_file:
             sh("mount", self.node + "2", self.outer)
+        self.mtime = self.backing_mtime()
         direct = self.mode != "buffered"
         self.loop = sh("losetup", "--find", "--show", f"--direct-io={'on' if direct else 'off'}", self.backing)
         attributes = f"/sys/block/{os.path.basename(self.loop)}/loop"
@@ -155,6 +156,10 @@ class Disk:
         # All images have come from the same few, with the same UUIDs.
         options = "discard,nouuid" if self.fs == "xfs" else "discard"
         sh("mount", "-t", self.fs, "-o", options, self.loop, self.top)
+
+    def backing_mtime(self):
+        """In nanoseconds; 0 if that is a partition."""
+        return os.stat(self.backing).st_mtime_ns if self.on_file else 0
 
     def fsck(self, path, fs):
         if fs == "xfs":
@@ -209,7 +214,7 @@ class Writer:
             os.mkdir(f"{self.top}/{directory}")
             fsync_directory(f"{self.top}/{directory}")
         fsync_directory(self.top)
-        self.marks.add("slots", list(range(SLOTS)), 1)
+        self.marks.add("slots", list(range(SLOTS)), 1, 0)
         self.marks.add("begin")
 
     def go(self):
@@ -238,12 +243,13 @@ class Writer:
         while True:
             version += 1
             slots = rng.sample(range(SLOTS), rng.randint(1, 8))
+            mtime = self.disk.backing_mtime()
             fd, last = rng.choice(ways)
             for slot in slots:
                 buffer[:] = content(SLOTS_FILE, BLOCK, version, first=slot * BLOCK // SECTOR)
                 os.pwrite(fd, buffer, slot * BLOCK)
             last(fd)
-            self.marks.add("slots", slots, version)
+            self.marks.add("slots", slots, version, mtime)
 
     def scribble(self, rng):
         """Blocks in place, of which nothing is promised: what a disk may lose."""
@@ -312,9 +318,12 @@ class Promises:
 
     def __init__(self, marks):
         self.slots, self.names, self.sizes, self.gone = {}, {}, {}, set()
+        # What the backing file is newer than.
+        self.mtime = 0
         for what, *values in marks:
             if what == "slots":
                 self.slots.update(dict.fromkeys(values[0], values[1]))
+                self.mtime = max(self.mtime, values[2])
             elif what == "name":
                 self.names[values[0]] = values[1]
             elif what == "new":
@@ -371,6 +380,9 @@ def check(plan):
         promises = Promises(plan["marks"])
         where = "mounting"
         disk.attach(pin=False)
+        where = "mtime"
+        if disk.mtime <= promises.mtime > 0:
+            raise Wrong(f"that of the backing file is {disk.mtime}, and {promises.mtime} was seen before it was written to")
         where = "data"
         promises.check(disk.top)
         where = "fsck"

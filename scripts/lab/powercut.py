@@ -15,7 +15,9 @@ complete: what completed while a flush was under way counts as flushed.
 
 The guest also writes marks to each disk, which tell what has been promised. They
 are in the log between the writes, so for any moment it is known what has to be
-on the disk. Another guest then recovers and checks the images: each is one cut.
+on the disk. Another guest then recovers and checks the images: each is one cut. Among the
+promises is that a file on which something was made to last has another mtime
+than somebody saw before that.
 """
 
 import collections
@@ -65,7 +67,11 @@ PROMISES = 16
 KEPT = (0, 0.2, 0.5, 0.8, 1)
 BREAKS = ("flush", "cache")
 # What BREAK=flush takes out of the driver, and puts there.
-FLUSHES = ("binding.backing.file().fsync()", "pinned.bdev().flush()")
+FLUSHES = (
+    ("loop_cmd.rs", "binding.backing.file().fsync()"),
+    ("loop_cmd.rs", "pinned.bdev().flush()"),
+    ("times.rs", "self.file.fsync()"),
+)
 NO_FLUSH = "Ok::<(), Error>(())"
 FAILED_KEPT = 4
 PREPARE_RECIPE = 2
@@ -396,15 +402,14 @@ def broken_module(stock):
     with cache.locked(where + ".lock", "building the broken module"):
         shutil.rmtree(where, ignore_errors=True)
         module.copy_sources(where)
-        path = os.path.join(where, "loop_cmd.rs")
-        with open(path) as file:
-            text = file.read()
-        for flush in FLUSHES:
+        for name, flush in FLUSHES:
+            path = os.path.join(where, name)
+            with open(path) as file:
+                text = file.read()
             if text.count(flush) != 1:
                 raise Failure(f"BREAK=flush does not know how to break {path}: it wants one {flush} there")
-            text = text.replace(flush, NO_FLUSH)
-        with open(path, "w") as file:
-            file.write(text)
+            with open(path, "w") as file:
+                file.write(text.replace(flush, NO_FLUSH))
         module.kbuild(stock, where, copied=True)
     return ko
 
