@@ -68,6 +68,11 @@ def cases():
         yield from one_at_a_time(instrument)
     for direct in (False, True):
         yield large(direct)
+    yield Case(
+        "pinned-fsync", "pinned ext4 file, fsync after each 4 KiB random write", INSTRUCTIONS,
+        on_filesystem("ext4", 1, cache_size=64, **LATENCY),
+        fio(INSTRUCTIONS, "randwrite", 1, engine="psync", more="--fsync=1"), PER_IO, ("c", "ours", "pinned"),
+    )  # fmt: skip
     device = Backing("block device with a cache", null_blk(4, memory_backed=1, cache_size=64, **LATENCY))
     yield Case(
         "wall-one-dsync-device", "block device with a cache, 4 KiB random write with O_DSYNC, depth 1", WALL, device,
