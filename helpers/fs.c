@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/falloc.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/iversion.h>
@@ -106,6 +107,21 @@ bool rust_helper_file_times_queried(struct file *file)
 unsigned int rust_helper_inode_blkbits(const struct inode *inode)
 {
 	return inode->i_blkbits;
+}
+
+/* How many extents a range, in bytes, touches; -EOPNOTSUPP if nobody knows. */
+int rust_helper_inode_count_extents(struct inode *inode, u64 pos, u64 len,
+				    unsigned int *count)
+{
+	/* Without room for any they are counted. */
+	struct fiemap_extent_info info = {};
+	int ret;
+
+	if (!inode->i_op->fiemap)
+		return -EOPNOTSUPP;
+	ret = inode->i_op->fiemap(inode, &info, pos, len);
+	*count = info.fi_extents_mapped;
+	return ret;
 }
 
 bool rust_helper_file_can_odirect(struct file *file)

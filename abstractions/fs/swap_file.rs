@@ -15,7 +15,10 @@ use crate::abstractions::{
     error::{enodata, eopnotsupp},
     task::{cond_resched, fatal_signal_pending},
 };
-use core::{cmp::max, ptr::NonNull};
+use core::{
+    cmp::{max, min},
+    ptr::NonNull,
+};
 use kernel::{
     alloc::flags::__GFP_ZERO,
     bindings, container_of,
@@ -34,6 +37,12 @@ extern "C" {
     fn rust_helper_inode_writers(inode: *const bindings::inode) -> c_int;
     fn rust_helper_swap_has_own_io(info: *const bindings::swap_info_struct) -> bool;
     fn rust_helper_inode_blkbits(inode: *const bindings::inode) -> c_uint;
+    fn rust_helper_inode_count_extents(
+        inode: *mut bindings::inode,
+        pos: u64,
+        len: u64,
+        count: *mut c_uint,
+    ) -> c_int;
 }
 
 /// Sectors of a page, as a power of two.
@@ -283,16 +292,26 @@ impl SwapFile {
                 None => Ok(()),
             };
         }
-        for block in 0..(self.pages << PAGE_SHIFT) >> block_bits(&self.file) {
-            let mut place = block;
-            // It maps only blocks that were written.
-            //
-            // SAFETY: The inode is valid.
-            to_result(unsafe { bindings::bmap(inode(&self.file), &raw mut place) })?;
-            if place == 0 {
-                return Err(self.why_not_mapped()?);
+        // An extent was written as a whole or not at all, and there are no holes between them. So it is enough to
+        // ask for one block of each: for both ends of ranges that touch two extents at most.
+        let blocks = (self.pages << PAGE_SHIFT) >> block_bits(&self.file);
+        let (mut block, mut len, mut calls) = (0, blocks, 0);
+        while block < blocks {
+            len = min(len, blocks - block);
+            let mut was_shorter = false;
+            while len > 2 && self.count_extents(block, len)? > 2 {
+                len /= 2;
+                was_shorter = true;
             }
-            if block % BATCH == 0 {
+            self.check_mapped(block)?;
+            self.check_mapped(block + (len - 1))?;
+            block += len;
+            // Where extents are short not each range is to begin with one that is too long.
+            if !was_shorter {
+                len = len.saturating_mul(2);
+            }
+            calls += 1;
+            if calls % BATCH == 0 {
                 cond_resched();
                 if fatal_signal_pending() {
                     return Err(EINTR);
@@ -300,6 +319,37 @@ impl SwapFile {
             }
         }
         Ok(())
+    }
+
+    /// How many extents a range of blocks touches. Where the file system does not tell, as many as there are blocks.
+    fn count_extents(&self, block: u64, len: u64) -> Result<u64> {
+        let bits = block_bits(&self.file);
+        let mut count = 0;
+        // SAFETY: The inode is valid, and `count` is a number to be written to.
+        let ret = unsafe {
+            rust_helper_inode_count_extents(
+                inode(&self.file),
+                block << bits,
+                len << bits,
+                &raw mut count,
+            )
+        };
+        match to_result(ret) {
+            Ok(()) => Ok(count.into()),
+            Err(e) if e == eopnotsupp() => Ok(len),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Fails unless a block was written: only then it is mapped.
+    fn check_mapped(&self, block: u64) -> Result {
+        let mut place = block;
+        // SAFETY: The inode is valid.
+        to_result(unsafe { bindings::bmap(inode(&self.file), &raw mut place) })?;
+        match place {
+            0 => Err(self.why_not_mapped()?),
+            _ => Ok(()),
+        }
     }
 
     /// What to say where a block is not mapped. XFS maps none of a file that shares blocks, or did once.
@@ -343,7 +393,7 @@ impl SwapFile {
         Some(Place {
             bdev: self.bdev(),
             sector: sector.wrapping_add(extent.shift),
-            bytes: u32::try_from(left).map_or(bytes, |left| core::cmp::min(bytes, left)),
+            bytes: u32::try_from(left).map_or(bytes, |left| min(bytes, left)),
             bottom: self.bottom,
         })
     }
