@@ -58,6 +58,9 @@ attribute_group! {
         c"partscan": |disk, buf| show(disk, |shown| show_bool(buf, shown.partscan)),
         c"dio": |disk, buf| show(disk, |shown| show_bool(buf, shown.direct)),
         c"pinned": |disk, buf| show(disk, |shown| show_bool(buf, shown.pinned)) => store_pinned,
+        c"pinned_progress": |disk, buf| {
+            show(disk, |shown| writeln!(buf, "{}", pinned::progress(disk, shown.pinned)))
+        },
         c"pinned_reason": |disk, buf| show(disk, |shown| writeln!(buf, "{}", shown.not_pinned.text())),
     }
 }
@@ -91,11 +94,10 @@ fn store_pinned(disk: &Disk<Loop>, text: &[u8]) -> Result {
         b"fill" => Some(Sparse::Fill),
         _ => return Err(EINVAL),
     };
-    let mut guard = Loop::lock_bound(disk)?;
     match sparse {
-        Some(sparse) => pinned::pin(&mut guard, sparse),
+        Some(sparse) => pinned::pin(disk, sparse),
         None => {
-            pinned::unpin(&mut guard, Reason::None);
+            pinned::unpin(&mut Loop::lock_to_change(disk)?, Reason::None);
             Ok(())
         }
     }

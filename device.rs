@@ -25,10 +25,16 @@
 //! 5. freezing the queue ([`DiskGuard::freeze`])
 //!
 //! `LoopDevice::shown` comes after the disk's mutex, and nothing is waited for under it: attributes can
-//! be read while an ioctl waits for the backing file. The [`Gate`] is closed with the queue frozen, which cannot
-//! make it wait; while it is closed the queue is not frozen, and the file system of the backing file is called.
-//! So it is under the lock of [`Times`], which commands and its own work take. That work is waited for
-//! ([`Times::finish`]) under `open_mutex` and the disk's mutex, with the queue not frozen.
+//! be read while an ioctl waits for the backing file.
+//!
+//! The [`Gate`] is closed with the disk's mutex held and the queue frozen, which cannot make it wait; while it is
+//! closed the file system of the backing file is called. Where a file is being pinned the mutex is let go meanwhile,
+//! and taken again before the gate is opened. So nobody waits for the gate with the mutex held, also not by freezing
+//! the queue: who is going to do that looks whether it is open, with the mutex held, first
+//! ([`lock_to_change`](Loop::lock_to_change)).
+//! The same holds for the lock of [`Times`], under which the file system is called, too: commands take it, and its
+//! own work, which is waited for ([`Times::finish`]) under `open_mutex` and the disk's mutex, with the queue not
+//! frozen.
 //!
 //! A disk is allocated, which takes `cpu_add_remove_lock`, under the block layer's `major_names_lock` at most.
 //!
@@ -91,7 +97,7 @@ use crate::{
             LO_FLAGS_DIRECT_IO, LO_FLAGS_PARTSCAN, LO_FLAGS_READ_ONLY, LO_NAME_SIZE,
         },
     },
-    pinned::{self, Pinned, Reason, Sparse},
+    pinned::{self, Pinned, Pinning, Reason, Sparse},
     submit::Submitter,
     times::Times,
     LOOP_MAJOR,
@@ -186,6 +192,7 @@ pub(crate) struct LoopDevice {
     /// Closed while the backing file becomes pinned, or is it no longer.
     #[pin]
     pub(crate) gate: Gate,
+    pub(crate) pinning: Pinning,
     /// See [`LoopDevice::may_log`].
     #[pin]
     log: RateLimit,
@@ -252,6 +259,8 @@ pub(crate) struct State {
     pub(crate) partscan: bool,
     /// Why the backing file is not pinned.
     pub(crate) not_pinned: Reason,
+    /// Somebody is about to pin it, without the mutex most of the time.
+    pub(crate) is_pinning: bool,
     file_name: [u8; LO_NAME_SIZE],
     has_attributes: bool,
     /// `BLK_FEAT_STABLE_WRITES` was set for the backing file, and is to be cleared after it. Otherwise it is as the
@@ -268,6 +277,7 @@ impl State {
             autoclear: false,
             partscan: false,
             not_pinned: Reason::None,
+            is_pinning: false,
             file_name: [0; LO_NAME_SIZE],
             has_attributes: false,
             stable_writes: false,
@@ -562,6 +572,7 @@ impl Loop {
                 shared,
                 shown <- new_mutex!(None, "loop_shown"),
                 gate <- Gate::new(),
+                pinning: Pinning::new(),
                 log <- RateLimit::new(),
             }? Error),
             new_mutex!(State::new(), "loop_device"),
@@ -577,6 +588,19 @@ impl Loop {
         }
         set_phase(&guard, Phase::Deleting);
         Ok(())
+    }
+
+    /// Locks a device that has to be bound, to freeze its queue; `ENXIO` if it is not bound, `EINTR` if the task is
+    /// killed. Waits until the gate is open.
+    pub(crate) fn lock_to_change(disk: &Disk<Self>) -> Result<DiskGuard<'_, Self>> {
+        loop {
+            let guard = Self::lock_bound(disk)?;
+            if !disk.data().gate.is_closed() {
+                return Ok(guard);
+            }
+            drop(guard);
+            disk.data().gate.wait_killable()?;
+        }
     }
 
     /// Locks a device that has to be bound; `ENXIO` if it is not, `EINTR` if the task is killed.
@@ -669,11 +693,8 @@ impl Loop {
         quiet.has_attributes = sysfs::create_group(disk, &attrs::GROUP).is_ok();
         set_capacity(disk, sectors);
         set_phase(&quiet, Phase::Bound);
-        if disk.data().shared.params.pinned && quiet.config().is_some_and(|binding| binding.direct)
-        {
-            // It goes on without.
-            let _ = pinned::pin(&mut quiet, Sparse::Refuse);
-        }
+        let pin = disk.data().shared.params.pinned
+            && quiet.config().is_some_and(|binding| binding.direct);
         let partscan = quiet.partscan;
         if partscan {
             disk.set_partition_scan(true);
@@ -683,6 +704,10 @@ impl Loop {
 
         drop(guard);
         drop(chain);
+        if pin {
+            // It goes on without.
+            let _ = pinned::pin(disk, Sparse::Refuse);
+        }
         if partscan {
             rescan(disk);
         }
@@ -711,7 +736,7 @@ impl Loop {
                 false => None,
             };
             let valid = ChainLock::validate(chain.as_ref(), backing.file(), disk);
-            let mut guard = Self::lock_bound(disk)?;
+            let mut guard = Self::lock_to_change(disk)?;
             let binding = guard.config().ok_or(ENXIO)?;
             if !binding.read_only {
                 return Err(EINVAL);
@@ -768,6 +793,9 @@ impl Loop {
 
     /// Detaches the file, in the last close.
     fn detach(disk: &OpenLocked<'_, Self>) {
+        // The device is in its rundown, so the gate is not closed once more.
+        disk.data().pinning.cancel();
+        disk.data().gate.wait();
         let mut guard = disk.lock();
         // A write that comes late, when nobody has the device open, still finds the file, or is told
         // that there is none.
@@ -821,7 +849,7 @@ impl Loop {
 
     /// Changes offset, size limit, name and flags (`LOOP_SET_STATUS`).
     pub(crate) fn set_status(disk: &Disk<Self>, info: &LoopInfo64) -> Result {
-        let mut guard = Self::lock_bound(disk)?;
+        let mut guard = Self::lock_to_change(disk)?;
         let binding = guard.config().ok_or(ENXIO)?;
         let resized =
             binding.offset as u64 != info.lo_offset || guard.size_limit as u64 != info.lo_sizelimit;
@@ -909,7 +937,7 @@ impl Loop {
 
     /// Takes a new size of the backing file over (`LOOP_SET_CAPACITY`).
     pub(crate) fn refresh_capacity(disk: &Disk<Self>) -> Result {
-        let mut guard = Self::lock_bound(disk)?;
+        let mut guard = Self::lock_to_change(disk)?;
         let binding = guard.config().ok_or(ENXIO)?;
         let offset = binding.offset;
         let sectors = binding.backing.sectors(offset, guard.size_limit);
@@ -920,7 +948,7 @@ impl Loop {
 
     /// Switches direct I/O on or off (`LOOP_SET_DIRECT_IO`); `EINVAL` if it is not possible.
     pub(crate) fn set_direct(disk: &Disk<Self>, direct: bool) -> Result {
-        let mut guard = Self::lock_bound(disk)?;
+        let mut guard = Self::lock_to_change(disk)?;
         let binding = guard.config().ok_or(ENXIO)?;
         if binding.direct == direct {
             return Ok(());
@@ -961,7 +989,7 @@ impl Loop {
             true => None,
             false => Some(io.bdev().claim()?),
         };
-        let mut guard = Self::lock_bound(disk)?;
+        let mut guard = Self::lock_to_change(disk)?;
         if disk.logical_block_size() as usize == size {
             return Ok(());
         }

@@ -5,7 +5,10 @@
 //! A frozen queue would have all wait, and what it waits for must then not depend on the device. Here only
 //! those wait who came to the gate.
 
-use crate::{abstractions::block::disk::Frozen, device::Loop};
+use crate::{
+    abstractions::{block::disk::Frozen, sync::LockKillable},
+    device::Loop,
+};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -33,8 +36,10 @@ impl Gate {
     }
 
     /// Closes the gate of a queue that is frozen: nobody waits at it, and no write is on its way that has
-    /// not seen it. `None` if it is closed, which whoever has the disk locked meanwhile will not see. The queue
-    /// must not be frozen again before it is open.
+    /// not seen it. `None` if it is closed.
+    ///
+    /// Until it is open again the queue must not be frozen with the disk's mutex held, which whoever opens it may
+    /// need: who freezes it [waits](Self::wait_killable) without the mutex first.
     pub(crate) fn close(&self, _frozen: &Frozen<'_, '_, Loop>) -> Option<ClosedGate<'_>> {
         let lock = self.lock.try_lock()?;
         self.closed.store(true, Release);
@@ -54,6 +59,14 @@ impl Gate {
         if self.is_closed() {
             drop(self.lock.lock());
         }
+    }
+
+    /// The same; `EINTR` if the task is killed while it waits.
+    pub(crate) fn wait_killable(&self) -> Result {
+        if self.is_closed() {
+            drop(self.lock.lock_killable()?);
+        }
+        Ok(())
     }
 }
 

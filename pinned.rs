@@ -10,10 +10,14 @@
 //!
 //! # On and off
 //!
-//! Both ask the file system for long, during which writes must not fail but need not go on either: they wait at
+//! Both ask the file system for some time, during which writes must not fail but need not go on either: they wait at
 //! the device's [`Gate`](crate::gate::Gate), reads go on. The queue is frozen only for moments, and at the end of
 //! pinned mode for a flush of the device below: while it is, nothing of the file system may be waited for, nor
 //! memory, since who has what is waited for may wait for a request.
+//!
+//! What takes long, to write back what is dirty and to fill holes, is done before that ([`fill`]), a piece at a time.
+//! With the gate closed, a piece of the holes is filled in the page cache; it is written with the gate open. Most of
+//! the time the disk's mutex is not held, so whoever changes the device cancels this ([`Pinning`]).
 
 use crate::{
     abstractions::{
@@ -22,32 +26,43 @@ use crate::{
             limits::{LimitsUpdate, QueueLimits},
             BioSet, BlockDevice, DeviceLimits, Place,
         },
-        error::{enodata, eopnotsupp},
+        error::{ecanceled, enodata, eopnotsupp},
         fs::{
             write_access::{check_writable, is_read_only, WriteAccess},
             FileExt, FileKind, Holes, SwapFile,
         },
-        task::IoWorkerScope,
+        task::{fatal_signal_pending, IoWorkerScope},
         time::jiffies,
     },
     attrs,
     backing::SECTOR_SIZE,
-    device::{Binding, Loop},
+    device::{Binding, Loop, Phase},
+    gate::ClosedGate,
 };
+use core::ops::Range;
 use kernel::{
     fs::{file::flags::O_APPEND, File},
     page::PAGE_SIZE,
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::{Atomic, Relaxed},
+        atomic::{Atomic, AtomicFlag, Relaxed},
     },
-    time::{msecs_to_jiffies, Msecs},
+    time::{delay::fsleep, msecs_to_jiffies, Delta, Instant, Monotonic, Msecs},
 };
 
 /// How often the file system is asked whether it lets something be written while writes keep coming. What it said
 /// holds for twice as long.
 const ASK_EVERY_MS: Msecs = 20;
+
+/// How much is filled at a time, in bytes, and for how long, or as long as it took to hold writes up for it.
+const PIECE: i64 = 16 << 20;
+const PIECE_MS: i64 = 40;
+
+/// How long all may be held up for those that are on their way: longer each time, since freezing also waits for a
+/// grace period of RCU, which may be long in itself. It is tried again after a pause.
+const FREEZE_MS: Range<Msecs> = 200..6400;
+const PAUSE: Delta = Delta::from_millis(100);
 
 /// Bios of each device for when there is no memory. One would do, at the speed of one at a time.
 const RESERVE: u32 = 16;
@@ -82,7 +97,7 @@ pub(crate) enum Reason {
     Unsupported,
     FileSystem,
     Error(Error),
-    /// It was, until the device was changed.
+    /// It was, or was about to be, until the device was changed.
     Changed,
 }
 
@@ -128,7 +143,17 @@ impl Reason {
             Self::Sparse => enodata(),
             Self::Unsupported | Self::NotRegular => eopnotsupp(),
             Self::Error(e) => e,
+            Self::Changed => ecanceled(),
             _ => EINVAL,
+        }
+    }
+
+    /// For what filling fails with.
+    fn from_fill(e: Error) -> Self {
+        match e {
+            EBUSY => Self::Busy,
+            e if e == ecanceled() => Self::Changed,
+            e => Self::Error(e),
         }
     }
 
@@ -339,30 +364,103 @@ pub(crate) fn is_aligned(pos: i64) -> bool {
     pos & (PAGE_SIZE as i64 - 1) == 0
 }
 
-/// Pins the backing file of a device. Where that is refused nothing is changed, but for holes that were filled
-/// before the file system said no, or another writer came. May sleep, for as long as the file system takes: it is
-/// asked about each block.
-pub(crate) fn pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result {
-    if guard.config().and_then(Binding::pinned).is_some() {
-        return Ok(());
+/// An attempt to pin the backing file of a device, as others see it. There is one at a time
+/// ([`State::is_pinning`](crate::device::State)).
+pub(crate) struct Pinning {
+    is_cancelled: AtomicFlag,
+    /// How much of the file has no holes, in percent.
+    percent: Atomic<u32>,
+}
+
+impl Pinning {
+    pub(crate) const fn new() -> Self {
+        Self {
+            is_cancelled: AtomicFlag::new(false),
+            percent: Atomic::new(0),
+        }
     }
-    let result = try_pin(guard, sparse);
-    let reason = result.err().unwrap_or(Reason::None);
-    guard.not_pinned = reason;
-    let _ = attrs::update(guard);
-    if guard.disk().data().may_log() {
-        let number = guard.disk().data().number;
+
+    /// The attempt, if there is one, is to end soon. Whoever changes what it depends on calls this, with the mutex
+    /// held, or where there can be no new one.
+    pub(crate) fn cancel(&self) {
+        self.is_cancelled.store(true, Relaxed);
+    }
+
+    /// `ECANCELED` if it is to end, `EINTR` if its task is killed.
+    fn check(&self) -> Result {
+        if self.is_cancelled.load(Relaxed) {
+            return Err(ecanceled());
+        }
+        match fatal_signal_pending() {
+            true => Err(EINTR),
+            false => Ok(()),
+        }
+    }
+
+    /// The file has no holes up to `pos`; `size` is its size. There may be some more by the end.
+    fn set_progress(&self, pos: i64, size: i64) {
+        let percent = pos.saturating_mul(100).checked_div(size).unwrap_or(0);
+        self.percent
+            .store(u32::try_from(percent).unwrap_or(0).min(99), Relaxed);
+    }
+}
+
+/// How far pinning has come, in percent: 100 if the file is pinned, 0 where nobody is about to pin it.
+pub(crate) fn progress(disk: &Disk<Loop>, is_pinned: bool) -> u32 {
+    match is_pinned {
+        true => 100,
+        false => disk.data().pinning.percent.load(Relaxed),
+    }
+}
+
+/// Pins the backing file of a device. Where that is refused nothing is changed, but for holes that were filled
+/// before the file system said no, or another writer came. May sleep, for as long as filling takes.
+///
+/// The disk's mutex is not held for long, nor the gate closed: what changes the device meanwhile cancels this.
+///
+/// Fails as [`Reason::error`] has it, and with `EBUSY` if somebody else is about to pin it.
+pub(crate) fn pin(disk: &Disk<Loop>, sparse: Sparse) -> Result {
+    {
+        let mut guard = Loop::lock_bound(disk)?;
+        if guard.config().and_then(Binding::pinned).is_some() {
+            return Ok(());
+        }
+        if guard.is_pinning {
+            return Err(EBUSY);
+        }
+        guard.is_pinning = true;
+        guard.not_pinned = Reason::None;
+        disk.data().pinning.is_cancelled.store(false, Relaxed);
+        let _ = attrs::update(&guard);
+    }
+    let result = try_pin(disk, sparse);
+    disk.data().pinning.percent.store(0, Relaxed);
+    let (mut guard, reason) = match result {
+        Ok(guard) => (guard, Reason::None),
+        Err(reason) => (disk.lock(), reason),
+    };
+    guard.is_pinning = false;
+    // Else it was said already by who has changed it, or there is no file any more.
+    if reason != Reason::Changed && disk.data().phase() == Phase::Bound {
+        guard.not_pinned = reason;
+        let _ = attrs::update(&guard);
+    }
+    if disk.data().may_log() {
+        let number = disk.data().number;
         match guard.config().and_then(Binding::pinned) {
             Some(pinned) => pr_info!("loop{number}: pinned, {} extents\n", pinned.file.extents()),
             None => pr_info!("loop{number}: not pinned: {}\n", reason.text()),
         }
     }
-    result.map_err(Reason::error)
+    match reason {
+        Reason::None => Ok(()),
+        reason => Err(reason.error()),
+    }
 }
 
-fn try_pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result<(), Reason> {
-    let disk = guard.disk();
+fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Reason> {
     let file = {
+        let guard = Loop::lock_bound(disk).map_err(Reason::Error)?;
         let binding = guard.config().ok_or(Reason::Error(ENXIO))?;
         check(disk, binding, sparse)?;
         binding.backing.file().clone()
@@ -371,16 +469,39 @@ fn try_pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result<(), Reason
     if sparse == Sparse::Refuse && holes.next(0).map_err(Reason::Error)?.is_some() {
         return Err(Reason::Sparse);
     }
-    {
+    // The more of it is written now the less there is to write while writes are held up.
+    write_back(disk, &holes)?;
+    let mut patience = FREEZE_MS.start;
+    let mut guard = loop {
+        if sparse == Sparse::Fill {
+            fill(disk, &file, &holes, &mut patience)?;
+        }
+        holes.sync().map_err(Reason::Error)?;
+        let held_up = HeldUp::begin(disk, &file, &mut patience)?;
         // What waits at the gate must not be needed for memory that this task waits for.
         let _scope = IoWorkerScope::enter();
-        let gate = disk.data().gate.close(&guard.freeze());
-        kernel::warn_on!(gate.is_none());
-        let pinned = claim(disk, &file, &holes, sparse)?;
-        let binding = guard.config().ok_or(Reason::Error(ENXIO))?;
-        binding.set_pinned(pinned);
-        drop(gate);
-    }
+        // There is a discard that made some anew.
+        if sparse == Sparse::Fill && !fill_rest(&held_up, &holes).map_err(Reason::from_fill)? {
+            continue;
+        }
+        let pinned = claim(disk, &file)?;
+        let guard = disk.lock();
+        // As before it became known to others.
+        let result = match guard.config() {
+            Some(binding) if disk.data().phase() == Phase::Bound => check(disk, binding, sparse)
+                .and_then(|()| disk.data().pinning.check().map_err(Reason::from_fill))
+                .map(|()| binding),
+            _ => Err(Reason::Changed),
+        };
+        match result {
+            Ok(binding) => binding.set_pinned(pinned),
+            Err(reason) => {
+                drop(guard);
+                return Err(reason);
+            }
+        }
+        break guard;
+    };
     let mut limits = LimitsUpdate::start(disk);
     let stable_writes = guard
         .config()
@@ -392,47 +513,169 @@ fn try_pin(guard: &mut DiskGuard<'_, Loop>, sparse: Sparse) -> Result<(), Reason
     if limits.commit_frozen(&frozen).is_ok() && stable_writes {
         frozen.parts().1.require_stable_writes(disk);
     }
+    drop(frozen);
+    Ok(guard)
+}
+
+/// As long as this exists no write is on its way, and the file system is not frozen.
+struct HeldUp<'a> {
+    file: &'a File,
+    access: Option<WriteAccess>,
+    /// What it took to get there, in milliseconds.
+    took: i64,
+    _gate: ClosedGate<'a>,
+}
+
+impl<'a> HeldUp<'a> {
+    /// Closes the gate, once the file system is not frozen. May sleep, without any lock for more than a moment.
+    /// `patience` is what this begins with, and has to go to, of [`FREEZE_MS`].
+    fn begin(disk: &'a Disk<Loop>, file: &'a File, patience: &mut Msecs) -> Result<Self, Reason> {
+        loop {
+            disk.data().pinning.check().map_err(Reason::from_fill)?;
+            // Those writes that are on their way would wait for the thaw. The access is not kept while they are
+            // waited for: they wait for a freeze, and that for this.
+            let Some(access) = WriteAccess::try_start(file) else {
+                fsleep(PAUSE);
+                continue;
+            };
+            access.end(file);
+            if let Some(this) = Self::try_begin(disk, file, *patience)? {
+                return Ok(this);
+            }
+            fsleep(PAUSE);
+            *patience = patience.saturating_mul(2).min(FREEZE_MS.end);
+        }
+    }
+
+    /// Gives up, with `None`, if what is on its way takes longer than so many milliseconds.
+    fn try_begin(
+        disk: &'a Disk<Loop>,
+        file: &'a File,
+        patience: Msecs,
+    ) -> Result<Option<Self>, Reason> {
+        let began = Instant::<Monotonic>::now();
+        let gate = {
+            let mut guard = disk.lock_killable().map_err(Reason::Error)?;
+            if disk.data().phase() != Phase::Bound {
+                return Err(Reason::Changed);
+            }
+            disk.data().pinning.check().map_err(Reason::from_fill)?;
+            let Some(frozen) = guard.freeze_timeout(msecs_to_jiffies(patience)) else {
+                return Ok(None);
+            };
+            disk.data().gate.close(&frozen)
+        };
+        let (Some(gate), Some(access)) = (gate, WriteAccess::try_start(file)) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            file,
+            access: Some(access),
+            took: began.elapsed().as_millis(),
+            _gate: gate,
+        }))
+    }
+}
+
+impl Drop for HeldUp<'_> {
+    fn drop(&mut self) {
+        if let Some(access) = self.access.take() {
+            access.end(self.file);
+        }
+    }
+}
+
+/// Writes back what the page cache has of the file, and drops it, a piece at a time.
+fn write_back(disk: &Disk<Loop>, holes: &Holes) -> Result<(), Reason> {
+    let mut pos = 0;
+    while pos < holes.file_size() {
+        disk.data().pinning.check().map_err(Reason::from_fill)?;
+        let end = pos.saturating_add(4 * PIECE);
+        holes.write_back(pos..end).map_err(Reason::from_fill)?;
+        pos = end;
+    }
     Ok(())
 }
 
-/// With the gate closed.
-fn claim(
-    disk: &Disk<Loop>,
-    file: &ARef<File>,
-    holes: &Holes,
-    sparse: Sparse,
-) -> Result<Pin<KBox<Pinned>>, Reason> {
-    if sparse == Sparse::Fill {
-        holes.fill(file).map_err(|e| match e {
-            EBUSY => Reason::Busy,
-            e => Reason::Error(e),
-        })?;
+/// Fills holes, a piece at a time, which is written with the gate open again: until then it is in memory only. Then
+/// others may write for as long as they were held up.
+fn fill(disk: &Disk<Loop>, file: &File, holes: &Holes, patience: &mut Msecs) -> Result<(), Reason> {
+    let pinning = &disk.data().pinning;
+    let mut pos = 0;
+    while let Some(range) = holes.batch(pos, PIECE).map_err(Reason::Error)? {
+        let start = range.start;
+        let began = Instant::<Monotonic>::now();
+        let end = {
+            let held_up = HeldUp::begin(disk, file, patience)?;
+            fill_range(&held_up, holes, range)
+        };
+        let pause = began.elapsed().as_micros_ceil();
+        pos = end.map_err(Reason::from_fill)?;
+        let opened = Instant::<Monotonic>::now();
+        holes.write_back(start..pos).map_err(Reason::from_fill)?;
+        pinning.set_progress(pos, holes.file_size());
+        pinning.check().map_err(Reason::from_fill)?;
+        let pause = pause.saturating_sub(opened.elapsed().as_micros_ceil());
+        fsleep(Delta::from_micros(pause.clamp(0, PAUSE.as_micros_ceil())));
     }
+    Ok(())
+}
+
+/// Fills the few holes that came since [`fill`] has ended. False if there are more.
+fn fill_rest(held_up: &HeldUp<'_>, holes: &Holes) -> Result<bool> {
+    let Some(range) = holes.batch(0, PIECE)? else {
+        return Ok(true);
+    };
+    let end = range.end;
+    Ok(fill_range(held_up, holes, range)? == end && holes.next(end)?.is_none())
+}
+
+/// Fills the holes in a range, as long as it may. Returns where that ended.
+fn fill_range(held_up: &HeldUp<'_>, holes: &Holes, range: Range<i64>) -> Result<i64> {
+    let Some(access) = &held_up.access else {
+        return Err(EIO);
+    };
+    let began = Instant::<Monotonic>::now();
+    // What waits at the gate must not be needed for memory that this task waits for.
+    let _scope = IoWorkerScope::enter();
+    holes.fill(held_up.file, access, range, || {
+        began.elapsed().as_millis() < held_up.took.max(PIECE_MS) && !fatal_signal_pending()
+    })
+}
+
+/// With the gate closed.
+fn claim(disk: &Disk<Loop>, file: &ARef<File>) -> Result<Pin<KBox<Pinned>>, Reason> {
     let swap_file = SwapFile::new(file).map_err(Reason::from_swap_file)?;
     check_device(disk, swap_file.bdev())?;
     Pinned::new(file.clone(), swap_file).map_err(Reason::Error)
 }
 
-/// Lets the backing file go, if it is pinned and cannot serve a device of so many sectors from an offset on, in
+/// Lets the backing file go, if it is pinned, or about to be, and cannot serve a device of so many sectors from an offset on, in
 /// bytes. May sleep.
 pub(crate) fn unpin_unsuitable(guard: &mut DiskGuard<'_, Loop>, offset: i64, sectors: u64) {
     let disk = guard.disk();
     let suits = guard.config().is_none_or(|binding| {
-        binding.pinned().is_none_or(|pinned| {
-            is_aligned(offset)
+        !guard.is_pinning && binding.pinned().is_none()
+            || is_aligned(offset)
                 && binding.backing.can_dio(offset, disk)
-                && !pinned.is_beyond(offset, sectors)
-        })
+                && binding
+                    .pinned()
+                    .is_none_or(|pinned| !pinned.is_beyond(offset, sectors))
     });
     if !suits {
         unpin(guard, Reason::Changed);
     }
 }
 
-/// Lets the backing file go, if it is pinned. May sleep.
+/// Lets the backing file go, if it is pinned. Has an attempt to pin it end soon. The gate is open. May sleep.
 pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: Reason) {
     let disk = guard.disk();
     let Some(binding) = guard.config().filter(|binding| binding.pinned().is_some()) else {
+        if guard.is_pinning {
+            disk.data().pinning.cancel();
+            guard.not_pinned = reason;
+            let _ = attrs::update(guard);
+        }
         return;
     };
     // The file system is asked before anything is locked.

@@ -20,3 +20,8 @@ pub fn eopnotsupp() -> Error {
 pub fn enodata() -> Error {
     Error::from_errno(-(bindings::ENODATA as c_int))
 }
+
+/// `ECANCELED`: operation canceled.
+pub fn ecanceled() -> Error {
+    Error::from_errno(-(bindings::ECANCELED as c_int))
+}

@@ -4,10 +4,16 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{swap_file::has_other_writers, FileExt};
-use crate::abstractions::task::{cond_resched, fatal_signal_pending};
-use core::ops::Range;
-use kernel::{bindings, error::to_result, fs::File, prelude::*, sync::aref::ARef};
+use super::{
+    swap_file::has_other_writers,
+    write_access::{write_cached, WriteAccess},
+    FileExt,
+};
+use crate::abstractions::task::cond_resched;
+use core::{cmp::min, ops::Range};
+use kernel::{
+    bindings, error::to_result, fs::File, page::PAGE_SHIFT, prelude::*, sync::aref::ARef,
+};
 
 /// How much is zeroed at a time, in bytes.
 const CHUNK: usize = 64 << 10;
@@ -47,49 +53,104 @@ impl Holes {
         match self.seek(pos, bindings::SEEK_HOLE)? {
             Some(start) if start < size => {
                 let end = self.seek(start, bindings::SEEK_DATA)?.unwrap_or(size);
-                Ok(Some(start..core::cmp::min(end, size)))
+                Ok(Some(start..min(end, size)))
             }
             _ => Ok(None),
         }
     }
 
-    /// Writes zeroes to all of them, by way of `to`, the same file open for writing. May sleep.
-    ///
-    /// Fails with `EBUSY` as soon as somebody else has the file open for writing, with `EINTR` if the task is
-    /// killed, and as a write does; what was filled by then stays so. Nobody can be kept from opening it, but what
-    /// he wrote is lost only if he did all that in the moment between a last look and the write of a chunk. Who
-    /// shares `to` itself, or has mapped it, is not seen.
-    pub fn fill(&self, to: &File) -> Result {
-        let zeroes = KVVec::from_elem(0u8, CHUNK, GFP_KERNEL)?;
-        // Pages of ranges that were not written would pass for data, where somebody has read them.
-        to.write_dirty()?;
-        // SAFETY: The file is valid, and keeps its mapping.
-        unsafe { bindings::invalidate_inode_pages2((*to.as_ptr()).f_mapping) };
-        let mut pos = 0;
-        // What was a hole a chunk ago may have been written since.
-        while let Some(hole) = self.next(pos)? {
-            if has_other_writers(to) {
-                return Err(EBUSY);
-            }
-            if fatal_signal_pending() {
-                return Err(EINTR);
-            }
-            pos = hole.start;
-            let len = usize::try_from(hole.end - pos)?.min(zeroes.len());
-            if len == 0 {
-                // It has become data between the two questions, for which it is enough to read it.
-                cond_resched();
-                continue;
-            }
-            // SAFETY: The file is valid; it is written from `len` bytes of the buffer.
-            let done = unsafe {
-                bindings::kernel_write(to.as_ptr(), zeroes.as_ptr().cast(), len, &raw mut pos)
+    /// Finds those that are to be filled next: the range from the first one at or behind byte `pos` on, in which there
+    /// are as many as hold `bytes` together, of which the last one may go on behind it. May sleep.
+    pub fn batch(&self, pos: i64, bytes: i64) -> Result<Option<Range<i64>>> {
+        let Some(first) = self.next(pos)? else {
+            return Ok(None);
+        };
+        let (start, mut hole, mut left) = (first.start, first, bytes);
+        loop {
+            let len = min(hole.end - hole.start, left);
+            left -= len;
+            let end = hole.start + len;
+            let next = match left {
+                0 => None,
+                _ => self.next(hole.end)?,
             };
-            if done <= 0 {
-                to_result(c_int::try_from(done)?)?;
-                return Err(EIO);
+            match next {
+                Some(next) => hole = next,
+                None => return Ok(Some(start..end)),
             }
         }
+    }
+
+    /// Writes zeroes to those in a range, to the page cache, by way of `to`, the same file open for writing. Returns
+    /// where it ended, which is before the end of the range if `go_on`, which is asked after each piece of some
+    /// 64 KiB, said no. May sleep, not to wait for a thaw.
+    ///
+    /// Fails with `EBUSY` as soon as somebody else has the file open for writing, and as a write does; what was filled
+    /// by then stays so. Nobody can be kept from opening it, but what he wrote is lost only if he did all that in the
+    /// moment between a last look and the write of a piece. Who shares `to` itself, or has mapped it, is not seen.
+    pub fn fill(
+        &self,
+        to: &File,
+        access: &WriteAccess,
+        range: Range<i64>,
+        mut go_on: impl FnMut() -> bool,
+    ) -> Result<i64> {
+        let zeroes = KVVec::from_elem(0u8, CHUNK, GFP_KERNEL)?;
+        let mut pos = range.start;
+        while pos < range.end {
+            // What was a hole a moment ago may have been written since.
+            let Some(hole) = self.next(pos)? else {
+                return Ok(range.end);
+            };
+            pos = min(hole.start, range.end);
+            let len = usize::try_from(min(hole.end, range.end) - pos)?;
+            if let Some(zeroes) = zeroes
+                .get(..min(len, CHUNK))
+                .filter(|part| !part.is_empty())
+            {
+                if has_other_writers(to) {
+                    return Err(EBUSY);
+                }
+                pos += i64::try_from(write_cached(to, access, pos, zeroes)?)?;
+            }
+            cond_resched();
+            if !go_on() {
+                break;
+            }
+        }
+        Ok(pos)
+    }
+
+    /// Writes what the page cache has of a range, and drops it: pages of ranges that were not written would pass for
+    /// data, where somebody has read them. May sleep.
+    pub fn write_back(&self, range: Range<i64>) -> Result {
+        if range.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: The file is valid, and keeps its mapping.
+        unsafe {
+            let mapping = (*self.file.as_ptr()).f_mapping;
+            to_result(bindings::filemap_write_and_wait_range(
+                mapping,
+                range.start,
+                range.end - 1,
+            ))?;
+            bindings::invalidate_inode_pages2_range(
+                mapping,
+                (range.start >> PAGE_SHIFT) as c_ulong,
+                ((range.end - 1) >> PAGE_SHIFT) as c_ulong,
+            );
+        }
         Ok(())
+    }
+
+    /// `vfs_fsync()`. Errors are told here, too, to whoever has the file open. May sleep.
+    pub fn sync(&self) -> Result {
+        self.file.fsync()
+    }
+
+    /// The size of the file, in bytes.
+    pub fn file_size(&self) -> i64 {
+        self.file.cached_size()
     }
 }

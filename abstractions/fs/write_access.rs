@@ -143,19 +143,33 @@ pub(super) fn check_claimed(file: &File) -> Result {
 fn write_beyond_end(file: &File, flags: u32) -> Result {
     static NOTHING: [u8; 512] = [0; 512];
 
-    let file = file.as_ptr();
     // SAFETY: The file is valid, and keeps its file system mounted.
-    let limit = unsafe { (*(*(*file).f_inode).i_sb).s_maxbytes };
+    let limit = unsafe { (*(*(*file.as_ptr()).f_inode).i_sb).s_maxbytes };
+    write(file, limit, &NOTHING, flags).map(|_| ())
+}
+
+/// Writes to a file's page cache, whatever the file was opened for. Returns how many bytes were written, at least one.
+/// May sleep, not to wait for a thaw.
+pub fn write_cached(file: &File, _access: &WriteAccess, pos: i64, bytes: &[u8]) -> Result<usize> {
+    match write(file, pos, bytes, 0)? {
+        0 => Err(EIO),
+        done => Ok(done),
+    }
+}
+
+/// Calls a file's `write_iter`, with these `IOCB_*` flags.
+fn write(file: &File, pos: i64, bytes: &[u8], flags: u32) -> Result<usize> {
+    let file = file.as_ptr();
     // SAFETY: A file's operations are set when it is opened and live as long as it does.
     let write_iter = unsafe { (*(*file).f_op).write_iter }.ok_or(EINVAL)?;
     // SAFETY: All zeroes are valid for a kiocb.
     let mut iocb: bindings::kiocb = unsafe { core::mem::zeroed() };
     iocb.ki_filp = file;
-    iocb.ki_pos = limit;
+    iocb.ki_pos = pos;
     iocb.ki_flags = flags as c_int;
     let kvec = bindings::kvec {
-        iov_base: (&raw const NOTHING).cast_mut().cast(),
-        iov_len: NOTHING.len(),
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
     };
     let mut iter = MaybeUninit::<bindings::iov_iter>::uninit();
     // SAFETY: `iter` is memory for an iterator, over a vector that lives as long. The memory is read only.
@@ -166,12 +180,12 @@ fn write_beyond_end(file: &File, flags: u32) -> Result {
             bindings::ITER_SOURCE,
             &raw const kvec,
             1,
-            NOTHING.len(),
+            bytes.len(),
         );
         write_iter(&raw mut iocb, iter.as_mut_ptr())
     };
-    match c_int::try_from(ret) {
-        Ok(errno) => to_result(errno),
-        Err(_) => Ok(()),
-    }
+    usize::try_from(ret).map_err(|_| {
+        let errno = c_int::try_from(ret).unwrap_or(EIO.to_errno());
+        to_result(errno).err().unwrap_or(EIO)
+    })
 }
