@@ -22,6 +22,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import stat
 import struct
 import subprocess
@@ -98,8 +99,8 @@ MKFS = {
 
 
 @contextlib.contextmanager
-def filesystem(kind, device, directory):
-    sh(f"{MKFS[kind]} {device}")
+def filesystem(kind, device, directory, options=""):
+    sh(f"{MKFS[kind]} {options} {device}")
     sh(f"mount -t {kind} {device} {directory}")
     try:
         yield directory
@@ -107,11 +108,37 @@ def filesystem(kind, device, directory):
         sh(f"umount {directory}")
 
 
+# Nothing of a large file system but what it needs.
+SMALL = "-N 64 -O ^metadata_csum"
+
+
+def set_written(device, path):
+    """Say of a file's blocks, in an ext4 made as SMALL that is not mounted, that they were written."""
+    listed = sh(f"debugfs -R 'ex -n {path}' {device} 2>/dev/null")
+    with open(device, "r+b") as disk:
+        for line in listed.split("\n")[1:]:
+            level, depth, *_, leaf, _ = line.replace("/", " ").split()
+            if int(level) != int(depth) - 1:
+                continue
+            disk.seek(int(leaf) * 4096)
+            block = bytearray(disk.read(4096))
+            # Each extent says so by a bit of its length.
+            for at in range(12, 12 + struct.unpack_from("<2H", block)[1] * 12, 12):
+                block[at + 5] &= 0x7F
+            disk.seek(int(leaf) * 4096)
+            disk.write(block)
+
+
 def fill(path, content, mib):
-    """A file without holes (of zeroes, or a squashfs of what a live system reads), or all hole."""
+    """A file without holes (of zeroes, a squashfs of what a live system reads, or with blocks that pass for
+    written), or all hole."""
     if content == "squashfs":
         tree = os.path.dirname(os.__file__)
         sh(f"mksquashfs {tree} {path} -quiet -no-progress -comp zstd -Xcompression-level 1")
+    elif content == "written":
+        sh(f"fallocate -l {mib}M {path}; sync")
+        with unmounted(path) as device:
+            set_written(device, f"/{os.path.basename(path)}")
     elif content == "sparse":
         with open(path, "wb") as file:
             file.truncate(mib * MIB)
@@ -133,7 +160,8 @@ def backing(spec):
         if not spec["filesystem"]:
             yield device
             return
-        with filesystem(spec["filesystem"], device, OUTER) as directory:
+        options = SMALL if spec["content"] == "written" else ""
+        with filesystem(spec["filesystem"], device, OUTER, options) as directory:
             path = f"{directory}/image"
             fill(path, spec["content"], spec["mib"])
             yield path
@@ -369,6 +397,26 @@ def do_fsync(path, neighbour, work):
     }
 
 
+def do_pin(path, neighbour, work):
+    """Pin the device, perhaps while others write."""
+    result = {}
+    command = f"exec fio --filename={path} --output-format=json --invalidate=0 {work.get('options')}"
+    with contextlib.ExitStack() as stack:
+        if "options" in work:
+            job = stack.enter_context(subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE, text=True))
+            counts = f"/sys/block/{os.path.basename(path)}/stat"
+            until(lambda: int(read(counts).split()[4]) > 20, 600)
+        start = time.monotonic()
+        try:
+            write(f"/sys/block/{os.path.basename(path)}/loop/pinned", work["how"])
+        finally:
+            result["seconds"] = time.monotonic() - start
+            if "options" in work:
+                job.send_signal(signal.SIGINT)
+                result["max_us"] = parse_fio(job.communicate()[0])[0]["write"]["lat_ns"]["max"] / 1000
+    return result
+
+
 def do_tree(path, neighbour, work):
     """Read all files of a mounted squashfs, as a live system does when it boots."""
     sh(f"mount -t squashfs -o ro {path} {INNER}")
@@ -462,7 +510,15 @@ def do_memory(path, neighbour, work):
     return {"bytes": total, "slab": slab, "percpu": percpu, "stacks": stacks}
 
 
-WORK = {"fio": do_fio, "fsync": do_fsync, "tree": do_tree, "groups": do_groups, "sync": do_sync, "program": do_program}
+WORK = {
+    "fio": do_fio,
+    "fsync": do_fsync,
+    "tree": do_tree,
+    "groups": do_groups,
+    "sync": do_sync,
+    "pin": do_pin,
+    "program": do_program,
+}
 # These attach for themselves.
 MODULE_WORK = {"attach": do_attach, "memory": do_memory}
 

@@ -7,6 +7,7 @@ from .bench_model import (
     CPUS,
     INSTRUCTIONS,
     IOPS,
+    LONGEST,
     LOOPS,
     MEMORY,
     MILLISECOND,
@@ -102,6 +103,26 @@ def pinned_cases():
             WALL, on_filesystem("ext4", 4), fio(WALL, rw, 64, more="--numjobs=4 --group_reporting"), IOPS,
             ON_BLOCKS, targets=(Target("raw", 1.0, subject="pinned"),),
         )  # fmt: skip
+
+
+def pinning_cases():
+    """What it takes to get there. By the guest's clock, of a machine that does nothing else."""
+    yield Case(
+        "pin-fill", "longest 4 KiB write while the holes of a 1 GiB ext4 file are filled", INSTRUCTIONS,
+        on_filesystem("ext4", content="sparse", mib=1024, size=1536),
+        {
+            "kind": "pin",
+            "how": "fill",
+            "options": "--name=bench --rw=randwrite --bs=4k --iodepth=4 --ioengine=libaio --direct=1 --rate_iops=200"
+            " --time_based --runtime=3600s",
+        },
+        LONGEST, ("ours",), targets=(Target("ours", 100_000, "absolute"),),
+    )  # fmt: skip
+    yield Case(
+        "pin-64g", "to pin a 64 GiB ext4 file of few extents", INSTRUCTIONS,
+        on_filesystem("ext4", content="written", mib=64 << 10, size=66 << 10), {"kind": "pin", "how": "1"},
+        TIME, ("ours",), targets=(Target("ours", 1_000_000, "absolute"),),
+    )  # fmt: skip
 
 
 def buffered_cases():
@@ -205,8 +226,8 @@ def management_cases():
 CASES = tuple(
     case
     for group in (
-        device_cases, file_cases, batch_cases, pinned_cases, buffered_cases, sparse_cases, wall_cases, management_cases,
-        bench_cgroup_cases.cases, bench_sync_cases.cases, bench_program_cases.cases,
+        device_cases, file_cases, batch_cases, pinned_cases, pinning_cases, buffered_cases, sparse_cases, wall_cases,
+        management_cases, bench_cgroup_cases.cases, bench_sync_cases.cases, bench_program_cases.cases,
     )  # fmt: skip
     for case in group()
 )

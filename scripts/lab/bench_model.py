@@ -60,6 +60,7 @@ class Target:
 
     ratio       median of the rounds' ratios, ours / neighbour, of the case's metric
     difference  ours - neighbour
+    absolute    ours, whatever the neighbours do
     """
 
     neighbour: str
@@ -85,6 +86,7 @@ IOPS = Metric("I/Os per second", "IOPS", False, "iops")
 WORK = Metric("instructions in all", "million instructions", True, "seconds", lambda seconds: seconds * 1e3)
 TIME = Metric("time", "µs", True, "seconds", lambda seconds: seconds * 1e6)
 MEMORY = Metric("memory per device", "KiB", True, "bytes", lambda size: size / 1024)
+LONGEST = Metric("longest write", "µs", True, "max_us")
 P99 = Metric("99th percentile of the latency", "µs", True, "p99_us")
 
 

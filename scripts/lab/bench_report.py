@@ -57,6 +57,13 @@ class Verdict:
         metric = row.case.metric
         self.met = None
         better = "≤" if metric.lower_is_better else "≥"
+        if target.kind == "absolute":
+            self.wanted = f"{better} {target.limit:,g} {metric.unit}"
+            ours = row.median(target.subject)
+            if ours is not None:
+                self.reached = figure(ours)
+                self.met = ours <= target.limit if metric.lower_is_better else ours >= target.limit
+            return
         neighbour = NAMES[target.neighbour] if not target.case else f"this in {target.case}"
         self.wanted = f"{better} {target.limit:g} × {neighbour}"
         if target.subject != "ours":
