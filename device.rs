@@ -7,8 +7,7 @@
 //! - The module owns the [`Index`], which owns the disks ([`OwnedDisk`]).
 //! - A disk owns its [`LoopDevice`] and [`State`], and, while it is bound, its [`Binding`], which owns
 //!   the backing file. They don't point back to the disk: it is passed along. The one exception is a
-//!   queued `Withdraw`, which holds the disk until it has run. Removing a disk ([`LoopDisk`]) waits
-//!   for that, so that it is not the last one to hold it.
+//!   queued `Withdraw`, which holds the disk until it has run, on a queue that is not the disk's.
 //! - A reference to a disk's device keeps the disk, and holds off the end of the module's exit ([`DiskDriver`]).
 //! - An open device keeps the disk (not its place in the index) and the module. A bound device keeps
 //!   the module too ([`State::module`]).
@@ -102,7 +101,6 @@ use crate::{
     times::Times,
     LOOP_MAJOR,
 };
-use core::ops::Deref;
 use kernel::{
     fs::File,
     new_mutex,
@@ -193,6 +191,10 @@ pub(crate) struct LoopDevice {
     #[pin]
     pub(crate) gate: Gate,
     pub(crate) pinning: Pinning,
+    /// A `Withdraw` is under way.
+    pub(crate) withdrawing: AtomicFlag,
+    /// The last one has given up, since freezing the queue took too long.
+    pub(crate) is_hard_to_freeze: AtomicFlag,
     /// See [`LoopDevice::may_log`].
     #[pin]
     log: RateLimit,
@@ -473,25 +475,7 @@ impl Binding {
 }
 
 /// A disk of this driver, which is removed when dropped.
-pub(crate) struct LoopDisk(OwnedDisk<Loop>);
-
-impl Deref for LoopDisk {
-    type Target = Disk<Loop>;
-
-    fn deref(&self) -> &Disk<Loop> {
-        &self.0
-    }
-}
-
-impl Drop for LoopDisk {
-    fn drop(&mut self) {
-        // Nobody can bind it any more, but a `Withdraw` may hold it still. The last one to do so must
-        // not be work on the disk's own queue, which would wait for itself.
-        if let Some(queue) = self.data().queue.as_ref() {
-            queue.flush();
-        }
-    }
-}
+pub(crate) type LoopDisk = OwnedDisk<Loop>;
 
 /// Tells the block layer, and userspace, the capacity.
 fn set_capacity(disk: &Disk<Loop>, sectors: u64) {
@@ -561,7 +545,7 @@ impl Loop {
             },
             lock_class: static_lock_class!(),
         };
-        let disk = OwnedDisk::new(
+        OwnedDisk::new(
             fmt!("loop{}", number),
             params,
             try_pin_init!(LoopDevice {
@@ -573,11 +557,12 @@ impl Loop {
                 shown <- new_mutex!(None, "loop_shown"),
                 gate <- Gate::new(),
                 pinning: Pinning::new(),
+                withdrawing: AtomicFlag::new(false),
+                is_hard_to_freeze: AtomicFlag::new(false),
                 log <- RateLimit::new(),
             }? Error),
             new_mutex!(State::new(), "loop_device"),
-        )?;
-        Ok(LoopDisk(disk))
+        )
     }
 
     /// Gets a device ready to be removed; `EBUSY` if it is bound or open.
@@ -688,6 +673,7 @@ impl Loop {
         quiet.autoclear = flags & LO_FLAGS_AUTOCLEAR != 0;
         quiet.partscan = flags & LO_FLAGS_PARTSCAN != 0 || disk.data().shared.params.part_bits > 0;
         quiet.module = Some(module);
+        disk.data().is_hard_to_freeze.store(false, Relaxed);
         // There was no file to be shown before.
         let _ = attrs::update(&quiet);
         quiet.has_attributes = sysfs::create_group(disk, &attrs::GROUP).is_ok();
@@ -965,6 +951,7 @@ impl Loop {
         let binding = guard.config().ok_or(ENXIO)?;
         // A commit has the block layer reset the read-ahead, as the C driver does, also if nothing is new.
         let mut limits = LimitsUpdate::start(disk);
+        binding.apply_unsupported(&mut limits);
         let stable_writes = direct
             && binding
                 .backing

@@ -621,6 +621,7 @@ fn deallocate(rq: &Request<Loop>, binding: &Binding, modes: &[FallocateMode]) ->
     // It came before the limits were taken back, and to tell that once is enough.
     if !is_new {
         rq.set_quiet();
+        Withdraw::enqueue(rq);
     }
     Err(eopnotsupp())
 }

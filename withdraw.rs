@@ -6,92 +6,123 @@
 //! fails. To change them the queue has to be frozen, which means to wait for that request, and for any
 //! that uses its work item next: so this is work of its own.
 //!
-//! Some requests may take long, and nothing else is to be held up for their sake. So a freeze that takes long is
-//! given up, and tried again later. Meanwhile the block layer goes on to ask, and is refused.
+//! Some requests may take long, or for ever, and nothing else is to be held up for their sake. So a freeze that takes
+//! long is given up, and tried again a few times, with pauses that grow. After those it is only tried, when another
+//! request has been refused, while no request is under way. Meanwhile the block layer goes on to ask, and is refused.
+//!
+//! No work item waits for a pause or for who holds a lock: a queue that is freezable has to run empty before the system
+//! can be suspended.
 
 use crate::{
     abstractions::block::{disk::Disk, limits::LimitsUpdate, mq::Request},
     device::{Loop, Phase},
 };
-use core::ops::Range;
 use kernel::{
-    impl_has_work, new_work,
+    impl_has_delayed_work, new_delayed_work,
     prelude::*,
-    sync::aref::ARef,
-    time::{delay::fsleep, msecs_to_jiffies, Delta, Msecs},
-    workqueue::{Work, WorkItem},
+    sync::{aref::ARef, atomic::Relaxed},
+    time::{msecs_to_jiffies, Msecs},
+    workqueue::{self, DelayedWork, WorkItem},
 };
 
-/// How long all may be held up for those that are on their way: longer each time, since freezing also waits for a
-/// grace period of RCU, which may be long in itself.
-const FREEZE_MS: Range<Msecs> = 50..400;
-const PAUSE: Delta = Delta::from_millis(1000);
+/// Milliseconds before each try, and for how long it may hold all up for those that are on their way: longer each
+/// time, since freezing also waits for a grace period of RCU, which may be long in itself.
+const TRIES: [(Msecs, Msecs); 3] = [(0, 50), (1000, 200), (3000, 400)];
+
+/// The same for a try of which it is known that there is nothing to wait for.
+const LAST_TRY: (Msecs, Msecs) = (1000, 400);
 
 /// Takes off a disk's limits, once, what its backing file does not support.
+///
+/// It may hold the last reference to the disk, which releases the queues that belong to it. So it runs on a queue of
+/// the system.
 #[pin_data]
 pub(crate) struct Withdraw {
     #[pin]
-    work: Work<Withdraw>,
+    work: DelayedWork<Withdraw>,
     disk: ARef<Disk<Loop>>,
+    /// The number of tries before this one.
+    tries: usize,
 }
 
-impl_has_work! {
-    impl HasWork<Self> for Withdraw { self.work }
+impl_has_delayed_work! {
+    impl HasDelayedWork<Self> for Withdraw { self.work }
 }
 
 impl Withdraw {
-    /// Has the limits changed to what the binding of a request has found out. May sleep.
+    /// Has the limits changed to what the binding of a request has found out, unless that is under way. May sleep.
     ///
     /// Where there is no memory for that, the block layer goes on to ask and to be refused.
     pub(crate) fn enqueue(rq: &Request<Loop>) {
-        let Some(queue) = rq.disk().queue.as_ref() else {
+        let device = rq.disk();
+        if device.withdrawing.xchg(true, Relaxed) {
             return;
+        }
+        let tries = match device.is_hard_to_freeze.load(Relaxed) {
+            true => TRIES.len(),
+            false => 0,
         };
         let work = KBox::pin_init(
             pin_init!(Self {
-                work <- new_work!("loop_withdraw"),
+                work <- new_delayed_work!("loop_withdraw"),
                 disk: rq.disk_ref(),
+                tries,
             }),
             GFP_KERNEL,
         );
-        if let Ok(work) = work {
-            queue.enqueue(work);
+        match work {
+            Ok(work) => Self::schedule(work),
+            Err(_) => device.withdrawing.store(false, Relaxed),
         }
+    }
+
+    fn schedule(this: Pin<KBox<Self>>) {
+        // Without tries left, time for the request that was refused to end.
+        let (pause, _) = TRIES.get(this.tries).copied().unwrap_or(LAST_TRY);
+        workqueue::system_freezable().enqueue_delayed(this, msecs_to_jiffies(pause));
+    }
+
+    /// Takes the limits back; fails with `EBUSY` where others would have to wait too long for that.
+    fn try_now(&self) -> Result {
+        let disk = &self.disk;
+        // Whoever has the locks may wait for a request.
+        let mut guard = disk.try_lock().ok_or(EBUSY)?;
+        // If it is bound to another file by now, nothing is known of that, and nothing changes.
+        let (Phase::Bound, Some(binding)) = (disk.data().phase(), guard.config()) else {
+            return Ok(());
+        };
+        // In pinned mode they are those of the device below. They are taken back when that ends.
+        if binding.pinned().is_some() {
+            return Ok(());
+        }
+        let mut limits = LimitsUpdate::try_start(disk).ok_or(EBUSY)?;
+        binding.apply_unsupported(&mut limits);
+        if self.tries >= TRIES.len() && guard.has_started_requests() {
+            return Err(EBUSY);
+        }
+        let (_, patience) = TRIES.get(self.tries).copied().unwrap_or(LAST_TRY);
+        let frozen = guard
+            .freeze_timeout(msecs_to_jiffies(patience))
+            .ok_or(EBUSY)?;
+        // Limits do not become invalid by what they allow no more.
+        let _ = limits.commit_frozen(&frozen);
+        Ok(())
     }
 }
 
 impl WorkItem for Withdraw {
     type Pointer = Pin<KBox<Self>>;
 
-    fn run(this: Pin<KBox<Self>>) {
-        let mut patience = FREEZE_MS.start;
-        while !this.try_now(patience) {
-            fsleep(PAUSE);
-            patience = patience.saturating_mul(2).min(FREEZE_MS.end);
+    fn run(mut this: Pin<KBox<Self>>) {
+        let result = this.try_now();
+        let tries = this.tries.saturating_add(1);
+        if result.is_err() && tries < TRIES.len() {
+            *this.as_mut().project().tries = tries;
+            return Self::schedule(this);
         }
-    }
-}
-
-impl Withdraw {
-    /// Gives up after so many milliseconds. False if it has to be tried again.
-    fn try_now(&self, patience: Msecs) -> bool {
-        let disk = &self.disk;
-        let mut guard = disk.lock();
-        // If it is bound to another file by now, nothing is known of that, and nothing changes.
-        let (Phase::Bound, Some(binding)) = (disk.data().phase(), guard.config()) else {
-            return true;
-        };
-        // In pinned mode they are those of the device below. They are taken back when that ends.
-        if binding.pinned().is_some() {
-            return true;
-        }
-        let mut limits = LimitsUpdate::start(disk);
-        binding.apply_unsupported(&mut limits);
-        let Some(frozen) = guard.freeze_timeout(msecs_to_jiffies(patience)) else {
-            return false;
-        };
-        // Limits do not become invalid by what they allow no more.
-        let _ = limits.commit_frozen(&frozen);
-        true
+        let device = this.disk.data();
+        device.is_hard_to_freeze.store(result.is_err(), Relaxed);
+        // From here on the next request that is refused begins anew.
+        device.withdrawing.store(false, Relaxed);
     }
 }

@@ -137,25 +137,14 @@ impl OwnedQueue {
     {
         self.as_queue().enqueue(work)
     }
-
-    /// Waits until all the work that is enqueued now has run.
-    ///
-    /// Process context; sleeps. Must not be called by work on this queue, which would wait for
-    /// itself, or with a lock held that the work takes.
-    ///
-    /// C: `flush_workqueue()`
-    pub fn flush(&self) {
-        // SAFETY: The queue is valid by the type invariants.
-        unsafe { bindings::__flush_workqueue(self.queue.as_ptr()) };
-    }
 }
 
 impl Drop for OwnedQueue {
     /// Waits until all the work has run, also that which it enqueues meanwhile, and destroys the
     /// queue.
     ///
-    /// Process context; sleeps. As with [`OwnedQueue::flush`], this must not happen in work on this
-    /// queue: a work item must not hold the last reference to its own queue.
+    /// Process context; sleeps. This must not happen in work on this queue, which would wait for
+    /// itself: a work item must not hold the last reference to its own queue.
     fn drop(&mut self) {
         // SAFETY: The queue is valid by the type invariants, and nobody can enqueue more work but
         // the work itself, which `destroy_workqueue()` waits for. There is no delayed work.

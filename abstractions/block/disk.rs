@@ -500,6 +500,14 @@ impl<T: Operations> Disk<T> {
         })
     }
 
+    /// Locks the disk's mutex if nobody has it.
+    pub fn try_lock(&self) -> Option<DiskGuard<'_, T>> {
+        Some(DiskGuard {
+            disk: self,
+            state: self.private().state.try_lock()?,
+        })
+    }
+
     /// The block device that is the whole disk.
     pub fn part0(&self) -> &BlockDevice {
         // SAFETY: Part 0 lives as long as the disk.
@@ -728,7 +736,7 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
     }
 
     /// Whether any request is in the driver's hands. May change at once where it is false.
-    fn has_started_requests(&self) -> bool {
+    pub fn has_started_requests(&self) -> bool {
         /// # Safety
         ///
         /// `data` points to a `bool` that nobody else uses.

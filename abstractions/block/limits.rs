@@ -20,6 +20,10 @@ unsafe extern "C" {
         q: *mut bindings::request_queue,
         lim: *mut bindings::queue_limits,
     );
+    fn rust_helper_queue_limits_try_start_update(
+        q: *mut bindings::request_queue,
+        lim: *mut bindings::queue_limits,
+    ) -> bool;
     fn rust_helper_queue_limits_cancel_update(q: *mut bindings::request_queue);
 
     #[link_name = "rust_helper_is_valid_block_size"]
@@ -161,6 +165,20 @@ impl<'a, T: Operations> LimitsUpdate<'a, T> {
             limits,
             _not_send: NotThreadSafe,
         }
+    }
+
+    /// The same, if nobody else has an update under way.
+    pub fn try_start(disk: &'a Disk<T>) -> Option<Self> {
+        let mut limits = QueueLimits::new();
+        // SAFETY: The disk's queue lives as long as the disk.
+        let started =
+            unsafe { rust_helper_queue_limits_try_start_update(disk.queue(), limits.as_mut_ptr()) };
+        // INVARIANT: The function above took the lock, where it returned true.
+        started.then(|| Self {
+            disk,
+            limits,
+            _not_send: NotThreadSafe,
+        })
     }
 
     fn commit(self) -> Result {
