@@ -485,8 +485,14 @@ fn set_capacity(disk: &Disk<Loop>, sectors: u64) {
 }
 
 /// Looks for partitions. Neither failure to find any nor to read the disk is the caller's problem.
+///
+/// Who opens the disk, or asks for it, has the block layer do so from here on only: not before it is done here, so
+/// that the partitions come once.
 fn rescan(disk: &Disk<Loop>) {
-    let Err(e) = disk.rescan_partitions() else {
+    let Err(e) = disk.open_locked(|disk| {
+        disk.set_partition_scan(true);
+        disk.rescan_partitions()
+    }) else {
         return;
     };
     if disk.data().may_log() {
@@ -682,9 +688,6 @@ impl Loop {
         let pin = disk.data().shared.params.pinned
             && quiet.config().is_some_and(|binding| binding.direct);
         let partscan = quiet.partscan;
-        if partscan {
-            disk.set_partition_scan(true);
-        }
         drop(quiet);
         disk.change_uevent();
 
@@ -873,9 +876,6 @@ impl Loop {
         drop(frozen);
         let _ = attrs::update(&guard);
 
-        if partscan {
-            disk.set_partition_scan(true);
-        }
         if let Some(sectors) = sectors {
             set_capacity(disk, sectors);
         }

@@ -529,6 +529,74 @@ gpt_img()
 	io "$IMG" fill 1 1M 256K 0 , fill 2 2M 512K 0
 }
 
+# long_img PARTS: IMG has a table of so many GPT partitions, of 64K from 1M on.
+long_img()
+{
+	local i
+
+	need sfdisk
+	PARTS=$1
+	img $((2 + PARTS / 16))M long
+	{
+		echo "label: gpt"
+		for ((i = 0; i < PARTS; i++)); do
+			echo "start=$((2048 + i * 128)), size=128"
+		done
+	} | sfdisk -q "$IMG"
+}
+
+# slow_img: the same with eight on a device that takes a while for each read.
+slow_img()
+{
+	long_img 8
+	need_module dm_delay
+	nullb loopslow size=8
+	dd if="$IMG" of="$NULLB" bs=1M oflag=direct status=none
+	dm loop-slow "0 8192 delay $NULLB 0 30"
+	IMG=/dev/mapper/loop-slow
+}
+
+# opened_all_along: $DEV is a free device with udev not kept off, that others open to read again and again, until
+# "opened_no_more". "events" is ready.
+opened_all_along()
+{
+	[[ -s $TMP/monitor ]] || monitor
+	[[ -e ${SYS:-}/loop ]] || new_dev
+	: >"$TMP/open"
+	for _ in 1 2 3; do
+		while [[ -e $TMP/open ]]; do
+			: <"$DEV"
+		done &
+		JOBS+=($!)
+	done
+}
+
+opened_no_more()
+{
+	rm "$TMP/open"
+	loud
+	# It looks at each partition.
+	udevadm settle -t $((120 * PATIENCE))
+}
+
+# appeared_once CHANGES: EVENTS are so many changes of the disk, and one "add" of each of $PARTS partitions, all of
+# which are there.
+appeared_once()
+{
+	local i
+
+	same "events" "$EVENTS" "$(
+		for ((i = 0; i < $1; i++)); do
+			echo "change disk"
+		done
+		for ((i = 1; i <= PARTS; i++)); do
+			echo "add p$i PARTN=$i"
+		done)"
+	for ((i = 1; i <= PARTS; i++)); do
+		partition $i
+	done
+}
+
 # partition NUMBER: the partition's node is there.
 partition()
 {

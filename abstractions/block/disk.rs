@@ -564,19 +564,17 @@ impl<T: Operations> Disk<T> {
         unsafe { rust_helper_disk_suppress_part_scan(self.as_ptr(), !on) };
     }
 
-    /// Drops all partitions and looks for new ones (`bdev_disk_changed()`). Takes `open_mutex`, so
-    /// the disk's mutex must not be held. May sleep.
-    pub fn rescan_partitions(&self) -> Result {
+    /// Calls `f` with `open_mutex` held, so the disk's mutex must not be. May sleep.
+    pub fn open_locked<R>(&self, f: impl FnOnce(&OpenLocked<'_, T>) -> R) -> R {
         // SAFETY: The disk is live; its mutex was set up when it was allocated.
         let open_mutex = unsafe { &raw mut (*self.as_ptr()).open_mutex };
         // SAFETY: As above.
         unsafe { bindings::mutex_lock(open_mutex) };
         // INVARIANT: Locked above.
-        let result = OpenLocked {
+        let result = f(&OpenLocked {
             disk: self,
             _not_send: NotThreadSafe,
-        }
-        .rescan_partitions();
+        });
         // SAFETY: Locked above by this task.
         unsafe { bindings::mutex_unlock(open_mutex) };
         result
@@ -664,7 +662,9 @@ pub struct OpenLocked<'a, T: Operations> {
 }
 
 impl<T: Operations> OpenLocked<'_, T> {
-    /// [`Disk::rescan_partitions`] for one who has `open_mutex` already.
+    /// Drops all partitions and looks for new ones (`bdev_disk_changed()`). May sleep.
+    ///
+    /// Fails with `EBUSY` if one is open.
     pub fn rescan_partitions(&self) -> Result {
         // SAFETY: The disk is live, and by the type invariants `open_mutex` is held.
         to_result(unsafe { bindings::bdev_disk_changed(self.disk.as_ptr(), false) })

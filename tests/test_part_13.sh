@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Partitions appear once with LOOP_CONFIGURE, however many open the device meanwhile.
+
+. ./test_common.sh
+
+long_img 100
+opened_all_along
+events lo "$DEV" open r , configure "r:$IMG" flags=$PARTSCAN
+appeared_once 2
+opened_no_more
+detach
+
+# Nor do those who can see it wait for a disk that is slow.
+slow_img
+opened_all_along
+events lo "$DEV" open r , configure "r:$IMG" flags=$PARTSCAN
+appeared_once 2
+opened_no_more
+detach
