@@ -96,6 +96,7 @@ use crate::{
             LO_FLAGS_DIRECT_IO, LO_FLAGS_PARTSCAN, LO_FLAGS_READ_ONLY, LO_NAME_SIZE,
         },
     },
+    partition_table,
     pinned::{self, Pinned, Pinning, Reason, Sparse},
     submit::Submitter,
     times::Times,
@@ -489,10 +490,30 @@ fn set_capacity(disk: &Disk<Loop>, sectors: u64) {
 /// Who opens the disk, or asks for it, has the block layer do so from here on only: not before it is done here, so
 /// that the partitions come once.
 fn rescan(disk: &Disk<Loop>) {
-    let Err(e) = disk.open_locked(|disk| {
-        disk.set_partition_scan(true);
-        disk.rescan_partitions()
-    }) else {
+    warn_of(
+        disk,
+        disk.open_locked(|disk| {
+            disk.set_partition_scan(true);
+            disk.rescan_partitions()
+        }),
+    );
+}
+
+/// The same after the file was changed. Where its table says of what partitions there are, they are left as they are,
+/// and this returns true.
+fn rescan_changed(disk: &Disk<Loop>) -> bool {
+    disk.open_locked(|disk| {
+        disk.invalidate_partitions();
+        if let Ok(true) = partition_table::matches(disk) {
+            return true;
+        }
+        warn_of(disk, disk.rescan_partitions());
+        false
+    })
+}
+
+fn warn_of(disk: &Disk<Loop>, scan: Result) {
+    let Err(e) = scan else {
         return;
     };
     if disk.data().may_log() {
@@ -709,10 +730,11 @@ impl Loop {
         let disk = io.disk();
         let backing = BackingFile::new(io.fget(fd)?)?;
         let result = Self::switch_file(disk, backing);
-        if let Ok(true) = result {
-            rescan(disk);
+        match result {
+            // What is in the partitions may be something else.
+            Ok(true) if rescan_changed(disk) => disk.change_uevent_of_all(),
+            _ => disk.change_uevent(),
         }
-        disk.change_uevent();
         result.map(|_| ())
     }
 

@@ -30,6 +30,7 @@ mod device;
 mod gate;
 mod ioctl;
 mod loop_cmd;
+mod partition_table;
 mod pending;
 mod pinned;
 mod submit;

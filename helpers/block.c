@@ -209,6 +209,32 @@ int rust_helper_blkdev_zero_out(struct block_device *bdev, sector_t sector,
 				    BLKDEV_ZERO_NOUNMAP);
 }
 
+/* As read_part_sector() does. */
+int rust_helper_bdev_read_cached(struct block_device *bdev, loff_t pos,
+				 char *to, size_t bytes)
+{
+	loff_t size = bdev_nr_bytes(bdev);
+
+	if (pos > size || bytes > size - pos)
+		return -EIO;
+	while (bytes) {
+		struct folio *folio = read_mapping_folio(bdev->bd_mapping,
+						pos >> PAGE_SHIFT, NULL);
+		size_t offset, part;
+
+		if (IS_ERR(folio))
+			return PTR_ERR(folio);
+		offset = offset_in_folio(folio, pos);
+		part = min(bytes, folio_size(folio) - offset);
+		memcpy_from_folio(to, folio, offset, part);
+		folio_put(folio);
+		pos += part;
+		to += part;
+		bytes -= part;
+	}
+	return 0;
+}
+
 /*
  * Has requests of its own, and does not pass them on to another device. Its
  * driver frees the tag set when the device is gone, also while somebody has it

@@ -5,8 +5,8 @@
 
 . ./test_common.sh
 
+gpt_img 4M other
 gpt_img 4M
-cp "$IMG" "$TMP/other"
 img 4M empty
 img 8M bigger
 monitor

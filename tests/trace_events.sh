@@ -46,8 +46,8 @@ cleared()
 }
 
 monitor
+gpt_img 4M other
 gpt_img 4M
-cp "$IMG" "$TMP/other"
 img 4M plain
 img 8M bigger
 IMG=$TMP/img

@@ -25,6 +25,12 @@ extern "C" {
     fn rust_helper_bdev_stable_writes(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_set_stable_pages(bdev: *mut bindings::block_device, on: bool);
     fn rust_helper_bdev_is_zoned(bdev: *mut bindings::block_device) -> bool;
+    fn rust_helper_bdev_read_cached(
+        bdev: *mut bindings::block_device,
+        pos: bindings::loff_t,
+        to: *mut u8,
+        bytes: usize,
+    ) -> c_int;
     fn rust_helper_blkdev_zero_out(
         bdev: *mut bindings::block_device,
         sector: bindings::sector_t,
@@ -202,6 +208,46 @@ impl BlockDevice {
         // SAFETY: By the type invariants of the device; what lies beyond its end is refused.
         to_result(unsafe {
             rust_helper_blkdev_zero_out(place.bdev.as_ptr(), place.sector, sectors)
+        })
+    }
+
+    /// The sector of its disk that it begins with, of 512 bytes; 0 for the disk itself.
+    pub fn start(&self) -> u64 {
+        // SAFETY: By the type invariants; it stays the same.
+        unsafe { (*self.as_ptr()).bd_start_sect }
+    }
+
+    /// Its size in 512-byte sectors, as it is now.
+    pub fn sectors(&self) -> u64 {
+        // SAFETY: By the type invariants. On 64-bit kernels it is read as a whole.
+        unsafe { (&raw const (*self.as_ptr()).bd_nr_sectors).read_volatile() }
+    }
+
+    /// UUID and name, as the partition table has them: see [`Partition`](super::disk::Partition).
+    pub(super) fn meta_info(
+        &self,
+    ) -> (
+        [u8; bindings::PARTITION_META_INFO_UUIDLTH as usize],
+        [u8; bindings::PARTITION_META_INFO_VOLNAMELTH as usize],
+    ) {
+        // SAFETY: By the type invariants; it is set before others know of the device, and then stays.
+        match unsafe { (*self.as_ptr()).bd_meta_info.as_ref() } {
+            Some(info) => (info.uuid.map(|char| char as u8), info.volname),
+            None => (
+                [0; bindings::PARTITION_META_INFO_UUIDLTH as usize],
+                [0; bindings::PARTITION_META_INFO_VOLNAMELTH as usize],
+            ),
+        }
+    }
+
+    /// Reads what lies at byte `pos`, through the page cache. May sleep. Fails with `EIO`, also beyond the end.
+    ///
+    /// Whoever writes to the device, or changes its size, may do so meanwhile.
+    pub fn read_cached(&self, pos: u64, to: &mut [u8]) -> Result {
+        let pos = pos.try_into().map_err(|_| EIO)?;
+        // SAFETY: By the type invariants; the slice is valid for its length.
+        to_result(unsafe {
+            rust_helper_bdev_read_cached(self.as_ptr(), pos, to.as_mut_ptr(), to.len())
         })
     }
 

@@ -590,6 +590,12 @@ impl<T: Operations> Disk<T> {
             )
         };
     }
+
+    /// The same for the disk and each partition (`disk_uevent()`).
+    pub fn change_uevent_of_all(&self) {
+        // SAFETY: The disk is live.
+        unsafe { bindings::disk_uevent(self.as_ptr(), bindings::kobject_action_KOBJ_CHANGE) };
+    }
 }
 
 // SAFETY: A reference to the disk's device keeps the disk, and with it the private data.
@@ -668,6 +674,65 @@ impl<T: Operations> OpenLocked<'_, T> {
     pub fn rescan_partitions(&self) -> Result {
         // SAFETY: The disk is live, and by the type invariants `open_mutex` is held.
         to_result(unsafe { bindings::bdev_disk_changed(self.disk.as_ptr(), false) })
+    }
+
+    /// The device of a partition, if there is one of that number. It stays as long as `open_mutex` is held.
+    fn partition_device(&self, number: u32) -> Option<&BlockDevice> {
+        // SAFETY: The disk is live.
+        let bdev = unsafe {
+            bindings::xa_load(&raw mut (*self.disk.as_ptr()).part_tbl, number as c_ulong)
+        };
+        // SAFETY: The table has block devices, and by the type invariants none goes.
+        (!bdev.is_null()).then(|| unsafe { BlockDevice::from_raw(bdev.cast()) })
+    }
+
+    /// The partition of that number, from 1 to [`Partition::MAX_NUMBER`], if there is one.
+    pub fn partition(&self, number: u32) -> Option<Partition> {
+        let device = self.partition_device(number)?;
+        let (uuid, name) = device.meta_info();
+        Some(Partition {
+            start: device.start(),
+            sectors: device.sectors(),
+            uuid,
+            name,
+        })
+    }
+
+    /// Drops clean pages of the page caches of all partitions. May sleep, but does not wait for I/O.
+    pub fn invalidate_partitions(&self) {
+        for number in 1..=Partition::MAX_NUMBER {
+            if let Some(device) = self.partition_device(number) {
+                device.invalidate();
+            }
+        }
+    }
+}
+
+/// What the block layer knows of a partition.
+#[derive(PartialEq, Eq)]
+pub struct Partition {
+    /// Its first sector, of 512 bytes.
+    pub start: u64,
+    /// Its length in such sectors.
+    pub sectors: u64,
+    /// Printed, with a NUL; empty if the table has none. So is the name.
+    pub uuid: [u8; bindings::PARTITION_META_INFO_UUIDLTH as usize],
+    pub name: [u8; bindings::PARTITION_META_INFO_VOLNAMELTH as usize],
+}
+
+impl Partition {
+    /// The last number that a scan gives to a partition.
+    pub const MAX_NUMBER: u32 = bindings::DISK_MAX_PARTS - 1;
+}
+
+impl Default for Partition {
+    fn default() -> Self {
+        Self {
+            start: 0,
+            sectors: 0,
+            uuid: [0; bindings::PARTITION_META_INFO_UUIDLTH as usize],
+            name: [0; bindings::PARTITION_META_INFO_VOLNAMELTH as usize],
+        }
     }
 }
 

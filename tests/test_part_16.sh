@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Whatever differs in the table of the new file, LOOP_CHANGE_FD has it read again.
+
+. ./test_common.sh
+
+need sfdisk
+table()
+{
+	local name=$1
+
+	img 4M "$name"
+	sfdisk -q "$IMG"
+}
+
+uuid=11111111-2222-3333-4444-555555555555
+first="start=2048, size=512, uuid=$uuid, name=first"
+second="start=4096, size=1024, uuid=22222222-2222-3333-4444-555555555555, name=\"s\xc3\xa9cond\""
+disk=$'label: gpt\nlabel-id: 33333333-2222-3333-4444-555555555555'
+table img <<<"$disk
+$first
+$(printf '%b' "$second")"
+monitor
+attach_quietly "r:$TMP/img" flags=$PARTSCAN
+partition 2
+
+# rescanned FILE: with this file the partitions are read again, and with the first one, too.
+rescanned()
+{
+	events lo "$DEV" change-fd "r:$1"
+	grep -q "^remove p1" <<<"$EVENTS" || fail "${1##*/}: the old partitions stay"
+	[[ ! -e $TMP/expected ]] || same "partitions of ${1##*/}" "$(shown)" "$(<"$TMP/expected")"
+	lo "$DEV" change-fd "r:$TMP/img"
+	partition 2
+}
+
+# shown: number, start, size, UUID and name of each.
+shown()
+{
+	local dir
+
+	for dir in "$SYS/loop$N"p*; do
+		[[ -d $dir ]] || continue
+		echo "$(<"$dir/partition") $(<"$dir/start") $(<"$dir/size") $(grep -h '^PART' "$dir/uevent" | sort | xargs)"
+	done
+}
+
+same "partitions" "$(shown)" "1 2048 512 PARTN=1 PARTNAME=first PARTUUID=$uuid
+2 4096 1024 PARTN=2 PARTNAME=sicond PARTUUID=22222222-2222-3333-4444-555555555555"
+
+echo "1 2048 513 PARTN=1 PARTNAME=first PARTUUID=$uuid" >"$TMP/expected"
+table longer <<<"$disk
+${first/512/513}"
+rescanned "$IMG"
+echo "1 2049 512 PARTN=1 PARTNAME=first PARTUUID=$uuid" >"$TMP/expected"
+table later <<<"$disk
+${first/2048/2049}"
+rescanned "$IMG"
+rm "$TMP/expected"
+printf '%b' "$disk\n${first/name=first/name=fist}\n$second\n" | table name
+rescanned "$TMP/name"
+printf '%b' "$disk\n${first/1111-2222/1111-2223}\n$second\n" | table uuid
+rescanned "$TMP/uuid"
+printf '%b' "$disk\n$first\n$second\nstart=6144, size=8\n" | table more
+rescanned "$TMP/more"
+table fewer <<<"$disk
+$first"
+rescanned "$IMG"
+table dos <<-TABLE
+	label: dos
+	start=2048, size=512
+	start=4096, size=1024
+TABLE
+rescanned "$IMG"
+img 4M none
+rescanned "$IMG"
+
+# One that is not valid is none: with a byte changed of the signatures, of what protects it, of a checksum, and of what
+# that is of, in the first entry and in the last.
+for place in 450 510 512 528 1064 17407; do
+	cp "$TMP/img" "$TMP/broken"
+	printf 'Z' | dd of="$TMP/broken" bs=1 seek=$place conv=notrunc status=none
+	rescanned "$TMP/broken"
+done
+# What was changed by hand is as the table says again.
+lo "$DEV" del-part 2
+events lo "$DEV" change-fd "r:$TMP/img"
+partition 2
+lo "$DEV" add-part 5 3M 64K
+events lo "$DEV" change-fd "r:$TMP/img"
+fails partition 5
+detach
