@@ -86,6 +86,10 @@ class Kernel(cache.Entry):
         return [f"CC={CC}"]
 
     @property
+    def make_command(self):
+        return ["make", "-C", self.source, f"O={self.kdir}", *self.make_arguments, f"-j{os.cpu_count()}"]
+
+    @property
     def release(self):
         with open(os.path.join(self.kdir, "include/config/kernel.release")) as file:
             return file.read().strip()
@@ -99,13 +103,21 @@ class Kernel(cache.Entry):
         self.check_rustc(os.path.join(headers, ".config"))
         with Step(f"preparing the build tree of {release}", cache.log(f"{self.name}-kdir")) as step:
             self.prepare(step, headers)
+            # For the kselftests: the kernel's own headers, and a place to mount ours.
+            step.run(*self.make_command, "headers")
+            os.mkdir(os.path.join(self.source, "tools/testing/selftests/loop"))
         shutil.rmtree(packages)
-        metadata = [name for name in os.listdir(os.path.join(self.kdir, "rust")) if name.endswith(".rmeta")]
         return [
             "vmlinuz", "modules.ext4", "source/Makefile", "source/rust/kernel/lib.rs",
-            "source/tools/testing/selftests/lib.mk", "obj/.config", "obj/Makefile",
-            "obj/Module.symvers", "obj/include/generated/utsrelease.h", "obj/scripts/mod/modpost",
-            "obj/rust/libmacros.so", *(f"obj/rust/{name}" for name in metadata),
+            "source/tools/testing/selftests/lib.mk", *self.prepared(),
+        ]  # fmt: skip
+
+    def prepared(self):
+        """The files that vouch for the build tree."""
+        metadata = [name for name in os.listdir(os.path.join(self.kdir, "rust")) if name.endswith(".rmeta")]
+        return [
+            "obj/.config", "obj/Makefile", "obj/Module.symvers", "obj/include/generated/utsrelease.h",
+            "obj/scripts/mod/modpost", "obj/rust/libmacros.so", *(f"obj/rust/{name}" for name in metadata),
         ]  # fmt: skip
 
     def fetch(self, step, release, version, packages):
@@ -135,7 +147,7 @@ class Kernel(cache.Entry):
         ours = subprocess.run(["rustc", "--version"], check=True, capture_output=True, text=True).stdout.strip()
         if config_value(config, "CONFIG_RUST") != "y" or ours != wanted:
             raise Failure(
-                f"kernel {self.series} was built with {wanted or 'no Rust at all'}, the toolbox has {ours}\n"
+                f"{self.name} was built with {wanted or 'no Rust at all'}, the toolbox has {ours}\n"
                 "  modules built with another rustc cannot be loaded. If the mirror's toolchain moved on,\n"
                 "  remove the toolbox from the cache, or use a kernel built with it: KERNEL="
             )
@@ -144,12 +156,8 @@ class Kernel(cache.Entry):
         os.mkdir(self.kdir)
         for file in (".config", "Module.symvers"):
             shutil.copy(os.path.join(headers, file), self.kdir)
-        make = ["make", "-C", self.source, f"O={self.kdir}", *self.make_arguments, f"-j{os.cpu_count()}"]
-        step.run(*make, "olddefconfig")
-        step.run(*make, "modules_prepare")
-        # For the kselftests: the kernel's own headers, and a place to mount ours.
-        step.run(*make, "headers")
-        os.mkdir(os.path.join(self.source, "tools/testing/selftests/loop"))
+        step.run(*self.make_command, "olddefconfig")
+        step.run(*self.make_command, "modules_prepare")
         for file in ("include/generated/utsrelease.h", "include/config/kernel.release"):
             shutil.copy(os.path.join(headers, file), os.path.join(self.kdir, file))
         autoconf = "include/generated/autoconf.h"

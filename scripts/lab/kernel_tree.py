@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Build trees of all the stock kernels that the suite offers, for packages of the driver.
+
+A tree is what Kernel makes of one release, of any flavour, without what a guest
+needs. The trees of a version share its source.
+"""
+
+import os
+import re
+import shutil
+
+from . import apt, cache
+from .kernel import SERIES, Kernel
+from .say import Failure, Step
+
+FLAVOURS = ("amd64", "cloud-amd64", "rt-amd64")
+RECIPE = 1
+
+
+class Source(cache.Entry):
+    """`tree`: the sources of one version of Debian's kernel."""
+
+    gib = 4
+
+    def __init__(self, series, version):
+        self.series, self.version = series, version
+        self.name = f"source-{version}"
+        self.key = cache.recipe_key(RECIPE, version)
+
+    @property
+    def tree(self):
+        return os.path.join(self.dir, "tree")
+
+    def make(self):
+        packages = os.path.join(self.dir, "packages")
+        with Step(f"fetching the source of Linux {self.version}", cache.log(self.name)) as step:
+            apt.unpack(step, [f"linux-source-{self.series}={self.version}"], packages)
+            step.run("tar", "-xf", f"{packages}/usr/src/linux-source-{self.series}.tar.xz", "-C", self.dir)
+        os.rename(os.path.join(self.dir, f"linux-source-{self.series}"), self.tree)
+        shutil.rmtree(packages)
+        return ["tree/Makefile", "tree/rust/kernel/lib.rs"]
+
+
+class Tree(Kernel):
+    """`obj`: what modules of one release of Debian's kernel are built against."""
+
+    gib = 1
+
+    def __init__(self, series, abi, flavour, version):
+        self.series, self.abi, self.flavour, self.version = series, abi, flavour, version
+        self.name = f"tree-{self.release}"
+        # A tree holds the path of its source.
+        self.key = cache.recipe_key(RECIPE, version, self.source)
+
+    @property
+    def release(self):
+        return f"{self.abi}-{self.flavour}"
+
+    @property
+    def source(self):
+        return Source(self.series, self.version).tree
+
+    def get(self):
+        Source(self.series, self.version).get()
+        return super().get()
+
+    def make(self):
+        packages = os.path.join(self.dir, "packages")
+        headers = os.path.join(packages, "usr/src", f"linux-headers-{self.release}")
+        with Step(f"preparing the build tree of {self.release}", cache.log(self.name)) as step:
+            apt.unpack(step, [f"linux-headers-{self.release}={self.version}"], packages)
+            self.check_rustc(os.path.join(headers, ".config"))
+            self.prepare(step, headers)
+        shutil.rmtree(packages)
+        return self.prepared()
+
+
+def offered(wanted="", flavours=FLAVOURS):
+    """The trees of the releases that begin with `wanted` (7.2, 7.2.12, …), the oldest first."""
+    apt.update()
+    found = []
+    for series in SERIES:
+        sources = apt.versions(f"linux-source-{series}")
+        pattern = re.compile(rf"linux-headers-(({re.escape(series)}\.(\d+)[^-]*)-({'|'.join(flavours)}))")
+        for match in filter(None, map(pattern.fullmatch, apt.names(pattern))):
+            version = next(iter(apt.versions(match[0])), None)
+            if f"{match[2]}.".startswith((f"{wanted}." if wanted else "", f"{wanted}+")) and version in sources:
+                found.append((SERIES.index(series), int(match[3]), match[4], Tree(series, match[2], match[4], version)))
+    if not found:
+        raise Failure(
+            f"the mirror has no kernel {wanted or ' or '.join(SERIES)} of {', '.join(flavours)} with its source\n"
+            f"  {apt.SUITE}-backports must be on it. Another mirror: MIRROR=URL; another kernel: KERNEL="
+        )
+    return [tree for *_, tree in sorted(found, key=lambda each: each[:3])]
