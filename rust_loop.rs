@@ -170,7 +170,8 @@ impl kernel::InPlaceModule for LoopModule {
                         // As many as there is memory for; more can be made later.
                         let _ = index.add(id);
                     }
-                    pr_info!("module loaded\n");
+                    // The file's last line ends with a newline.
+                    pr_info!("module loaded, in Rust, version {}", include_str!("VERSION"));
                     index
                 },
             }? Error))

@@ -12,3 +12,4 @@
 #include "mutex.c"
 #include "ratelimit.c"
 #include "task.c"
+#include "version.c"

@@ -23,7 +23,7 @@ def sources():
         if base == REPO:
             dirs[:] = [name for name in dirs if name not in NOT_DRIVER]
         for name in files:
-            if name == "Kbuild" or name.endswith(SOURCES) and not name.endswith(".mod.c"):
+            if name in ("Kbuild", "VERSION") or name.endswith(SOURCES) and not name.endswith(".mod.c"):
                 yield os.path.relpath(os.path.join(base, name), REPO)
 
 
