@@ -153,7 +153,7 @@ class Kernel(cache.Entry):
             )
 
     def prepare(self, step, headers):
-        os.mkdir(self.kdir)
+        os.makedirs(self.kdir, exist_ok=True)
         for file in (".config", "Module.symvers"):
             shutil.copy(os.path.join(headers, file), self.kdir)
         step.run(*self.make_command, "olddefconfig")

@@ -10,15 +10,24 @@ import re
 import shutil
 
 from . import apt, cache
-from .kernel import SERIES, Kernel
+from .kernel import FLAVOUR, SERIES, Kernel
 from .say import Failure, Step
 
 FLAVOURS = ("amd64", "cloud-amd64", "rt-amd64")
 RECIPE = 1
 
 
+def lab_kernel(series, version):
+    """The lab's own kernel of a series, if it is in the cache and of that version."""
+    stock = Kernel(series)
+    if not stock.intact():
+        return None
+    with open(stock.vmlinuz, "rb") as image:
+        return stock if f" Debian {version} ".encode() in image.read(65536) else None
+
+
 class Source(cache.Entry):
-    """`tree`: the sources of one version of Debian's kernel."""
+    """`source`: the sources of one version of Debian's kernel."""
 
     gib = 4
 
@@ -27,18 +36,20 @@ class Source(cache.Entry):
         self.name = f"source-{version}"
         self.key = cache.recipe_key(RECIPE, version)
 
+    kdir = None
+
     @property
-    def tree(self):
-        return os.path.join(self.dir, "tree")
+    def source(self):
+        return os.path.join(self.dir, "source")
 
     def make(self):
         packages = os.path.join(self.dir, "packages")
         with Step(f"fetching the source of Linux {self.version}", cache.log(self.name)) as step:
             apt.unpack(step, [f"linux-source-{self.series}={self.version}"], packages)
             step.run("tar", "-xf", f"{packages}/usr/src/linux-source-{self.series}.tar.xz", "-C", self.dir)
-        os.rename(os.path.join(self.dir, f"linux-source-{self.series}"), self.tree)
+        os.rename(os.path.join(self.dir, f"linux-source-{self.series}"), self.source)
         shutil.rmtree(packages)
-        return ["tree/Makefile", "tree/rust/kernel/lib.rs"]
+        return ["source/Makefile", "source/rust/kernel/lib.rs"]
 
 
 class Tree(Kernel):
@@ -49,6 +60,7 @@ class Tree(Kernel):
     def __init__(self, series, abi, flavour, version):
         self.series, self.abi, self.flavour, self.version = series, abi, flavour, version
         self.name = f"tree-{self.release}"
+        self.origin = lab_kernel(series, version) or Source(series, version)
         # A tree holds the path of its source.
         self.key = cache.recipe_key(RECIPE, version, self.source)
 
@@ -58,11 +70,24 @@ class Tree(Kernel):
 
     @property
     def source(self):
-        return Source(self.series, self.version).tree
+        return self.origin.source
+
+    @property
+    def of_lab(self):
+        return isinstance(self.origin, Kernel)
+
+    @property
+    def kdir(self):
+        return self.origin.kdir if self.of_lab and self.flavour == FLAVOUR else super().kdir
 
     def get(self):
-        Source(self.series, self.version).get()
-        return super().get()
+        self.origin.get()
+        return self if self.kdir == self.origin.kdir else super().get()
+
+    def siblings(self):
+        """Trees that were made of the same source."""
+        others = [Tree(self.series, self.abi, flavour, self.version) for flavour in FLAVOURS if flavour != self.flavour]
+        return [self.origin] if self.of_lab else [tree for tree in others if tree.intact()]
 
     def make(self):
         packages = os.path.join(self.dir, "packages")
@@ -70,6 +95,9 @@ class Tree(Kernel):
         with Step(f"preparing the build tree of {self.release}", cache.log(self.name)) as step:
             apt.unpack(step, [f"linux-headers-{self.release}={self.version}"], packages)
             self.check_rustc(os.path.join(headers, ".config"))
+            # What the configuration does not change, as the tools, need not be built again.
+            for sibling in self.siblings()[:1]:
+                step.run("cp", "-a", sibling.kdir, self.kdir)
             self.prepare(step, headers)
         shutil.rmtree(packages)
         return self.prepared()
