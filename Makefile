@@ -81,6 +81,20 @@ test-dropin:
 test-powercut:
 	@$(lab) powercut --kernel $(KERNEL) --cuts $(CUTS) --seed $(SEED) $(BREAK:%=--break %)
 
+# Of all kernels that the suite has, or of those that KERNEL= names.
+only_kernel = $(if $(filter file,$(origin KERNEL)),,--kernel $(KERNEL))
+deb:
+	@$(lab) deb $(only_kernel)
+
+deb-twice:
+	@$(lab) deb --twice $(only_kernel)
+
+test-packages:
+	@$(lab) packages --kernel $(KERNEL)
+
+doc:
+	@$(lab) doc --kernel $(KERNEL)
+
 bench:
 	@$(lab) bench --kernel $(KERNEL) --cases '$(CASE)' --rounds $(ROUNDS)
 
@@ -105,6 +119,9 @@ help:
 	@echo 'make profile  in which functions the instructions of an I/O go, for CASE=name'
 	@echo 'make shell    a guest to play in, our loop.ko loaded'
 	@echo 'make check    formatting, lints, warnings, the audit of unsafe, tests of what needs no kernel'
+	@echo 'make doc      documentation of the sources by rustdoc, as build/doc'
+	@echo 'make deb      Debian packages for all stock kernels, as build/deb/*.deb (KERNEL=7.3.4: only for these)'
+	@echo '    make deb-twice     built twice, they have to be the same; make test-packages  installed in a guest'
 	@echo 'make module   loop.ko for the stock kernel, as build/$(KERNEL)/loop.ko'
 	@echo 'make kdir     prepare a tree of the stock kernel to build modules against, print its path'
 	@echo '    KERNEL=7.2|7.3 says which stock kernel (default 7.2); MIRROR=URL where Debian is'
@@ -114,4 +131,4 @@ help:
 	@echo 'make clean    remove what was built; make distclean the cache too (toolbox, kernels, guest)'
 
 .PHONY: modules install clean distclean kdir module run test test-debug test-differential test-storm test-dropin \
-	test-powercut bench profile shell check help
+	test-powercut test-packages deb deb-twice doc bench profile shell check help

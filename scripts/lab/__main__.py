@@ -6,7 +6,8 @@ import signal
 import sys
 
 from . import (
-    accelerator, bench, check, demo, differential, dropin, kernel, kernel_debug, kselftest, module, powercut, storm,
+    accelerator, bench, check, deb, demo, differential, dropin, kernel, kernel_debug, kselftest, module, packages,
+    powercut, rustdoc, storm,
 )  # fmt: skip
 from .guest import Guest
 from .say import Failure, say
@@ -92,8 +93,15 @@ def main():
     cuts.add_argument("--seed", type=int, default=1, metavar="N", help="of the first kill; each has the next one")
     cuts.add_argument("--break", dest="broken", choices=powercut.BREAKS, help="what has to be noticed")
     cuts.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
+    debs = commands.add_parser("deb", help="build Debian packages of modules for stock kernels, print their paths")
+    debs.add_argument("--kernel", default="", metavar="RELEASE", help="only releases that begin so (7.2, 7.3.4)")
+    debs.add_argument("--twice", action="store_true", help="and again: they have to be the same to the byte")
+    installed = commands.add_parser("packages", help="install the packages in a guest, and remove them")
+    documents = commands.add_parser("doc", help="rustdoc of the driver, print its path")
     guest = commands.add_parser("guest", help="boot a guest, run a command in it (without: a shell)")
-    for command in (kdir, build, job, checks, test, diff, storms, measure, system, cuts, guest):
+    for command in (
+        kdir, build, job, checks, test, diff, storms, measure, system, cuts, installed, documents, guest,
+    ):  # fmt: skip
         command.add_argument("--kernel", default="7.2", metavar="SERIES", help="7.2 (the default) or 7.3")
     guest.add_argument("--driver", choices=("ours", "c", "none"), default="ours")
     guest.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
@@ -103,7 +111,7 @@ def main():
     guest.add_argument("--payload", action="append", default=[], metavar="DIR")
     guest.add_argument("--accelerator", choices=("kvm", "tcg", "icount"))
     guest.add_argument("argv", nargs="*", metavar="COMMAND")
-    for command in (kdir, build, test, storms, cuts, guest):
+    for command in (kdir, build, test, storms, cuts, documents, guest):
         command.add_argument("--debug", action="store_true", help="the debug kernel of that series (see debug.config)")
     arguments = parser.parse_args()
     # So that a killed lab takes its guest along.
@@ -135,6 +143,12 @@ def main():
                 arguments.kernel, arguments.cuts, arguments.seed, arguments.broken, arguments.ko, arguments.debug
             )
             return not tally.report()
+        elif arguments.command == "deb":
+            print("\n".join(deb.build(arguments.kernel, arguments.twice)))
+        elif arguments.command == "packages":
+            return not packages.run(arguments.kernel).report()
+        elif arguments.command == "doc":
+            print(rustdoc.build(choose_kernel(arguments)))
         elif arguments.command == "guest":
             return run_guest(arguments)
     except Failure as failure:

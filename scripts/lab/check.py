@@ -6,7 +6,7 @@ import glob
 import os
 import subprocess
 
-from . import cache, kernel, module
+from . import cache, kernel, module, rustdoc
 from .guest import HERE
 from .say import Failure, say
 
@@ -41,7 +41,7 @@ def clippy(stock):
 def shellcheck(_stock):
     """shellcheck has nothing to say about the scripts and the tests."""
     scripts = [
-        path for path in glob.glob(f"{HERE}/*") + glob.glob(f"{module.REPO}/.ci/*")
+        path for path in glob.glob(f"{HERE}/*") + glob.glob(f"{module.REPO}/.ci/*") + glob.glob(f"{module.REPO}/packaging/**", recursive=True)
         if os.path.isfile(path) and open(path).readline().startswith(("#!/bin/sh", "#!/bin/bash"))
     ]  # fmt: skip
     tests = sorted(os.path.basename(path) for path in glob.glob(f"{module.REPO}/tests/*.sh"))
@@ -52,6 +52,21 @@ def shellcheck(_stock):
             [tests[first::count] for first in range(count)],
         )
         return passes("shellcheck", *sorted(scripts)) and all(passed)
+
+
+def manual(_stock):
+    """mandoc has nothing to say about the manual page."""
+    return passes("mandoc", "-Tlint", "-Wwarning", *glob.glob(f"{module.REPO}/doc/*.[1-9]"))
+
+
+def documentation(stock):
+    """No warning of rustdoc."""
+    try:
+        rustdoc.build(stock)
+    except Failure as failure:
+        say(failure)
+        return False
+    return True
 
 
 def python(_stock):
@@ -97,7 +112,7 @@ def host_tests(stock):
         return host_rustc(stock, tests, *flags, *crates, HOST_TESTS) and passes(tests, "--quiet")
 
 
-CHECKS = (rustfmt, clippy, shellcheck, python, audit, host_tests)
+CHECKS = (rustfmt, clippy, documentation, manual, shellcheck, python, audit, host_tests)
 
 
 def run(series):
@@ -106,6 +121,6 @@ def run(series):
     for check in CHECKS:
         good = check(stock)
         failed += not good
-        print(f"{'ok  ' if good else 'FAIL'}  {check.__name__:10}  {check.__doc__}", flush=True)
+        print(f"{'ok  ' if good else 'FAIL'}  {check.__name__:13}  {check.__doc__}", flush=True)
     print(f"{len(CHECKS) - failed} passed, {failed} failed", flush=True)
     return failed == 0

@@ -63,7 +63,9 @@ def install(stock, where, ko=None):
 class Run:
     """All checks on one driver: outcomes, and what was seen, each by check."""
 
-    def __init__(self, stock, accel, driver, names, modules):
+    checks, guest_type = CHECKS, SystemGuest
+
+    def __init__(self, stock, accel, driver, names, modules, files=()):
         self.driver = driver
         self.names = names
         self.outcomes, self.seen = {}, {name: [] for name in names}
@@ -71,13 +73,14 @@ class Run:
         with tempfile.TemporaryDirectory() as temporary:
             payload = os.path.join(temporary, "dropin")
             os.mkdir(payload)
-            shutil.copy(CHECKS, payload)
-            self.guest = SystemGuest(stock, accel, payload=[payload])
+            for file in (self.checks, *files):
+                shutil.copy(file, payload)
+            self.guest = self.guest_type(stock, accel, payload=[payload])
             if modules:
                 self.guest.modules = modules
             self.guests = [self.guest]
-            say(f"booting a system with {driver if driver == 'ours' else 'the C driver'} ({accel.name})")
-            command = ["python3", os.path.basename(CHECKS), driver, *names]
+            say(f"booting a system with {'the C driver' if driver == 'c' else driver} ({accel.name})")
+            command = ["python3", os.path.basename(self.checks), driver, *names]
             status = self.guest.run(command, SECONDS, self.take, SILENT_SECONDS)
         if status:
             self.problems.append(self.guest.verdict or f"the checks ended with status {status}")

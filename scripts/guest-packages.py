@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Installs and removes the Debian packages, in the guest of `make test-packages`.
+
+    guest-packages.py --list          names of the checks
+    guest-packages.py NAME CHECK…     run some
+
+The packages lie beside it. A line "ok NAME" or "FAIL NAME: WHY" ends each check.
+"""
+
+import glob
+import os
+import shutil
+import subprocess
+import sys
+
+RELEASE = os.uname().release
+TREE = f"/lib/modules/{RELEASE}"
+PLACED = f"{TREE}/updates/loop.ko"
+INITRD = f"/boot/initrd.img-{RELEASE}"
+MODULES = f"loop-rust-modules-{RELEASE}"
+TOOL = "/usr/lib/loop-rust/loop-rust-module"
+LOADED_VERSION = "/sys/module/loop/version"
+# mokutil has nothing to say on a machine without EFI, so this one speaks in its place.
+STUB = "/run/stub"
+MOK = "/var/lib/dkms"
+
+
+class Wrong(Exception):
+    """What was not as it has to be."""
+
+
+def sh(command, status=0):
+    """Run a shell command; returns what it printed, fails if its status is not the one expected."""
+    done = subprocess.run(
+        command, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    print(f"# {command}\n{done.stdout}", flush=True)
+    if done.returncode != status:
+        raise Wrong(f"{command}: exit status {done.returncode}: {done.stdout}")
+    return done.stdout.rstrip()
+
+
+def want(condition, complaint):
+    if not condition:
+        raise Wrong(complaint)
+
+
+def has(text, *words):
+    for word in words:
+        want(word in text, f"'{word}' is missing in: {text}")
+
+
+def deb(pattern):
+    (path,) = glob.glob(f"{os.getcwd()}/{pattern}")
+    return path
+
+
+def next_is_ours():
+    path = sh("modinfo -n loop")
+    want(path == PLACED, f"modprobe takes {path}")
+
+
+def next_is_c():
+    path = sh("modinfo -n loop")
+    want(path.startswith(f"{TREE}/kernel/drivers/block/loop.ko"), f"modprobe takes {path}")
+
+
+def install():
+    return sh(f"apt-get install -qy --no-install-recommends {deb('loop-rust-common_*')} {deb(MODULES + '_*')}")
+
+
+def purge():
+    return sh("apt-get purge -qy loop-rust-common")
+
+
+def mokutil(enabled, enrolled):
+    os.makedirs(STUB, exist_ok=True)
+    with open(f"{STUB}/mokutil", "w") as file:
+        file.write(
+            "#!/bin/sh\n"
+            f"[ $1 != --sb-state ] || echo SecureBoot {'enabled' if enabled else 'disabled'}\n"
+            f"[ $1 != --test-key ] || {{ echo $2 is {'already' if enrolled else 'not'} enrolled; exit {int(enrolled)}; }}\n"
+        )
+    os.chmod(f"{STUB}/mokutil", 0o755)
+    os.environ["PATH"] = f"{STUB}:" + os.environ["PATH"].removeprefix(f"{STUB}:")
+
+
+def prepare():
+    """An initramfs with loop in it, and what stands for the package of the modules that are there."""
+    sh(f"dpkg -i {deb('linux-modules-*_right.deb')}")
+    sh("sed -i 's/^MODULES=.*/MODULES=list/' /etc/initramfs-tools/initramfs.conf; echo loop >>/etc/initramfs-tools/modules")
+    sh(f"update-initramfs -c -k {RELEASE}")
+    has(sh(f"lsinitramfs {INITRD}"), "kernel/drivers/block/loop.ko")
+    next_is_c()
+
+
+def apt_installs():
+    """It is placed, in the initramfs too, and the C driver that is loaded stays."""
+    sh("modprobe loop")
+    has(install(), "the kernel's C driver is loaded now", "modprobe -r loop && modprobe loop")
+    next_is_ours()
+    has(sh(f"lsinitramfs {INITRD}"), "/updates/loop.ko")
+    want(not os.path.exists(LOADED_VERSION), "the driver was changed over")
+
+
+def reload():
+    """After a reload ours is loaded, and works."""
+    sh("modprobe -r loop && modprobe loop")
+    version = sh("dpkg-query -f '${Version}' -W loop-rust-common")
+    want(sh(f"cat {LOADED_VERSION}") == sh("modinfo -F version loop") == version, f"it is not version {version}")
+    sh("truncate -s 1M /run/image; losetup -fP --show /run/image && losetup -D")
+    sh("modprobe -r loop")
+
+
+def other_modules():
+    """Where the kernel's modules get another version, apt has to remove ours."""
+    sh(f"apt-get install -qy {deb('linux-modules-*_other.deb')}")
+    next_is_c()
+    sh(f"apt-get install -qy --allow-downgrades {deb('linux-modules-*_right.deb')}")
+    install()
+    next_is_ours()
+
+
+def upgrade():
+    """To configure it again changes nothing."""
+    before = os.stat(PLACED).st_size
+    sh(f"dpkg-reconfigure {MODULES}")
+    next_is_ours()
+    want(os.stat(PLACED).st_size == before, "another file was placed")
+
+
+def new_kernel():
+    """The installation of a kernel without a package says so in one line, of one with a package nothing."""
+    hook = "/etc/kernel/postinst.d/loop-rust"
+    lines = sh(f"{hook} 9.9.9-amd64").splitlines()
+    want(len(lines) == 1, f"not one line: {lines}")
+    has(lines[0], "9.9.9-amd64", "C driver", "apt install loop-rust-modules-9.9.9-amd64")
+    want(sh(f"{hook} {RELEASE}") == "", "it speaks of a kernel that has its package")
+
+
+def purged():
+    """Back to the C driver, and nothing is left."""
+    sh("modprobe loop")
+    has(purge(), "the Rust driver, version", "is loaded now")
+    next_is_c()
+    has(sh(f"lsinitramfs {INITRD}"), "kernel/drivers/block/loop.ko")
+    left = [
+        path for path in ("/usr/lib/loop-rust", "/var/lib/loop-rust", "/etc/kernel/postinst.d/loop-rust", f"{TREE}/updates")
+        if os.path.exists(path)
+    ]  # fmt: skip
+    want(not left, f"left: {left}")
+    sh("modprobe -r loop && modprobe loop")
+    want(not os.path.exists(LOADED_VERSION), "ours is still loaded")
+    sh("modprobe -r loop")
+
+
+def foreign():
+    """A module that somebody else has put there stays, also when the package goes."""
+    os.makedirs(f"{TREE}/updates")
+    shutil.copy("foreign.ko", PLACED)
+    sh("depmod")
+    has(install(), "is of somebody else")
+    purge()
+    sh(f"cmp foreign.ko {PLACED}")
+    shutil.rmtree(f"{TREE}/updates")
+    sh("depmod")
+
+
+def signed():
+    """With Secure Boot (mokutil is a stub that says so) it is signed by the key that is enrolled."""
+    mokutil(enabled=True, enrolled=True)
+    os.makedirs(MOK)
+    for name in ("mok.key", "mok.pub"):
+        shutil.copy(name, MOK)
+    tools = "/usr/lib/linux-kbuild-test/scripts"
+    os.makedirs(tools)
+    shutil.copy("sign-file", tools)
+    install()
+    next_is_ours()
+    signer = sh("modinfo -F signer loop")
+    want(signer == "test key", f"signed by '{signer}'")
+
+
+def not_signed():
+    """With Secure Boot and no key that is enrolled it goes, and the package says what to do."""
+    mokutil(enabled=True, enrolled=False)
+    has(sh(f"dpkg-reconfigure {MODULES}"), "not placed", "mokutil --import", f"dpkg-reconfigure {MODULES}")
+    next_is_c()
+    purge()
+
+
+def enforced():
+    """On a kernel that takes only signed modules it is not placed; had it been, there would be no driver."""
+    has(install(), "not placed")
+    next_is_c()
+    sh("modprobe loop && modprobe -r loop")
+    os.makedirs(f"{TREE}/updates", exist_ok=True)
+    shutil.copy(f"/usr/lib/loop-rust/{RELEASE}/loop.ko", PLACED)
+    sh("depmod")
+    sh("modprobe loop", status=1)
+
+
+CHECKS = (
+    prepare, apt_installs, reload, other_modules, upgrade, new_kernel, purged, foreign, signed, not_signed, enforced,
+)  # fmt: skip
+
+
+def main():
+    if sys.argv[1] == "--list":
+        print("\n".join(check.__name__ for check in CHECKS))
+        return
+    os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+    for check in CHECKS:
+        if check.__name__ not in sys.argv[2:]:
+            continue
+        try:
+            check()
+            print(f"ok {check.__name__}", flush=True)
+        except (Wrong, OSError, ValueError) as failure:
+            print(f"FAIL {check.__name__}: {' / '.join(str(failure).splitlines())}", flush=True)
+
+
+main()
