@@ -113,23 +113,6 @@ def reload():
     sh("modprobe -r loop")
 
 
-def other_modules():
-    """Where the kernel's modules get another version, apt has to remove ours."""
-    sh(f"apt-get install -qy {deb('linux-modules-*_other.deb')}")
-    next_is_c()
-    sh(f"apt-get install -qy --allow-downgrades {deb('linux-modules-*_right.deb')}")
-    install()
-    next_is_ours()
-
-
-def upgrade():
-    """To configure it again changes nothing."""
-    before = os.stat(PLACED).st_size
-    sh(f"dpkg-reconfigure {MODULES}")
-    next_is_ours()
-    want(os.stat(PLACED).st_size == before, "another file was placed")
-
-
 def new_kernel():
     """The installation of a kernel without a package says so in one line, of one with a package nothing."""
     hook = "/etc/kernel/postinst.d/loop-rust"
@@ -153,6 +136,27 @@ def purged():
     sh("modprobe -r loop && modprobe loop")
     want(not os.path.exists(LOADED_VERSION), "ours is still loaded")
     sh("modprobe -r loop")
+    # It takes a while to be made anew, and is not looked at any more.
+    os.unlink(INITRD)
+
+
+def upgrade():
+    """To configure it again changes nothing."""
+    install()
+    before = os.stat(PLACED).st_size
+    sh(f"dpkg-reconfigure {MODULES}")
+    next_is_ours()
+    want(os.stat(PLACED).st_size == before, "another file was placed")
+
+
+def other_modules():
+    """Where the kernel's modules get another version, apt has to remove ours."""
+    sh(f"apt-get install -qy {deb('linux-modules-*_other.deb')}")
+    next_is_c()
+    sh(f"apt-get install -qy --allow-downgrades {deb('linux-modules-*_right.deb')}")
+    install()
+    next_is_ours()
+    purge()
 
 
 def foreign():
@@ -202,7 +206,7 @@ def enforced():
 
 
 CHECKS = (
-    prepare, apt_installs, reload, other_modules, upgrade, new_kernel, purged, foreign, signed, not_signed, enforced,
+    prepare, apt_installs, reload, new_kernel, purged, upgrade, other_modules, foreign, signed, not_signed, enforced,
 )  # fmt: skip
 
 
