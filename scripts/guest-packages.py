@@ -57,12 +57,12 @@ def deb(pattern):
 
 
 def next_is_ours():
-    path = sh("modinfo -n loop")
+    path = sh(f"modinfo -k {RELEASE} -F filename loop")
     want(path == PLACED, f"modprobe takes {path}")
 
 
 def next_is_c():
-    path = sh("modinfo -n loop")
+    path = sh(f"modinfo -k {RELEASE} -F filename loop")
     want(path.startswith(f"{TREE}/kernel/drivers/block/loop.ko"), f"modprobe takes {path}")
 
 
@@ -108,7 +108,7 @@ def reload():
     """After a reload ours is loaded, and works."""
     sh("modprobe -r loop && modprobe loop")
     version = sh("dpkg-query -f '${Version}' -W loop-rust-common")
-    want(sh(f"cat {LOADED_VERSION}") == sh("modinfo -F version loop") == version, f"it is not version {version}")
+    want(sh(f"cat {LOADED_VERSION}") == sh(f"modinfo -k {RELEASE} -F version loop") == version, f"it is not version {version}")
     sh("truncate -s 1M /run/image; losetup -fP --show /run/image && losetup -D")
     sh("modprobe -r loop")
 
@@ -182,7 +182,7 @@ def signed():
     shutil.copy("sign-file", tools)
     install()
     next_is_ours()
-    signer = sh("modinfo -F signer loop")
+    signer = sh(f"modinfo -k {RELEASE} -F signer loop")
     want(signer == "test key", f"signed by '{signer}'")
 
 
