@@ -67,11 +67,11 @@ def next_is_c():
 
 
 def install():
-    return sh(f"apt-get install -qy --no-install-recommends {deb('loop-rust-common_*')} {deb(MODULES + '_*')}")
+    return sh(f"apt-get install -qy -o DPkg::Path=$PATH --no-install-recommends {deb('loop-rust-common_*')} {deb(MODULES + '_*')}")
 
 
 def purge():
-    return sh("apt-get purge -qy loop-rust-common")
+    return sh("apt-get purge -qy -o DPkg::Path=$PATH loop-rust-common")
 
 
 def mokutil(enabled, enrolled):
