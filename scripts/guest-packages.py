@@ -163,18 +163,18 @@ def foreign():
     """A module that somebody else has put there stays, also when the package goes."""
     os.makedirs(f"{TREE}/updates")
     shutil.copy("foreign.ko", PLACED)
-    sh("depmod")
+    sh(f"depmod {RELEASE}")
     has(install(), "is of somebody else")
     purge()
     sh(f"cmp foreign.ko {PLACED}")
     shutil.rmtree(f"{TREE}/updates")
-    sh("depmod")
+    sh(f"depmod {RELEASE}")
 
 
 def signed():
     """With Secure Boot (mokutil is a stub that says so) it is signed by the key that is enrolled."""
     mokutil(enabled=True, enrolled=True)
-    os.makedirs(MOK)
+    os.makedirs(MOK, exist_ok=True)
     for name in ("mok.key", "mok.pub"):
         shutil.copy(name, MOK)
     tools = "/usr/lib/linux-kbuild-test/scripts"
@@ -201,7 +201,7 @@ def enforced():
     sh("modprobe loop && modprobe -r loop")
     os.makedirs(f"{TREE}/updates", exist_ok=True)
     shutil.copy(f"/usr/lib/loop-rust/{RELEASE}/loop.ko", PLACED)
-    sh("depmod")
+    sh(f"depmod {RELEASE}")
     sh("modprobe loop", status=1)
 
 
