@@ -10,21 +10,13 @@
 //! no reference to its cgroup: the requests in it do. If there is no memory for a queue, or there are
 //! `MAX_QUEUES`, a request blocks in work of its own.
 
-use crate::{
-    abstractions::{
-        block::mq::Request,
-        task::{cond_resched, IoWorkerScope},
-    },
-    device::Loop,
-    loop_cmd::LoopCmd,
-    pending::Pending,
-};
+use crate::{abstractions::block::mq::Request, device::Loop, pending::Pending};
 use kernel::{
     alloc::flags::__GFP_NOWARN,
     impl_has_work, new_spinlock, new_work,
     prelude::*,
     sync::{Arc, SpinLock},
-    workqueue::{Work, WorkItem},
+    workqueue::Work,
 };
 
 /// Queues of each hardware queue, at most.
@@ -32,7 +24,7 @@ const MAX_QUEUES: usize = 32;
 
 /// Requests that are attributed at once. After that the memory cgroup is looked up again, which may
 /// have changed.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 
 /// What the requests of a queue have in common, beside their cgroup. Reads must not wait for writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +44,7 @@ impl Direction {
 
 /// Requests of one cgroup, carried out one after the other.
 #[pin_data]
-struct CgroupQueue {
+pub(crate) struct CgroupQueue {
     #[pin]
     pending: SpinLock<Pending>,
     #[pin]
@@ -73,28 +65,10 @@ impl CgroupQueue {
             GFP_NOWAIT | __GFP_NOWARN,
         )
     }
-}
 
-impl WorkItem for CgroupQueue {
-    type Pointer = Arc<Self>;
-
-    /// Under no plug: what is issued here may be what the next one has to wait for.
-    fn run(this: Arc<Self>) {
-        let _scope = IoWorkerScope::enter();
-        let next = || this.pending.lock().next();
-        while let Some(first) = next() {
-            first.attributed(|first| {
-                LoopCmd::execute(first);
-                for _ in 1..BATCH {
-                    cond_resched();
-                    // Until there is none the queue is not idle, so it is of the same cgroup.
-                    let Some(rq) = next() else {
-                        return;
-                    };
-                    LoopCmd::execute(rq);
-                }
-            });
-        }
+    /// Takes the next request. The work item calls this until there is none.
+    pub(crate) fn next(&self) -> Option<Request<Loop>> {
+        self.pending.lock().next()
     }
 }
 

@@ -39,7 +39,7 @@
 //!
 //! The attribute group is created under the disk's mutex, and takes the lock of the `struct device`.
 //! The mutex of `Index::slots` comes after the block layer's `major_names_lock`, and before none.
-//! The spinlock of a [`Submitter`] comes last but for that of a [`CgroupQueue`]: under them a list is changed,
+//! The spinlock of a [`HwQueue`] comes last but for that of a [`CgroupQueue`]: under them a list is changed,
 //! work is queued, or a `CgroupQueue` is allocated without sleeping.
 //!
 //! Partitions are scanned under none of them (except for `open_mutex` in `release`), since that takes
@@ -89,6 +89,7 @@ use crate::{
     attrs::{self, Shown},
     backing::{BackingFile, ChainLock, SECTOR_SIZE},
     gate::Gate,
+    hw_queue::HwQueue,
     ioctl::{
         self,
         uapi::{
@@ -98,7 +99,6 @@ use crate::{
     },
     partition_table,
     pinned::{self, Pinned, Pinning, Reason, Sparse},
-    submit::Submitter,
     times::Times,
     LOOP_MAJOR,
 };
@@ -313,7 +313,7 @@ pub(crate) struct Binding {
     /// taken away while there are none.
     pinned: SetOnce<Pin<KBox<Pinned>>>,
     /// What issues writes if there is a zoned device at the bottom, which takes them in the order of a zone only.
-    pub(crate) ordered: Option<Arc<Submitter>>,
+    pub(crate) ordered: Option<Arc<HwQueue>>,
     /// Those of the backing file; `None` if the device is read-only.
     pub(crate) times: Option<Arc<Times>>,
 }
@@ -347,7 +347,7 @@ impl AsRef<File> for Binding {
 impl Binding {
     fn new(
         backing: BackingFile,
-        ordered: Option<Arc<Submitter>>,
+        ordered: Option<Arc<HwQueue>>,
         offset: i64,
         direct: bool,
         times: Option<Arc<Times>>,
@@ -664,7 +664,7 @@ impl Loop {
         backing.write_dirty();
         let binding = KBox::new_uninit(GFP_KERNEL)?;
         let ordered = match is_zoned && !read_only {
-            true => Some(Submitter::new()?),
+            true => Some(HwQueue::new()?),
             false => None,
         };
         let times = match read_only {

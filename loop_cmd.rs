@@ -1,18 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One command: what a request becomes, how it is issued, and how it completes.
+//! One command: the stages of a request, its issue, and its completion.
 //!
-//! ```text
-//! serve ──► bio, or copy ─────────────────────────────────► end
-//!  ││ │        │ EAGAIN, or somebody cached it meanwhile      ▲
-//!  ││ │        └──────────────────────┐                       │
-//!  ││ ▼                               │                       │
-//!  ││ start ──► try without waiting ──│──► io_done ──► complete
-//!  ││   │         │ EAGAIN            │      ▲            │
-//!  │▼   ▼         ▼                   ▼      │            │ something is left
-//!  │ work that others share, or the command's own ◄───────┘
-//!  └─────────────────────────────────► the command's own: flush, discard, write-zeroes
-//! ```
+//! `route.rs` decides what is to be done with a request, and [`LoopCmd::dispatch`] does it; nothing else queues a
+//! request. Over its life a request is in one of these stages:
+//!
+//! 1. [`Submitted`](Stage::Submitted): in the hands of `queue_rq` or `queue_rqs`, or on its way as a bio that they
+//!    submitted.
+//! 2. [`Nowait`](Stage::Nowait), [`RemapInTask`](Stage::RemapInTask): in the nowait list of its hardware queue, or
+//!    issued from there by the file system's asynchronous I/O.
+//! 3. [`Blocking`](Stage::Blocking): in a list of requests that may block, in work of its own, or issued by one of
+//!    them.
+//! 4. [`PostWrite`](Stage::PostWrite): its data is written past the page cache and the file system; work of its own
+//!    invalidates the one, and has the other commit the new times.
+//! 5. [`Done`](Stage::Done): on its way to [`LoopCmd::complete`], on the CPU that the block layer chooses, or in
+//!    work of its own where completions nest too deeply.
+//!
+//! | transition | by | context |
+//! |---|---|---|
+//! | → 1 → 2, 3, end | [`LoopCmd::submit`] | task that submits; must not call a file system |
+//! | 1 → 2, 3, 4, end | [`RequestForwarded::forwarded`] | any |
+//! | 2 → 3, 5 | [`LoopCmd::issue_nowait`], [`RequestIoDone::io_done`] | worker under a plug; any |
+//! | 3 → 4, 5, end | [`LoopCmd::issue_blocking`], `io_done`, `forwarded` | worker; any |
+//! | 4 → 5 | work of its own | worker |
+//! | 5 → 3, end | [`LoopCmd::complete`] | any |
+//!
+//! Stage 3 follows stage 5 where a part of the request is left to do.
 
 use crate::{
     abstractions::{
@@ -27,9 +40,9 @@ use crate::{
         task::{in_task, IoPriorityScope, IoWorkerScope},
     },
     backing::SECTOR_SIZE,
-    device::{Binding, Loop},
-    pinned::Pinned,
-    submit::Submitter,
+    device::Loop,
+    hw_queue::{HwQueue, Single, Sink},
+    route::{reroute, route, DataPath, Facts, Route, SubmitContext, Why},
     withdraw::Withdraw,
 };
 use kernel::{
@@ -39,6 +52,27 @@ use kernel::{
     workqueue::{Work, WorkItem},
 };
 
+/// The stage of a request; see the head of the file.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// `EAGAIN` from below means that a tag would have to be waited for.
+    Submitted,
+    /// `EAGAIN` from the file means that the I/O would have to wait.
+    Nowait,
+    /// To be submitted to the device below a pinned file.
+    RemapInTask,
+    /// Errors are final.
+    Blocking,
+    /// The page cache of the file has pages from before, or times are to be committed.
+    PostWrite,
+    Done {
+        /// How many bytes were transferred.
+        result: Result<u32>,
+        /// The I/O could wait, so what is missing is not there.
+        could_block: bool,
+    },
+}
+
 /// Private data of a request.
 #[pin_data]
 pub(crate) struct LoopCmd {
@@ -47,20 +81,9 @@ pub(crate) struct LoopCmd {
     work: Work<LoopCmd>,
     #[pin]
     io: RequestIo<Loop>,
-    /// How to try it without waiting, if that makes sense.
-    mode: Option<IoMode>,
-    /// The I/O may block, so that `EAGAIN` is an error like any other.
-    blocking: bool,
-    /// The data was written past the page cache, which is to forget what was there before, and past the file system,
-    /// which may have to put new times on the medium.
-    written: bool,
-    /// The work is to complete the request.
-    done: bool,
-    /// A write in pinned mode holds off a freeze of the file system, from when it is begun until it was passed on
-    /// and done, or is given back.
+    stage: Stage,
+    /// A write in pinned mode holds off a freeze of the file system until it is done, or is given back.
     access: Option<WriteAccess>,
-    /// From `io_done` to `complete`: how many bytes were done.
-    result: Result<u32>,
 }
 
 impl_has_work! {
@@ -71,53 +94,84 @@ impl_has_request_io! {
     impl HasRequestIo<Loop> for LoopCmd { self.io }
 }
 
-/// What became of a request in `queue_rq`.
-pub(crate) enum Served {
-    /// It was done, passed on, or refused.
-    Done,
-    /// It is to be [started](LoopCmd::start) by a worker.
-    Try(Request<Loop>),
-    /// It may block, and is to be [executed](LoopCmd::execute) after others of its cgroup and direction.
-    Block(Request<Loop>),
-}
-
-/// Whether a request may be passed on as a bio by the task that submits it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum MayForward {
-    No,
-    /// If no tag of the device below need be waited for. A cgroup may have to wait for its limits.
-    NoWait,
-    Wait,
-}
-
-/// The largest read that is copied out of the page cache by the task that submits it, in bytes. It costs
-/// less time than another task's wake-up; larger ones had better be copied beside what the submitter does.
+/// The largest read that the submitter copies out of the page cache, in bytes. The copy takes less time than
+/// waking another task; a larger one is better done beside the submitter.
 const MAX_COPY: u32 = 32 << 10;
 
-/// Whether the page cache alone may serve a read.
-fn may_copy(rq: &Request<Loop>, binding: &Binding) -> bool {
-    rq.bytes() <= MAX_COPY && binding.backing.reads_from_cache()
-}
+impl Facts for Request<Loop> {
+    fn op(&self) -> Op {
+        Request::op(self)
+    }
 
-/// How to try a read or write without waiting, if that makes sense.
-fn mode_to_try(rq: &Request<Loop>, binding: &Binding) -> Option<IoMode> {
-    let backing = &binding.backing;
-    let nowait = match (rq.op(), binding.direct) {
-        (Op::Read, true) => backing.can_try_direct(rq.bytes()),
-        (Op::Write, true) => {
-            backing.can_try_direct(rq.bytes()) && (backing.is_block() || binding.may_try_write())
+    fn path(&self) -> DataPath {
+        let binding = self.config();
+        if binding.backing.is_block() {
+            DataPath::BlockDevice
+        } else if binding.pinned().is_some() {
+            DataPath::Pinned
+        } else {
+            DataPath::File
         }
-        (Op::Read, false) => backing.can_try_buffered(),
-        _ => false,
-    };
-    nowait.then_some(match binding.direct {
-        true => IoMode::Direct { nowait },
-        false => IoMode::Buffered { nowait },
-    })
+    }
+
+    fn is_direct(&self) -> bool {
+        self.config().direct
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.config().read_only
+    }
+
+    fn in_cgroup(&self) -> bool {
+        self.blkcg().is_some()
+    }
+
+    fn is_flush_step(&self) -> bool {
+        Request::is_flush_step(self)
+    }
+
+    fn is_ordered(&self) -> bool {
+        self.config().ordered.is_some()
+    }
+
+    fn are_writes_blocked(&self) -> bool {
+        self.disk().gate.is_closed()
+    }
+
+    fn has_blocking_writes(&self) -> bool {
+        self.config().has_waiting_writes()
+    }
+
+    fn can_remap(&self) -> bool {
+        can_remap(self)
+    }
+
+    fn can_copy(&self) -> bool {
+        self.bytes() <= MAX_COPY && self.config().backing.reads_from_cache()
+    }
+
+    fn can_try(&self) -> bool {
+        let binding = self.config();
+        let backing = &binding.backing;
+        match (self.op(), binding.direct) {
+            (Op::Read, true) => backing.can_try_direct(self.bytes()),
+            (Op::Write, true) => {
+                backing.can_try_direct(self.bytes())
+                    && (backing.is_block() || binding.may_try_write())
+            }
+            (Op::Read, false) => backing.can_try_buffered(),
+            _ => false,
+        }
+    }
+
+    fn reads_ahead(&self) -> bool {
+        self.config().backing.reads_from_cache()
+    }
 }
 
 /// Whether bios to the block device that the backing file is would do what direct I/O on the file does.
-fn may_bypass_file(rq: &Request<Loop>, binding: &Binding) -> bool {
+fn can_remap(rq: &Request<Loop>) -> bool {
+    let binding = rq.config();
     let Some(bdev) = binding.backing.block_device() else {
         return false;
     };
@@ -127,7 +181,7 @@ fn may_bypass_file(rq: &Request<Loop>, binding: &Binding) -> bool {
         _ => return false,
     }
     // What is beyond the end of a device that has shrunk is for the file to refuse.
-    let Some((pos, end)) = file_pos(rq, binding)
+    let Some((pos, end)) = file_pos(rq)
         .ok()
         .and_then(|pos| Some((pos, pos.checked_add(i64::from(rq.bytes()))?)))
     else {
@@ -139,38 +193,38 @@ fn may_bypass_file(rq: &Request<Loop>, binding: &Binding) -> bool {
 
 /// Whether the backing file has a part of a request in its page cache.
 fn is_cached(rq: &Request<Loop>) -> bool {
-    rq.config().is_some_and(|binding| {
-        let file = binding.backing.file();
-        file_pos(rq, binding).is_ok_and(|pos| page_cache::is_cached(file, pos, rq.bytes()))
-    })
+    let file = rq.config().backing.file();
+    file_pos(rq).is_ok_and(|pos| page_cache::is_cached(file, pos, rq.bytes()))
 }
 
-/// Has the page cache of the backing file forget what a request has changed past it. May sleep.
-fn forget_cached(rq: &Request<Loop>) {
-    if let Some(binding) = rq.config() {
-        if let Ok(pos) = file_pos(rq, binding) {
-            page_cache::invalidate(binding.backing.file(), pos, rq.bytes());
-        }
+/// Drops the pages of the backing file's cache that a request has changed past it. May sleep.
+fn invalidate_cached(rq: &Request<Loop>) {
+    if let Ok(pos) = file_pos(rq) {
+        page_cache::invalidate(rq.config().backing.file(), pos, rq.bytes());
     }
 }
 
-/// Whether a write in pinned mode must not end before the new times are on the medium, as its data is. Any context.
+/// Whether a write in pinned mode must not end before the new times are durable, as its data is. Any context.
 fn are_times_due(rq: &Request<Loop>) -> bool {
-    rq.is_fua()
-        && rq
-            .config()
-            .and_then(|binding| binding.times.as_ref())
-            .is_some_and(|times| times.is_due())
+    rq.is_fua() && rq.config().times.as_ref().is_some_and(|times| times.is_due())
 }
 
-/// The fixed blocks of the backing file, in pinned mode.
-fn pinned(rq: &Request<Loop>) -> Option<&Pinned> {
-    rq.config().and_then(Binding::pinned)
+/// Commits the times of the backing file if they have to be durable now. May sleep.
+fn commit_times(rq: &Request<Loop>) -> Result {
+    rq.config().times.as_ref().map_or(Ok(()), |times| times.commit())
 }
 
 /// Where in the backing file a request begins, in bytes.
-fn file_pos(rq: &Request<Loop>, binding: &Binding) -> Result<i64> {
-    rq.pos().checked_add(binding.offset).ok_or(EIO)
+fn file_pos(rq: &Request<Loop>) -> Result<i64> {
+    rq.pos().checked_add(rq.config().offset).ok_or(EIO)
+}
+
+/// The file's I/O, as the binding has it.
+fn io_mode(rq: &Request<Loop>, nowait: bool) -> IoMode {
+    match rq.config().direct {
+        true => IoMode::Direct { nowait },
+        false => IoMode::Buffered { nowait },
+    }
 }
 
 impl LoopCmd {
@@ -178,162 +232,104 @@ impl LoopCmd {
         try_pin_init!(Self {
             work <- new_work!("loop_cmd"),
             io <- RequestIo::new(),
-            mode: None,
-            blocking: false,
-            written: false,
-            done: false,
+            stage: Stage::Submitted,
             access: None,
-            result: Ok(0),
         })
     }
 
-    /// Does in `queue_rq` itself what needs neither a filesystem nor waiting. Gives the request back if
-    /// there is more to it.
-    #[inline(always)] // Nothing is called more often, from two places.
-    pub(crate) fn serve(mut rq: Request<Loop>, may_forward: MayForward) -> Served {
-        let cmd = rq.data().project();
-        *cmd.mode = None;
-        *cmd.blocking = false;
-        *cmd.written = false;
-        *cmd.done = false;
+    fn set_stage(rq: &mut Request<Loop>, stage: Stage) {
+        *rq.data().project().stage = stage;
+    }
 
-        let op = rq.op();
-        let Some(binding) = rq.config() else {
-            // No file: nothing to read, and nowhere to write.
-            rq.end(Err(EIO));
-            return Served::Done;
-        };
-        if op.is_write() && binding.read_only {
-            rq.end(Err(EIO));
-            return Served::Done;
-        }
-        // Flushes, discards and write-zeroes block. A write between two flushes, which kblockd issues, is
-        // all that its submitter waits for.
-        let is_step = |rq: &Request<Loop>| {
-            may_forward == MayForward::No
-                && rq.is_flush_step()
-                && binding.ordered.is_none()
-                && !binding.has_waiting_writes()
-        };
-        if !matches!(op, Op::Read | Op::Write) || is_step(&rq) {
-            Self::defer(rq);
-            return Served::Done;
-        }
-        // What a block device gets is neither pinned nor held up for that.
-        if binding.backing.is_block() {
-            if binding.direct && may_forward != MayForward::No && may_bypass_file(&rq, binding) {
-                if let (Op::Write, Some(times)) = (op, &binding.times) {
-                    times.begin_device_write();
+    fn stage(rq: &mut Request<Loop>) -> Stage {
+        *rq.data().project().stage
+    }
+
+    fn is_blocking(rq: &mut Request<Loop>) -> bool {
+        matches!(Self::stage(rq), Stage::Blocking)
+    }
+
+    /// Takes a request over from the block layer. Does at once what needs neither a file system nor waiting.
+    ///
+    /// Called by `queue_rq` and `queue_rqs`. May sleep, as far as `context` says.
+    #[inline(always)] // Nothing is called more often, from two places.
+    pub(crate) fn submit(mut rq: Request<Loop>, context: SubmitContext, sink: &mut impl Sink) {
+        Self::set_stage(&mut rq, Stage::Submitted);
+        let route = route(&rq, context);
+        Self::dispatch(rq, route, sink);
+    }
+
+    /// Does what was decided. The only place where requests are queued.
+    #[inline(always)] // As `submit`.
+    fn dispatch(mut rq: Request<Loop>, mut route: Route, sink: &mut impl Sink) {
+        loop {
+            let why = match route {
+                Route::Fail => return rq.end(Err(EIO)),
+                Route::Remap { nowait } => match Self::remap(rq, nowait) {
+                    Ok(()) => return,
+                    Err(given_back) => {
+                        rq = given_back;
+                        Why::NotRemapped
+                    }
+                },
+                Route::CopyCached => {
+                    let pos = file_pos(&rq);
+                    if pos.is_ok_and(|pos| rq.fill_from_cache(pos)) {
+                        return rq.end(Ok(()));
+                    }
+                    Why::NotCached
                 }
-                return match rq.forward(may_forward == MayForward::NoWait) {
-                    Ok(()) => Served::Done,
-                    Err(rq) => Self::choose(rq),
-                };
-            }
-        } else if op.is_write() && rq.disk().gate.is_closed() {
-            return Served::Try(rq);
-        } else if let Some(pinned) = binding.pinned() {
-            if may_forward == MayForward::No {
-                return Served::Try(rq);
-            }
-            if op == Op::Write {
-                let Some(access) = pinned.try_begin_write() else {
-                    return Served::Try(rq);
-                };
-                *rq.data().project().access = Some(access);
-            }
-            return match rq.forward(may_forward == MayForward::NoWait) {
-                Ok(()) => Served::Done,
-                Err(mut rq) => {
-                    Self::end_write(&mut rq);
-                    Served::Try(rq)
+                Route::Nowait => {
+                    Self::set_stage(&mut rq, Stage::Nowait);
+                    return sink.push_nowait(rq);
+                }
+                Route::RemapInTask => {
+                    Self::set_stage(&mut rq, Stage::RemapInTask);
+                    return sink.push_nowait(rq);
+                }
+                Route::Ordered => {
+                    Self::set_stage(&mut rq, Stage::Blocking);
+                    return match rq.config().ordered.clone() {
+                        Some(queue) => HwQueue::append_write(queue.as_arc_borrow(), rq),
+                        None => Self::block_in_own_work(rq),
+                    };
+                }
+                Route::Blocking => {
+                    Self::set_stage(&mut rq, Stage::Blocking);
+                    Self::note_untried(&rq);
+                    return match sink.push_blocking(rq) {
+                        Ok(()) => (),
+                        Err(rq) => Self::enqueue(rq),
+                    };
+                }
+                Route::OwnWork => {
+                    Self::note_untried(&rq);
+                    return Self::block_in_own_work(rq);
                 }
             };
-        }
-        if op == Op::Read && !binding.direct && may_copy(&rq, binding) {
-            let pos = file_pos(&rq, binding);
-            if pos.is_ok_and(|pos| rq.fill_from_cache(pos)) {
-                rq.end(Ok(()));
-                return Served::Done;
-            }
-        }
-        Self::choose(rq)
-    }
-
-    /// Decides how to begin what is left to a worker.
-    fn choose(mut rq: Request<Loop>) -> Served {
-        let Some(binding) = rq.config() else {
-            return Served::Try(rq);
-        };
-        if let (Op::Write, Some(ordered)) = (rq.op(), &binding.ordered) {
-            let ordered = ordered.clone();
-            Self::set_blocking(&mut rq);
-            ordered.append_write(rq);
-            return Served::Done;
-        }
-        // A direct request waits for its cgroup's limits on the disk in the cgroup's own task.
-        if binding.backing.is_block() && binding.direct && rq.blkcg().is_some() {
-            Self::set_blocking(&mut rq);
-            return Served::Block(rq);
-        }
-        let mode = mode_to_try(&rq, binding);
-        if rq.op() == Op::Write && mode.is_none() {
-            binding.did_not_try_write();
-            if may_share_task(binding) {
-                Self::set_blocking(&mut rq);
-                return Served::Block(rq);
-            }
-        }
-        *rq.data().project().mode = mode;
-        Served::Try(rq)
-    }
-
-    /// A write in pinned mode has ended, or is given back: the file system may be frozen again, as far as this request
-    /// is concerned.
-    fn end_write(rq: &mut Request<Loop>) {
-        if let Some(access) = rq.data().project().access.take() {
-            match rq.config() {
-                Some(binding) => binding.end_write(access),
-                // It stays while there are requests.
-                None => _ = kernel::warn_on!(true),
-            }
+            route = reroute(&rq, why, true);
         }
     }
 
-    /// Issues a request, without waiting if it can be.
-    ///
-    /// Called in a worker, with a plug, attributed to the request's cgroup.
-    pub(crate) fn start(mut rq: Request<Loop>) {
-        let _priority = IoPriorityScope::enter(rq.ioprio());
-        // A write got it with the gate open, and that is closed only while no request is on its way. A read may
-        // find that the file has been pinned meanwhile: to read it by way of the file system is still right.
-        if let Some(mode) = *rq.data().project().mode {
-            return Self::transfer(rq, mode);
-        }
-        let Some(binding) = rq.config() else {
-            return rq.end(Err(EIO));
-        };
-        let gated = rq.op().is_write() && rq.disk().gate.is_closed();
-        match binding.pinned() {
-            Some(_) if !gated => match rq.blkcg() {
-                None => Self::start_pinned(rq, false),
-                Some(_) => Self::wait_for_tag(rq),
-            },
-            _ => Self::defer(rq),
+    /// Goes on with a request that could not go its way. May be called from any context.
+    fn redispatch(rq: Request<Loop>, why: Why) {
+        let route = reroute(&rq, why, in_task());
+        Self::dispatch(rq, route, &mut Single);
+    }
+
+    fn note_untried(rq: &Request<Loop>) {
+        if rq.op() == Op::Write {
+            rq.config().did_not_try_write();
         }
     }
 
-    /// From here on the request may block.
-    fn set_blocking(rq: &mut Request<Loop>) {
-        *rq.data().project().blocking = true;
-    }
-
-    /// Leaves the request to its own work item, which may block. May be called from any context.
-    pub(crate) fn defer(mut rq: Request<Loop>) {
-        Self::set_blocking(&mut rq);
+    /// Lets the request block in a work item of its own. May be called from any context.
+    pub(crate) fn block_in_own_work(mut rq: Request<Loop>) {
+        Self::set_stage(&mut rq, Stage::Blocking);
         Self::enqueue(rq);
     }
 
+    /// Queues the work item of the request, for what its stage says.
     fn enqueue(rq: Request<Loop>) {
         // There is a queue: no device is bound without.
         let queued = match rq.op() == Op::Flush || rq.is_flush_step() {
@@ -345,109 +341,133 @@ impl LoopCmd {
         }
     }
 
-    /// Carries a request out, attributed to its cgroup. May block.
-    pub(crate) fn execute(mut rq: Request<Loop>) {
-        if *rq.data().project().written {
-            // While it was passed on somebody read what was there before into the page cache, or the times are due.
-            forget_cached(&rq);
-            let times = rq.config().and_then(|binding| binding.times.as_ref());
-            let committed = match times {
-                Some(times) if rq.is_fua() => times.commit(),
-                _ => Ok(()),
+    /// Submits a request to the device below as a bio, in the task that submits it. Gives it back if that is not
+    /// possible, or if the file system of a pinned file may not admit the write.
+    #[inline(always)] // As `submit`.
+    fn remap(mut rq: Request<Loop>, nowait: bool) -> Result<(), Request<Loop>> {
+        if rq.op() == Op::Write {
+            let binding = rq.config();
+            let access = match (binding.pinned(), &binding.times) {
+                (Some(pinned), _) => match pinned.try_begin_write() {
+                    None => return Err(rq),
+                    access => access,
+                },
+                (None, Some(times)) => {
+                    times.begin_device_write();
+                    None
+                }
+                (None, None) => None,
             };
-            return Self::finish_whole(rq, committed.map_err(|_| EIO));
+            *rq.data().project().access = access;
         }
+        rq.forward(nowait).map_err(|mut rq| {
+            Self::end_write(&mut rq);
+            rq
+        })
+    }
+
+    /// Drops the write access of a request in pinned mode, which holds off a freeze of the file system.
+    fn end_write(rq: &mut Request<Loop>) {
+        if let Some(access) = rq.data().project().access.take() {
+            rq.config().end_write(access);
+        }
+    }
+
+    /// Issues a request of the nowait list.
+    ///
+    /// Called in a worker, with a plug, attributed to the request's cgroup. Waits for memory and tags only.
+    pub(crate) fn issue_nowait(mut rq: Request<Loop>) {
+        let _priority = IoPriorityScope::enter(rq.ioprio());
+        match Self::stage(&mut rq) {
+            // A read may find that the file was pinned meanwhile: to read it by way of the file system is still
+            // right. A write finds writes allowed: they are blocked only while no request is on its way.
+            Stage::Nowait => {
+                let mode = io_mode(&rq, true);
+                Self::transfer(rq, mode);
+            }
+            // It was to be remapped. What was known then may have changed.
+            _ if rq.op().is_write() && rq.disk().gate.is_closed() => Self::block_in_own_work(rq),
+            _ => {
+                if let Err(rq) = Self::issue_pinned(rq, false) {
+                    Self::block_in_own_work(rq);
+                }
+            }
+        }
+    }
+
+    /// Carries a request out, attributed to its cgroup. May block.
+    pub(crate) fn issue_blocking(rq: Request<Loop>) {
         let _priority = IoPriorityScope::enter(rq.ioprio());
         let op = rq.op();
-        let Some(binding) = rq.config() else {
-            return Self::finish(rq, Err(EIO));
-        };
         if op.is_write() {
             rq.disk().gate.wait();
         }
-        if binding.pinned().is_some() {
-            return Self::start_pinned(rq, true);
-        }
-        let mode = match binding.direct {
-            true => IoMode::Direct { nowait: false },
-            false => IoMode::Buffered { nowait: false },
-        };
-        match op {
-            Op::Read | Op::Write => Self::transfer(rq, mode),
-            Op::Flush => {
-                if let Some(times) = &binding.times {
-                    times.update();
-                }
-                let result = binding.backing.file().fsync();
-                Self::finish_whole(rq, result.map_err(|_| EIO));
-            }
-            Op::Discard => {
-                let result = deallocate(&rq, binding, &[PunchHole]);
-                Self::finish_whole(rq, result);
-            }
-            Op::WriteZeroes => {
-                let modes: &[_] = match rq.no_unmap() {
-                    true => &[ZeroRange],
-                    false => &[PunchHole, ZeroRange],
-                };
-                let result = deallocate(&rq, binding, modes);
-                Self::finish_whole(rq, result);
-            }
-            Op::Other => Self::finish_whole(rq, Err(EIO)),
-        }
-    }
-
-    /// Carries a request out in pinned mode. What has to wait for more than memory, or a tag of the device
-    /// below, does so only if it may `wait`.
-    fn start_pinned(mut rq: Request<Loop>, wait: bool) {
-        let op = rq.op();
-        // What is passed on here waits for what it needs: nothing below may say `EAGAIN`.
-        Self::set_blocking(&mut rq);
-        let (Some(binding), Some(pinned)) = (rq.config(), pinned(&rq)) else {
-            return Self::finish(rq, Err(EIO));
+        let rq = match Self::issue_pinned(rq, true) {
+            Ok(()) => return,
+            Err(rq) => rq,
         };
         let result = match op {
-            Op::Read => return rq.forward_all(),
+            Op::Read | Op::Write => {
+                let mode = io_mode(&rq, false);
+                return Self::transfer(rq, mode);
+            }
+            Op::Flush => rq.config().backing.file().fsync().map_err(|_| EIO),
+            Op::Discard => deallocate(&rq, &[PunchHole]),
+            Op::WriteZeroes => match rq.no_unmap() {
+                true => deallocate(&rq, &[ZeroRange]),
+                false => deallocate(&rq, &[PunchHole, ZeroRange]),
+            },
+        };
+        Self::finish_whole(rq, result);
+    }
+
+    /// Carries a request out in pinned mode; gives it back if the file is not pinned. What has to wait for more than
+    /// memory, or a tag of the device below, does so only if it may `wait`, and else blocks in work of its own.
+    fn issue_pinned(mut rq: Request<Loop>, wait: bool) -> Result<(), Request<Loop>> {
+        // What is submitted here waits for what it needs: nothing below may say `EAGAIN`.
+        let Some(pinned) = rq.config().pinned() else {
+            return Err(rq);
+        };
+        let binding = rq.config();
+        let result = match rq.op() {
+            Op::Read => Ok(None),
             Op::Write => {
                 if let (true, Some(times)) = (wait, &binding.times) {
-                    // Perhaps for a thaw, and the freeze for this.
+                    // The write may wait for a thaw, and the freeze waits for this.
                     times.update();
                 }
                 match pinned.begin_write(wait) {
-                    Ok(access) => {
-                        *rq.data().project().access = Some(access);
-                        return rq.forward_all();
-                    }
-                    Err(e) if e == EAGAIN && !wait => return Self::defer(rq),
-                    Err(e) => Err(e),
+                    Err(e) if e == EAGAIN && !wait => return Err(rq),
+                    result => result.map(Some),
                 }
             }
-            _ if !wait => return Self::defer(rq),
+            _ if !wait => return Err(rq),
             Op::Flush => {
-                let committed = binding.times.as_ref().map_or(Ok(()), |times| times.commit());
-                pinned.flush().and(committed)
+                let committed = commit_times(&rq);
+                pinned.flush().and(committed).map(|()| None)
             }
             Op::Discard | Op::WriteZeroes => pinned.begin_write(true).and_then(|access| {
-                let result = file_pos(&rq, binding).and_then(|pos| pinned.zero(pos, rq.bytes()));
+                let result = file_pos(&rq).and_then(|pos| pinned.zero(pos, rq.bytes()));
                 binding.end_write(access);
-                forget_cached(&rq);
-                result
+                invalidate_cached(&rq);
+                result.map(|()| None)
             }),
-            Op::Other => Err(EIO),
         };
-        Self::finish_whole(rq, result.map_err(|_| EIO));
+        Self::set_stage(&mut rq, Stage::Blocking);
+        match (rq.op(), result) {
+            (Op::Read | Op::Write, Ok(access)) => {
+                *rq.data().project().access = access;
+                rq.forward_all();
+            }
+            (_, result) => Self::finish_whole(rq, result.map(|_| ()).map_err(|_| EIO)),
+        }
+        Ok(())
     }
 
-    fn finish_whole(rq: Request<Loop>, result: Result) {
-        let bytes = rq.bytes();
-        Self::finish(rq, result.map(|()| bytes));
-    }
-
+    /// Reads from the file, or writes to it.
     fn transfer(rq: Request<Loop>, mode: IoMode) {
-        let Some(binding) = rq.config() else {
-            return Self::finish(rq, Err(EIO));
-        };
-        match file_pos(&rq, binding) {
+        let binding = rq.config();
+        match file_pos(&rq) {
             Ok(pos) => {
                 if rq.op() == Op::Write && !mode.nowait() {
                     binding.begin_waiting_write();
@@ -464,34 +484,41 @@ impl LoopCmd {
         }
     }
 
-    /// Leaves a request to a task that waits for a tag of the device below. A cgroup has a task of its own for
-    /// that, since it may have to wait for its limits, too. Called in a task.
-    fn wait_for_tag(mut rq: Request<Loop>) {
-        if rq.blkcg().is_none() {
-            return Submitter::enqueue_try(rq);
-        }
-        Self::set_blocking(&mut rq);
-        Submitter::enqueue_blocking(rq);
+    fn finish_whole(rq: Request<Loop>, result: Result) {
+        let bytes = rq.bytes();
+        Self::finish(rq, result.map(|()| bytes));
     }
 
-    /// The command was carried out, or failed. May be called from any context.
+    /// The I/O is done, or failed. May be called from any context.
     fn finish(mut rq: Request<Loop>, result: Result<u32>) {
-        *rq.data().project().result = result;
-        if let Err(mut rq) = rq.complete() {
-            *rq.data().project().done = true;
+        let could_block = Self::is_blocking(&mut rq);
+        Self::set_stage(
+            &mut rq,
+            Stage::Done {
+                result,
+                could_block,
+            },
+        );
+        if let Err(rq) = rq.complete() {
             Self::enqueue(rq);
         }
     }
 
     /// Ends a request, or goes on with what is left of it. May be called from any context.
     pub(crate) fn complete(mut rq: Request<Loop>) {
-        let cmd = rq.data().project();
-        let (blocking, result) = (*cmd.blocking, *cmd.result);
+        let (result, could_block) = match Self::stage(&mut rq) {
+            Stage::Done {
+                result,
+                could_block,
+            } => (result, could_block),
+            // `finish` alone completes requests.
+            _ => (Err(EIO), true),
+        };
         match result {
             Err(e) => rq.end(Err(e)),
             // Nothing but reads and writes is done in parts.
             Ok(bytes) if bytes >= rq.bytes() => rq.end(Ok(())),
-            Ok(bytes) if bytes < SECTOR_SIZE && blocking => {
+            Ok(bytes) if bytes < SECTOR_SIZE && could_block => {
                 // The file ends here, or takes no more.
                 rq.zero_fill();
                 rq.end(Err(EIO));
@@ -499,7 +526,7 @@ impl LoopCmd {
             // Without waiting it may end anywhere, also within a sector, which is then done again.
             Ok(bytes) => {
                 if let Some(rest) = rq.advance(bytes) {
-                    Self::defer(rest);
+                    Self::block_in_own_work(rest);
                 }
             }
         }
@@ -508,28 +535,19 @@ impl LoopCmd {
 
 impl RequestIoDone<Loop> for LoopCmd {
     fn io_done(mut rq: Request<Loop>, result: Result<u32>) {
-        let blocking = *rq.data().project().blocking;
-        let write = rq.op() == Op::Write;
-        let Some(binding) = rq.config() else {
-            return Self::finish(rq, Err(EIO));
-        };
-        if blocking && write {
-            binding.end_waiting_write();
+        let could_block = Self::is_blocking(&mut rq);
+        let is_write = rq.op() == Op::Write;
+        if could_block && is_write {
+            rq.config().end_waiting_write();
         }
         match result {
             // Some file systems do not know how not to wait, and say it this way (ext4 does where
             // direct I/O falls back to the page cache).
-            Err(e) if (e == EAGAIN || e == eopnotsupp()) && !blocking => {
-                if write {
-                    binding.write_had_to_wait();
+            Err(e) if (e == EAGAIN || e == eopnotsupp()) && !could_block => {
+                if is_write {
+                    rq.config().write_had_to_wait();
                 }
-                let may_follow = may_share_task(binding) && (write || may_follow(binding));
-                // What collects them is for tasks only.
-                if !may_follow || !in_task() {
-                    return Self::defer(rq);
-                }
-                Self::set_blocking(&mut rq);
-                Submitter::enqueue_blocking(rq);
+                Self::redispatch(rq, Why::WouldBlock);
             }
             result => Self::finish(rq, result),
         }
@@ -540,24 +558,19 @@ impl RequestForwarded<Loop> for LoopCmd {
     #[inline]
     fn forwarded(mut rq: Request<Loop>, result: Result) {
         Self::end_write(&mut rq);
-        let blocking = *rq.data().project().blocking;
+        let could_block = Self::is_blocking(&mut rq);
         match result {
+            // While it was on its way a task may have read what was there before into the page cache.
             Ok(()) if rq.op() == Op::Write && (is_cached(&rq) || are_times_due(&rq)) => {
-                *rq.data().project().written = true;
-                Self::defer(rq);
+                Self::set_stage(&mut rq, Stage::PostWrite);
+                Self::enqueue(rq);
             }
-            // Below it would have to wait, or could not be polled for.
-            Err(e) if (e == EAGAIN || e == eopnotsupp()) && !blocking => {
-                // With others of its kind, which would have to wait as well. This is reported by who submitted
-                // it, under no lock.
-                if e == EAGAIN && in_task() && pinned(&rq).is_some() {
-                    return Self::wait_for_tag(rq);
-                }
-                Self::defer(rq);
-            }
-            // On devices that lie on each other this is called out of another one's. What was passed on without a
-            // worker went to one that is on the bottom.
-            result if blocking && !rq.config().is_some_and(Binding::is_on_bottom) => {
+            // A task that submitted it reports this itself, under no lock.
+            Err(e) if e == EAGAIN && !could_block => Self::redispatch(rq, Why::NoTag),
+            Err(e) if e == eopnotsupp() && !could_block => Self::redispatch(rq, Why::CannotPoll),
+            // Where devices lie on each other this is called out of another one's. What the submitter remapped
+            // went to a device that is not stacked.
+            result if could_block && !rq.config().is_on_bottom() => {
                 Self::finish_whole(rq, result);
             }
             // Where the device below completed it, by its own settings of the CPU.
@@ -571,36 +584,29 @@ impl WorkItem for LoopCmd {
 
     fn run(mut rq: Request<Loop>) {
         let _scope = IoWorkerScope::enter();
-        if core::mem::take(rq.data().project().done) {
-            return Self::complete(rq);
+        match Self::stage(&mut rq) {
+            Stage::Done { .. } => Self::complete(rq),
+            Stage::PostWrite => {
+                invalidate_cached(&rq);
+                let committed = match rq.is_fua() {
+                    true => commit_times(&rq),
+                    false => Ok(()),
+                };
+                Self::finish_whole(rq, committed.map_err(|_| EIO));
+            }
+            _ => rq.attributed(Self::issue_blocking),
         }
-        rq.attributed(Self::execute);
-    }
-}
-
-/// Whether requests of a cgroup that may block follow each other in one task. On a file they do: writes take
-/// the inode's lock in turn anyway (see [`may_follow`] for reads). On a block device they do not.
-fn may_share_task(binding: &Binding) -> bool {
-    !binding.backing.is_block()
-}
-
-/// Whether reads that had to wait do so for the same thing, or for as long. With direct I/O that is the lock of the
-/// file, if a write may have it. Through the page cache, the attempt has put the pages on their way: while one
-/// read waits the others' pages come too.
-fn may_follow(binding: &Binding) -> bool {
-    match binding.direct {
-        true => binding.has_waiting_writes(),
-        false => binding.backing.reads_from_cache(),
     }
 }
 
 /// Makes the range of a request read as zeroes, in the first of some ways that the file supports. Where
 /// discards are forbidden the file is left as it is, and whoever wants zeroes has to write them.
-fn deallocate(rq: &Request<Loop>, binding: &Binding, modes: &[FallocateMode]) -> Result {
+fn deallocate(rq: &Request<Loop>, modes: &[FallocateMode]) -> Result {
+    let binding = rq.config();
     if rq.discards_forbidden() {
         return Err(eopnotsupp());
     }
-    let pos = file_pos(rq, binding)?;
+    let pos = file_pos(rq)?;
     let len = i64::from(rq.bytes());
     let mut is_new = false;
     for &mode in modes {
@@ -621,7 +627,6 @@ fn deallocate(rq: &Request<Loop>, binding: &Binding, modes: &[FallocateMode]) ->
     // It came before the limits were taken back, and to tell that once is enough.
     if !is_new {
         rq.set_quiet();
-        Withdraw::enqueue(rq);
     }
     Err(eopnotsupp())
 }

@@ -68,6 +68,24 @@ pub(crate) mod block {
         }
     }
 
+    /// `abstractions::block::mq`
+    pub(crate) mod mq {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Op {
+            Read,
+            Write,
+            Flush,
+            Discard,
+            WriteZeroes,
+        }
+
+        impl Op {
+            pub(crate) fn is_write(self) -> bool {
+                matches!(self, Self::Write | Self::Discard | Self::WriteZeroes)
+            }
+        }
+    }
+
     /// `abstractions::block::disk`
     pub(crate) mod disk {
         use crate::{

@@ -20,10 +20,13 @@ mod stand_in;
 
 #[path = "../../backing.rs"]
 mod backing;
+#[path = "../../route.rs"]
+mod route;
 #[path = "../../ioctl/uapi.rs"]
 mod uapi;
 
 mod cases;
 mod test_backing;
 mod test_module_param;
+mod test_route;
 mod test_uapi;

@@ -40,15 +40,19 @@ impl<T: Operations> Iterator for RequestBatch<'_, T> {
 
     /// Takes the next request over, and starts it.
     fn next(&mut self) -> Option<Request<T>> {
-        let rq = NonNull::new(self.rqs.head)?;
-        // SAFETY: By the type invariants it is a request of the list, which is linked by `rq_next`.
-        let next = unsafe { &mut (*rq.as_ptr()).__bindgen_anon_1.rq_next };
-        self.rqs.head = core::mem::replace(next, core::ptr::null_mut());
-        if self.rqs.head.is_null() {
-            self.rqs.tail = core::ptr::null_mut();
+        loop {
+            let rq = NonNull::new(self.rqs.head)?;
+            // SAFETY: By the type invariants it is a request of the list, which is linked by `rq_next`.
+            let next = unsafe { &mut (*rq.as_ptr()).__bindgen_anon_1.rq_next };
+            self.rqs.head = core::mem::replace(next, core::ptr::null_mut());
+            if self.rqs.head.is_null() {
+                self.rqs.tail = core::ptr::null_mut();
+            }
+            // SAFETY: By the type invariants it belongs to such a queue, was not started, and is the driver's to
+            // start since it was taken out of the list.
+            if let Some(rq) = unsafe { Request::start(rq) } {
+                return Some(rq);
+            }
         }
-        // SAFETY: By the type invariants it belongs to such a queue, was not started, and is the driver's to
-        // start since it was taken out of the list.
-        Some(unsafe { Request::start(rq) })
     }
 }

@@ -134,11 +134,8 @@ where
         let Some(op) = operation(self.op()) else {
             return Err(self);
         };
-        let Some(config) = self.config() else {
-            return Err(self);
-        };
         let bytes = self.bytes();
-        let Some(place) = config.place(self.pos(), bytes) else {
+        let Some(place) = self.config().place(self.pos(), bytes) else {
             return Err(self);
         };
         if place.bytes < bytes || !place.bottom {
@@ -225,8 +222,9 @@ where
                 (*rq.as_ptr()).bio,
             )
         };
-        let result = match (op, this.config()) {
-            (Some(op), Some(config)) => {
+        let config = this.config();
+        let result = match op {
+            Some(op) => {
                 let mut result = Ok(());
                 while !bio.is_null() && result.is_ok() {
                     // SAFETY: The bio is one of the request's, which stay as they are until it ends.
@@ -239,7 +237,7 @@ where
                 }
                 result
             }
-            _ => Err(eopnotsupp()),
+            None => Err(eopnotsupp()),
         };
         // SAFETY: The party of the submitter has not left yet, and leaves here.
         unsafe {

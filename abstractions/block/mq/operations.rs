@@ -31,7 +31,7 @@ pub trait Operations: Sized + 'static {
 
     /// What requests depend on. It is absent until the driver publishes it, changes only while the
     /// queue is frozen, and is taken away when no request uses it any more. So a request reads it
-    /// without a lock.
+    /// without a lock. While it is absent requests end with `EIO`, and none comes to the driver.
     type Config: Send + Sync;
 
     /// Private data of a hardware queue.
@@ -47,7 +47,7 @@ pub trait Operations: Sized + 'static {
     /// Makes the private data of a request. May sleep.
     fn new_request_data() -> impl PinInit<Self::RequestData, Error>;
 
-    /// Takes over a request that has been started.
+    /// Takes over a request that has been started, of one of the operations in [`Op`](super::Op).
     ///
     /// `is_last` is false where another request, or a call of [`commit_rqs`], is certain to follow
     /// at once.
@@ -122,8 +122,12 @@ impl<T: Operations> VTable<T> {
         let (disk, hw) = unsafe { Self::context(hctx) };
         // SAFETY: blk-mq hands over a request that has not been started yet. Its private data was
         // built by `init_request`, its queue belongs to an `OwnedDisk<T>`.
-        let rq = unsafe { Request::start(NonNull::new_unchecked(rq)) };
-        T::queue_rq(disk, hw, rq, is_last);
+        match unsafe { Request::start(NonNull::new_unchecked(rq)) } {
+            Some(rq) => T::queue_rq(disk, hw, rq, is_last),
+            // Those held back before it have no other that comes after them.
+            None if is_last => T::commit_rqs(disk, hw),
+            None => (),
+        }
         bindings::BLK_STS_OK as bindings::blk_status_t
     }
 

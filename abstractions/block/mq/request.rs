@@ -45,11 +45,21 @@ pub enum Op {
     Discard,
     /// `REQ_OP_WRITE_ZEROES`
     WriteZeroes,
-    /// Any other operation.
-    Other,
 }
 
 impl Op {
+    /// The operation of a request with such flags (`req_op()`); `None` for all others.
+    fn of(flags: bindings::blk_opf_t) -> Option<Self> {
+        match flags & ((1 << bindings::REQ_OP_BITS) - 1) {
+            bindings::req_op_REQ_OP_READ => Some(Self::Read),
+            bindings::req_op_REQ_OP_WRITE => Some(Self::Write),
+            bindings::req_op_REQ_OP_FLUSH => Some(Self::Flush),
+            bindings::req_op_REQ_OP_DISCARD => Some(Self::Discard),
+            bindings::req_op_REQ_OP_WRITE_ZEROES => Some(Self::WriteZeroes),
+            _ => None,
+        }
+    }
+
     /// Whether the operation changes what is stored (`op_is_write()`).
     pub fn is_write(self) -> bool {
         matches!(self, Self::Write | Self::Discard | Self::WriteZeroes)
@@ -75,6 +85,7 @@ impl Op {
 ///
 /// - `rq` is a request in state 2 and nobody else owns it, nor the private data behind it.
 /// - Its queue belongs to a disk made by `OwnedDisk<T>`, and is kept in use by the request.
+/// - Its [`Pdu`] holds the operation, and the configuration that was published when it was started.
 #[repr(transparent)]
 pub struct Request<T: Operations> {
     rq: NonNull<bindings::request>,
@@ -89,7 +100,8 @@ unsafe impl<T: Operations> Send for Request<T> {}
 pub(super) struct Pdu<T: Operations> {
     pub(super) data: T::RequestData,
     /// What was published when the request was started.
-    config: *const T::Config,
+    config: NonNull<T::Config>,
+    op: Op,
     /// For [`Request::forward`].
     pub(super) forwarding: Forwarding,
     /// The same: what the request is passed on as.
@@ -102,30 +114,39 @@ pub(super) struct Pdu<T: Operations> {
 }
 
 impl<T: Operations> Request<T> {
-    /// Takes a request over from the block layer, and starts it.
+    /// Takes a request over from the block layer, and starts it. Ends it with `EIO` and returns `None` if no
+    /// configuration is published, or if its operation is none of [`Op`].
     ///
     /// # Safety
     ///
     /// `rq` was passed to `queue_rq` or `queue_rqs`, by a disk made by `OwnedDisk<T>`, and not started yet.
-    pub(super) unsafe fn start(rq: NonNull<bindings::request>) -> Self {
+    pub(super) unsafe fn start(rq: NonNull<bindings::request>) -> Option<Self> {
         // The barrier pairs with the one in `DiskGuard::take_config`: either that finds this request
         // started, or the configuration is gone here.
         //
         // SAFETY: By the safety requirement.
         unsafe { rust_helper_start_request_mb(rq.as_ptr()) };
-        // INVARIANT: By the safety requirement, and started above.
-        let this = Self {
-            rq,
-            _p: PhantomData,
+        // SAFETY: The queue is in use, since it passed the request on; its `queuedata` is a `Private<T>`.
+        let config = unsafe { &*(*(*rq.as_ptr()).q).queuedata.cast::<Private<T>>() }.config();
+        // SAFETY: The request was passed to the driver.
+        let op = Op::of(unsafe { (*rq.as_ptr()).cmd_flags });
+        let (Some(config), Some(op)) = (NonNull::new(config.cast_mut()), op) else {
+            // SAFETY: It was started above, and nobody else ends it.
+            unsafe { end(rq.as_ptr(), Err(EIO)) };
+            return None;
         };
-        let config = this.private().config();
         let pdu = Self::pdu_ptr(rq.as_ptr());
         // SAFETY: The memory behind the request is ours from now on.
         unsafe {
             (&raw mut (*pdu).config).write(config);
+            (&raw mut (*pdu).op).write(op);
             (&raw mut (*pdu).was_forwarded).write(false);
         }
-        this
+        // INVARIANT: By the safety requirement, started, and written above.
+        Some(Self {
+            rq,
+            _p: PhantomData,
+        })
     }
 
     /// Makes the owner of a request that was started before.
@@ -193,14 +214,12 @@ impl<T: Operations> Request<T> {
 
     /// The configuration that this request depends on: the one that was published when the request
     /// was started.
-    pub fn config(&self) -> Option<&T::Config> {
-        // SAFETY: By the type invariants the memory behind the request is ours.
-        let config = unsafe { (*Self::pdu_ptr(self.as_ptr())).config };
-        // SAFETY: Whoever changes the configuration freezes the queue, which waits for this request to
-        // end. Whoever takes it away, and releases it, looks for started requests before
+    pub fn config(&self) -> &T::Config {
+        // SAFETY: By the type invariants. Whoever changes the configuration freezes the queue, which waits for
+        // this request to end. Whoever takes it away, and releases it, looks for started requests before
         // (`DiskGuard::take_config`), and finds this one: it was marked as started, then came a full
         // barrier, then the pointer was read. `self` cannot be ended while it is borrowed.
-        unsafe { config.as_ref() }
+        unsafe { (*Self::pdu_ptr(self.as_ptr())).config.as_ref() }
     }
 
     /// The request's own private data.
@@ -217,14 +236,8 @@ impl<T: Operations> Request<T> {
 
     /// What the request asks for (`req_op()`).
     pub fn op(&self) -> Op {
-        match self.flags() & ((1 << bindings::REQ_OP_BITS) - 1) {
-            bindings::req_op_REQ_OP_READ => Op::Read,
-            bindings::req_op_REQ_OP_WRITE => Op::Write,
-            bindings::req_op_REQ_OP_FLUSH => Op::Flush,
-            bindings::req_op_REQ_OP_DISCARD => Op::Discard,
-            bindings::req_op_REQ_OP_WRITE_ZEROES => Op::WriteZeroes,
-            _ => Op::Other,
-        }
+        // SAFETY: By the type invariants.
+        unsafe { (*Self::pdu_ptr(self.as_ptr())).op }
     }
 
     /// Whether the data is to be on the medium when the request ends (`REQ_FUA`).
@@ -376,14 +389,8 @@ impl<T: Operations> Request<T> {
 
     /// Ends the request. May be called from any context.
     pub fn end(self, result: Result) {
-        let status = match result {
-            Ok(()) => bindings::BLK_STS_OK as bindings::blk_status_t,
-            // SAFETY: No requirements.
-            Err(e) => unsafe { bindings::errno_to_blk_status(e.to_errno()) },
-        };
-        let rq = self.into_raw().as_ptr();
-        // SAFETY: The request was started and was ours until the line above.
-        unsafe { bindings::blk_mq_end_request(rq, status) };
+        // SAFETY: The request was started, and its ownership is given up here.
+        unsafe { end(self.into_raw().as_ptr(), result) };
     }
 }
 
@@ -391,13 +398,23 @@ impl<T: Operations> Drop for Request<T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariants the request is started and ours, and after this nobody uses
         // `self`.
-        unsafe {
-            bindings::blk_mq_end_request(
-                self.as_ptr(),
-                bindings::errno_to_blk_status(EIO.to_errno()),
-            )
-        };
+        unsafe { end(self.as_ptr(), Err(EIO)) };
     }
+}
+
+/// Ends a request. Any context.
+///
+/// # Safety
+///
+/// The request was started, and nobody else ends it or uses it any more.
+unsafe fn end(rq: *mut bindings::request, result: Result) {
+    let status = match result {
+        Ok(()) => bindings::BLK_STS_OK as bindings::blk_status_t,
+        // SAFETY: No requirements.
+        Err(e) => unsafe { bindings::errno_to_blk_status(e.to_errno()) },
+    };
+    // SAFETY: By the safety requirements.
+    unsafe { bindings::blk_mq_end_request(rq, status) };
 }
 
 // After the request has ended its `work_struct` may be in use for the next one with the same tag, even

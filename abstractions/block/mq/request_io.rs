@@ -118,10 +118,7 @@ where
             Op::Write => Direction::Source,
             _ => return T::RequestData::io_done(self, Err(EIO)),
         };
-        let Some(config) = self.config() else {
-            return T::RequestData::io_done(self, Err(EIO));
-        };
-        let file: *const File = config.as_ref();
+        let file: *const File = self.config().as_ref();
         let ioprio = self.ioprio();
         let rq = self.as_ptr();
         // SAFETY: `self` owns the request.
@@ -192,9 +189,7 @@ where
         let mut bio = unsafe { (*rq).bio };
         let mut pos = pos;
         while !bio.is_null() {
-            let Some(file) = self.config().map(AsRef::as_ref) else {
-                return false;
-            };
+            let file = self.config().as_ref();
             // SAFETY: The bio is one of the request's.
             let len = unsafe { (*bio).bi_iter.bi_size };
             // SAFETY: The bio's segments and their pages stay while `self` is borrowed, and a read is
