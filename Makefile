@@ -69,6 +69,9 @@ test:
 test-debug:
 	@$(lab) test --debug --kernel $(KERNEL) --tests $(patsubst %,'%',$(TESTS))
 
+tests/INDEX.md: $(wildcard tests/test_*_*.sh)
+	PYTHONPATH=scripts python3 -m lab.test_index
+
 test-differential:
 	@$(lab) differential --kernel $(KERNEL) --seeds $(SEEDS)
 

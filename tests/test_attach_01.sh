@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_SET_FD shows a file as a device of its size and content, LOOP_CLR_FD ends it.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_SET_FD shows a file as a device of its size and content, LOOP_CLR_FD ends it"
 
 img 1M
 io "$IMG" fill 1 0 1M

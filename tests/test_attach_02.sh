@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CONFIGURE sets file, block size, offset, limit, flags and name at once.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CONFIGURE sets file, block size, offset, limit, flags and name at once"
 
 img 1M
 io "$IMG" fill 1 0 1M

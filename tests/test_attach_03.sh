@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# losetup attaches, lists, finds by file and detaches.
 
 . ./test_common.sh
+
+DESCRIPTION="losetup attaches, lists, finds by file and detaches"
 
 need losetup jq
 img 1M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CLR_FD with another opener waits for the last close; until then I/O goes on.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CLR_FD with another opener waits for the last close; until then I/O goes on"
 
 img 1M
 io "$IMG" fill 1 0 1M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A device with LO_FLAGS_AUTOCLEAR is detached by its last close and not before.
 
 . ./test_common.sh
+
+DESCRIPTION="A device with LO_FLAGS_AUTOCLEAR is detached by its last close and not before"
 
 img 1M
 new_dev

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# mount -o loop attaches with autoclear, umount detaches.
 
 . ./test_common.sh
+
+DESCRIPTION="mount -o loop attaches with autoclear, umount detaches"
 
 need mkfs.ext4 losetup
 img 16M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Whoever holds the device exclusively keeps others from attaching, and may attach.
 
 . ./test_common.sh
+
+DESCRIPTION="Whoever holds the device exclusively keeps others from attaching, and may attach"
 
 img 1M
 new_dev

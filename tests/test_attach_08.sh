@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# 32 devices at once keep their data apart with I/O on all of them in parallel.
 
 . ./test_common.sh
+
+DESCRIPTION="32 devices at once keep their data apart with I/O on all of them in parallel"
 
 COUNT=32
 DEVS=()

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# After LOOP_CLR_FD by the only opener nobody gets in, and the device cannot be set up again.
 
 . ./test_common.sh
+
+DESCRIPTION="After LOOP_CLR_FD by the only opener nobody gets in, and the device cannot be set up again"
 
 img 1M
 new_dev

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Files opened write-only, memfds and deleted files serve as backing.
 
 . ./test_common.sh
+
+DESCRIPTION="Files opened write-only, memfds and deleted files serve as backing"
 
 img 1M
 io "$IMG" fill 1 0 1M

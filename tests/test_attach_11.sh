@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What is mounted keeps LOOP_SET_BLOCK_SIZE and attaching away, and nothing else.
 
 . ./test_common.sh
+
+DESCRIPTION="What is mounted keeps LOOP_SET_BLOCK_SIZE and attaching away, and nothing else"
 
 need mkfs.ext4
 img 16M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A claim is for the time of LOOP_CONFIGURE or LOOP_SET_BLOCK_SIZE, whatever comes of it.
 
 . ./test_common.sh
+
+DESCRIPTION="A claim is for the time of LOOP_CONFIGURE or LOOP_SET_BLOCK_SIZE, whatever comes of it"
 
 img 64K
 new_dev

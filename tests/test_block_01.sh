@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_SET_BLOCK_SIZE takes powers of two from 512 up and refuses the rest.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_SET_BLOCK_SIZE takes powers of two from 512 up and refuses the rest"
 
 img 1M
 io "$IMG" fill 1 0 1M

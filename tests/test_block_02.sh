@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CONFIGURE takes a block size.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CONFIGURE takes a block size"
 
 img 1M
 io "$IMG" fill 1 0 1M

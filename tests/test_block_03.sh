@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CONFIGURE with a refused block size fails with EINVAL and can be repeated.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CONFIGURE with a refused block size fails with EINVAL and can be repeated"
 
 img 1M
 new_dev

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_SET_BLOCK_SIZE writes out dirty data first and fails for another's exclusive claim.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_SET_BLOCK_SIZE writes out dirty data first and fails for another's exclusive claim"
 
 img 1M
 attach "$IMG"

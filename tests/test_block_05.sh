@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Block sizes change under running verified I/O without loss.
 
 . ./test_common.sh
+
+DESCRIPTION="Block sizes change under running verified I/O without loss"
 
 need fio
 img 16M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Every refused block size changes nothing; LOOP_SET_BLOCK_SIZE looks at 32 bits.
 
 . ./test_common.sh
+
+DESCRIPTION="Every refused block size changes nothing; LOOP_SET_BLOCK_SIZE looks at 32 bits"
 
 img 1M
 io "$IMG" fill 1 0 1M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A file with larger blocks serves smaller ones buffered, and not by direct I/O.
 
 . ./test_common.sh
+
+DESCRIPTION="A file with larger blocks serves smaller ones buffered, and not by direct I/O"
 
 nullb loopbs size=16 blocksize=4096
 io "$NULLB" fill 1 0 16M

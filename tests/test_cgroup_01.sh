@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Direct I/O is accounted on the backing disk to the cgroup that issued it.
 
 . ./test_common.sh
+
+DESCRIPTION="Direct I/O is accounted on the backing disk to the cgroup that issued it"
 
 cgroup a b
 

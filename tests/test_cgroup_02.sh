@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The file's page cache is charged to the cgroup whose I/O goes through it, and so is writeback.
 
 . ./test_common.sh
+
+DESCRIPTION="The file's page cache is charged to the cgroup whose I/O goes through it, and so is writeback"
 
 cgroup a b
 LOOP_SCRATCH_DEV=''

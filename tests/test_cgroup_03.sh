@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What a cgroup leaves dirty in the device's page cache is its own when somebody else writes it.
 
 . ./test_common.sh
+
+DESCRIPTION="What a cgroup leaves dirty in the device's page cache is its own when somebody else writes it"
 
 cgroup a b
 LOOP_SCRATCH_DEV=''

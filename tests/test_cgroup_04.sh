@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Two cgroups dirty files on a filesystem on the device; writeback is accounted to each.
 
 . ./test_common.sh
+
+DESCRIPTION="Two cgroups dirty files on a filesystem on the device; writeback is accounted to each"
 
 need mkfs.ext4
 cgroup a b

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A cgroup's io.max on the backing disk slows that cgroup down, and not another one.
 
 . ./test_common.sh
+
+DESCRIPTION="A cgroup's io.max on the backing disk slows that cgroup down, and not another one"
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
 

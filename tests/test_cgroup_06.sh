@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Many cgroups write, in turn and at once: memory and I/O of each write belong to its writer.
 
 . ./test_common.sh
+
+DESCRIPTION="Many cgroups write, in turn and at once: memory and I/O of each write belong to its writer"
 
 # More than have queues of their own in the driver.
 COUNT=40

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A read or a flush that hangs in a cgroup holds no other cgroup up.
 
 . ./test_common.sh
+
+DESCRIPTION="A read or a flush that hangs in a cgroup holds no other cgroup up"
 
 SECTORS=131072
 DELAY=$((60000 * PATIENCE))

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Writes of a cgroup that wait, for a thaw or by its limit, stop neither other cgroups' I/O nor
-# flushes, and those that its limit holds back stop no reads of its own.
 
 . ./test_common.sh
+
+DESCRIPTION="Writes of a cgroup that wait, for a thaw or by its limit, stop neither other cgroups' I/O nor flushes, and those that its limit holds back stop no reads of its own"
 
 # goes_on WHAT CGROUP OPERATION...: it ends although eight writes of a wait.
 goes_on()

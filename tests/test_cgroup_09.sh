@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Cgroups are killed and removed while their requests are under way. Nothing is left of them.
 
 . ./test_common.sh
+
+DESCRIPTION="Cgroups are killed and removed while their requests are under way"
+# Nothing is left of them.
 
 # A new device: the dirty pages of an old one belong to whoever had the most of them before.
 fresh()

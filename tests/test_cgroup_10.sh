@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A hundred cgroups write at about the same time: each write arrives.
 
 . ./test_common.sh
+
+DESCRIPTION="A hundred cgroups write at about the same time: each write arrives"
 
 # More than have queues of their own in the driver, fewer than requests can be under way.
 COUNT=100

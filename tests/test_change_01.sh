@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CHANGE_FD under running verified reads: no error, no wrong data.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CHANGE_FD under running verified reads: no error, no wrong data"
 
 need fio
 img 8M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CHANGE_FD shows the new file's data and refuses what cannot take its place.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CHANGE_FD shows the new file's data and refuses what cannot take its place"
 
 img 1M old
 io "$IMG" fill 1 0 1M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# After LOOP_CHANGE_FD to a file that asks for a larger alignment of buffers, those are taken that were before.
 
 . ./test_common.sh
+
+DESCRIPTION="After LOOP_CHANGE_FD to a file that asks for a larger alignment of buffers, those are taken that were before"
 
 # dm-crypt cannot take a sector that is not in one piece of memory.
 need_module dm_crypt

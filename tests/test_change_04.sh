@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CHANGE_FD from one block device to another while many direct reads are under way: what is read afterwards
-# is of the second one, and nothing keeps the first.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CHANGE_FD from one block device to another while many direct reads are under way: what is read afterwards is of the second one, and nothing keeps the first"
 
 need fio
 bytes=$((16 << 20))

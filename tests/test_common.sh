@@ -1360,6 +1360,7 @@ cleanup()
 		say "FAILED: left something behind"
 		rc=$KSFT_FAIL
 	fi
+	((rc != KSFT_FAIL)) || say "not so: ${DESCRIPTION:-}"
 	exit $rc
 }
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A real 32-bit program reaches every ioctl, with its own idea of the structures.
 
 . ./test_common.sh
+
+DESCRIPTION="A real 32-bit program reaches every ioctl, with its own idea of the structures"
 
 img 1M
 io "$IMG" fill 1 0 1M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Device numbers that 16 bits cannot hold fail a 32-bit LOOP_GET_STATUS with EOVERFLOW.
 
 . ./test_common.sh
+
+DESCRIPTION="Device numbers that 16 bits cannot hold fail a 32-bit LOOP_GET_STATUS with EOVERFLOW"
 
 # The lower one is 7:N with more than 8 bits of N: some of them are above major.
 n=300

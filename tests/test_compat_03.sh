@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Inode numbers beyond 32 bits fail a 32-bit LOOP_GET_STATUS with EOVERFLOW.
 
 . ./test_common.sh
+
+DESCRIPTION="Inode numbers beyond 32 bits fail a 32-bit LOOP_GET_STATUS with EOVERFLOW"
 
 # An overlay marks the numbers of other filesystems in the upper bits.
 need_module overlay

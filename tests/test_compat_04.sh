@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A 32-bit program's bad addresses and missing permissions are found as a native one's.
 
 . ./test_common.sh
+
+DESCRIPTION="A 32-bit program's bad addresses and missing permissions are found as a native one's"
 
 img 64K
 new_dev

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CTL_ADD makes the device asked for, or EEXIST, or EINVAL.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CTL_ADD makes the device asked for, or EEXIST, or EINVAL"
 
 for n in 77 1000 1048575; do
 	[[ ! -d /sys/block/loop$n ]] || skip "loop$n exists"

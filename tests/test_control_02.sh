@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CTL_REMOVE takes away an idle device, and no other: EBUSY, ENODEV, EINVAL.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CTL_REMOVE takes away an idle device, and no other: EBUSY, ENODEV, EINVAL"
 
 img 64K
 n=$(lo $CONTROL add -1)

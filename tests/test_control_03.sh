@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CTL_GET_FREE finds the first unbound device, or makes one.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CTL_GET_FREE finds the first unbound device, or makes one"
 
 img 64K
 DEVS=()

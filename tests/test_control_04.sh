@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Opening a node of a device which is not there makes the device.
 
 . ./test_common.sh
+
+DESCRIPTION="Opening a node of a device which is not there makes the device"
 
 n=200
 while [[ -d /sys/block/loop$n ]]; do

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# loop-control knows three commands; others are ENOSYS, from 32-bit programs too.
 
 . ./test_common.sh
+
+DESCRIPTION="loop-control knows three commands; others are ENOSYS, from 32-bit programs too"
 
 lo $CONTROL ioctl 0x4c83 0 =ENOSYS , ioctl 0x4c00 0 =ENOSYS , ioctl 0 0 =ENOSYS
 lo -c $CONTROL ioctl 0x4c83 0 =ENOSYS , get-free >"$TMP/n"

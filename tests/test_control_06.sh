@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# loop-control takes numbers as ints, and makes the lowest one that is free.
 
 . ./test_common.sh
+
+DESCRIPTION="loop-control takes numbers as ints, and makes the lowest one that is free"
 
 n=500
 for ((i = 0; i < 4; i++)); do

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A LOOP_CONFIGURE refused for its block size leaves change events switched on.
 
 . ./test_common.sh
+
+DESCRIPTION="A LOOP_CONFIGURE refused for its block size leaves change events switched on"
 
 need udevadm
 img 64K

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A refused LOOP_CONFIGURE leaves the size, the read-only state and the limits alone.
 
 . ./test_common.sh
+
+DESCRIPTION="A refused LOOP_CONFIGURE leaves the size, the read-only state and the limits alone"
 
 img 64K
 # The last one to use the device may have left it read-only.

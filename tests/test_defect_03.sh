@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What the only opener wrote before its LOOP_CLR_FD reaches the file with the close.
 
 . ./test_common.sh
+
+DESCRIPTION="What the only opener wrote before its LOOP_CLR_FD reaches the file with the close"
 
 need udevadm
 img 1M

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A refused LOOP_CONFIGURE does not restrict how memory for the file's pages is allocated, nor do two devices that are
-# detached in the order in which they came.
 
 . ./test_common.sh
+
+DESCRIPTION="A refused LOOP_CONFIGURE does not restrict how memory for the file's pages is allocated, nor do two devices that are detached in the order in which they came"
 
 tracing=/sys/kernel/tracing
 [[ -d $tracing/events ]] || mount -t tracefs tracefs $tracing || skip "no tracefs"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A refused LOOP_CONFIGURE announces no new medium.
 
 . ./test_common.sh
+
+DESCRIPTION="A refused LOOP_CONFIGURE announces no new medium"
 
 img 64K
 new_dev

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A file that cannot punch holes, but zero ranges, is asked to do that.
 
 . ./test_common.sh
+
+DESCRIPTION="A file that cannot punch holes, but zero ranges, is asked to do that"
 
 # Modes of fallocate.
 KEEP=1

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Limits stay while requests are on their way, also when the file cannot do what they promise. Nothing is held up for
-# that.
 
 . ./test_common.sh
+
+DESCRIPTION="Limits stay while requests are on their way, also when the file cannot do what they promise"
+# Nothing is held up for that.
 
 told() { dmesg | grep -c "operation not supported error, dev loop$N, .*DISCARD"; }
 no_discard() { [[ $(sys queue/discard_max_bytes) == 0 ]]; }

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A backing file whose fsync hangs does not stop reads.
 
 . ./test_common.sh
+
+DESCRIPTION="A backing file whose fsync hangs does not stop reads"
 
 fuse_img 1M
 for flags in 0 $DIRECT_IO; do

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A read that hangs in the backing file does not stop other reads, nor writes.
 
 . ./test_common.sh
+
+DESCRIPTION="A read that hangs in the backing file does not stop other reads, nor writes"
 
 fuse_img 8M
 attach_quietly "$IMG"

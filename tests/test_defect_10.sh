@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What a write to the backing file has left out is written too.
 
 . ./test_common.sh
+
+DESCRIPTION="What a write to the backing file has left out is written too"
 
 fuse_img 1M
 attach "$IMG"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A write which the backing file has room for a part of is an error.
 
 . ./test_common.sh
+
+DESCRIPTION="A write which the backing file has room for a part of is an error"
 
 mkdir "$TMP/small"
 mounted -t tmpfs -o size=64K none "$TMP/small"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Direct I/O that was asked for and is not possible is told of in the kernel log, once.
 
 . ./test_common.sh
+
+DESCRIPTION="Direct I/O that was asked for and is not possible is told of in the kernel log, once"
 
 # told COUNT COMMAND...: so many lines about it come with the command.
 told()

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A loop device cannot come to stand on itself by way of a partition.
 
 . ./test_common.sh
+
+DESCRIPTION="A loop device cannot come to stand on itself by way of a partition"
 
 img 1M
 attach_quietly "r:$IMG"

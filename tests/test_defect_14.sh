@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What is read while offset or file change does not stay cached with data from the old place.
 
 . ./test_common.sh
+
+DESCRIPTION="What is read while offset or file change does not stay cached with data from the old place"
 
 waits() { [[ $(<"/proc/$1/stat") == *') D '* ]]; }
 

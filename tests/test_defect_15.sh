@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A file that was made immutable keeps its content, also when the device is told to discard.
 
 . ./test_common.sh
+
+DESCRIPTION="A file that was made immutable keeps its content, also when the device is told to discard"
 
 need chattr
 fs ext4

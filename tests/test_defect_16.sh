@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# While the backing filesystem looks for its free space queue limits can be read.
 
 . ./test_common.sh
+
+DESCRIPTION="While the backing filesystem looks for its free space queue limits can be read"
 
 fuse_img 1M
 new_dev

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A discard does not change a file whose filesystem is being frozen, but waits for the thaw.
 
 . ./test_common.sh
+
+DESCRIPTION="A discard does not change a file whose filesystem is being frozen, but waits for the thaw"
 
 need fsfreeze python3
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The sector within which a truncated file ends cannot be read, what is before it can.
 
 . ./test_common.sh
+
+DESCRIPTION="The sector within which a truncated file ends cannot be read, what is before it can"
 
 img 64K
 io "$IMG" fill 1 0 64K

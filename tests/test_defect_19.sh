@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What somebody has mapped while offset or file change does not stay cached with data from the old
-# place.
 
 . ./test_common.sh
+
+DESCRIPTION="What somebody has mapped while offset or file change does not stay cached with data from the old place"
 
 # changed OPERATION: "loop_ioctl $DEV OPERATION", with the device's pages in use.
 changed()

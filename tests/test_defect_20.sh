@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A flush of a cgroup that hangs in the backing file stops no reads and writes of the root cgroup.
 
 . ./test_common.sh
+
+DESCRIPTION="A flush of a cgroup that hangs in the backing file stops no reads and writes of the root cgroup"
 
 flushing()
 {

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_SET_DIRECT_IO turns direct I/O on and off, is told by status and sysfs, keeps data.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_SET_DIRECT_IO turns direct I/O on and off, is told by status and sysfs, keeps data"
 
 fs ext4
 img 4M "$FS/img"

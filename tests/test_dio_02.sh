@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Direct I/O switched on and off under running verified writes loses nothing.
 
 . ./test_common.sh
+
+DESCRIPTION="Direct I/O switched on and off under running verified writes loses nothing"
 
 need fio
 fs ext4

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Direct I/O needs an offset and block size that suit the backing; else it is not used.
 
 . ./test_common.sh
+
+DESCRIPTION="Direct I/O needs an offset and block size that suit the backing; else it is not used"
 
 nullb loopdio size=64 blocksize=4096
 lower=$NULLB

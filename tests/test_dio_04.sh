@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Direct readers and writers may have buffers aligned to 512 bytes or to dma_alignment only.
 
 . ./test_common.sh
+
+DESCRIPTION="Direct readers and writers may have buffers aligned to 512 bytes or to dma_alignment only"
 
 fs ext4
 img 4M "$FS/img"

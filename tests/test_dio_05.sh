@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Direct I/O asks for the DMA alignment of the backing: it gets buffers it can take.
 
 . ./test_common.sh
+
+DESCRIPTION="Direct I/O asks for the DMA alignment of the backing: it gets buffers it can take"
 
 # dm-crypt cannot take a sector that is not in one piece of memory.
 need_module dm_crypt

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Direct I/O does not go through the page cache of the file, buffered I/O does.
 
 . ./test_common.sh
+
+DESCRIPTION="Direct I/O does not go through the page cache of the file, buffered I/O does"
 
 fs ext4
 img 2M "$FS/img"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Direct I/O works where the filesystem goes through its page cache nevertheless.
 
 . ./test_common.sh
+
+DESCRIPTION="Direct I/O works where the filesystem goes through its page cache nevertheless"
 
 fs ext4
 mount -o remount,data=journal "$FS" 2>/dev/null || {

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# With direct I/O on a disk that checks protection information, pages that are mapped and modified all the time
-# can be written: nobody modifies them between the checksum and the disk.
 
 . ./test_common.sh
+
+DESCRIPTION="With direct I/O on a disk that checks protection information, pages that are mapped and modified all the time can be written: nobody modifies them between the checksum and the disk"
 
 need python3 mkfs.ext4
 [[ ! -d /sys/module/scsi_debug ]] || skip "scsi_debug is in use"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A discard frees the space in the file, and what was there reads as zeroes.
 
 . ./test_common.sh
+
+DESCRIPTION="A discard frees the space in the file, and what was there reads as zeroes"
 
 fs ext4
 for where in "$FS" "$TMP"; do

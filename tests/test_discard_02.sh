@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Writing zeroes gives zeroes; with space kept if asked for, with and without fallocate.
 
 . ./test_common.sh
+
+DESCRIPTION="Writing zeroes gives zeroes; with space kept if asked for, with and without fallocate"
 
 # Modes of fallocate.
 KEEP=1

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# On a file which cannot have holes discards fail, and zeroes are written.
 
 . ./test_common.sh
+
+DESCRIPTION="On a file which cannot have holes discards fail, and zeroes are written"
 
 mkdir "$TMP/ramfs"
 mounted -t ramfs none "$TMP/ramfs"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Discards on a block device become its write-zeroes, if it has them.
 
 . ./test_common.sh
+
+DESCRIPTION="Discards on a block device become its write-zeroes, if it has them"
 
 nullb loopdis1 size=16
 attach "$NULLB"

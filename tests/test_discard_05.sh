@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A filesystem mounted with discard, and fstrim, give space back to the file.
 
 . ./test_common.sh
+
+DESCRIPTION="A filesystem mounted with discard, and fstrim, give space back to the file"
 
 need mkfs.ext4 fstrim
 img 64M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A discard which the backing file does not support does not disturb others.
 
 . ./test_common.sh
+
+DESCRIPTION="A discard which the backing file does not support does not disturb others"
 
 need fio
 need_unload

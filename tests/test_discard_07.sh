@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Where discards are forbidden (discard_max_bytes) no zeroing takes blocks from the file either.
 
 . ./test_common.sh
+
+DESCRIPTION="Where discards are forbidden (discard_max_bytes) no zeroing takes blocks from the file either"
 
 need fallocate
 fs ext4

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Where a file system is known not to punch holes there is no discard from the start, and nothing is logged.
 
 . ./test_common.sh
+
+DESCRIPTION="Where a file system is known not to punch holes there is no discard from the start, and nothing is logged"
 
 # none FILE: no discard, no write-zeroes on it, in any mode; and what asks for zeroes gets them written.
 none()

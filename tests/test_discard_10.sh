@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# While a request hangs, a limit that the file does not support holds others up a few times at most.
 
 . ./test_common.sh
+
+DESCRIPTION="While a request hangs, a limit that the file does not support holds others up a few times at most"
 
 TRACE=/sys/kernel/tracing
 [[ -d $TRACE/events ]] || mount -t tracefs none $TRACE

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A device goes, and comes again with another file, while a limit that its file does not support waits to be changed.
 
 . ./test_common.sh
+
+DESCRIPTION="A device goes, and comes again with another file, while a limit that its file does not support waits to be changed"
 
 need_unload
 fuse_img 1M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Ioctls of an unbound device fail with ENXIO.
 
 . ./test_common.sh
+
+DESCRIPTION="Ioctls of an unbound device fail with ENXIO"
 
 img 64K
 new_dev

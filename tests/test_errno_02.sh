@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Only regular files and block devices can be attached.
 
 . ./test_common.sh
+
+DESCRIPTION="Only regular files and block devices can be attached"
 
 new_dev
 for op in set-fd configure; do

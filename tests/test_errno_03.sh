@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Bad addresses fail with EFAULT, NULL for the status with EINVAL, odd ones work.
 
 . ./test_common.sh
+
+DESCRIPTION="Bad addresses fail with EFAULT, NULL for the status with EINVAL, odd ones work"
 
 img 64K
 new_dev

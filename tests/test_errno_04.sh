@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Unknown ioctls fail and change nothing; from 32-bit programs with ENOTTY.
 
 . ./test_common.sh
+
+DESCRIPTION="Unknown ioctls fail and change nothing; from 32-bit programs with ENOTTY"
 
 img 64K
 attach "$IMG"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CONFIGURE refuses unknown flags and a bound device, and changes nothing then.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CONFIGURE refuses unknown flags and a bound device, and changes nothing then"
 
 img 64K
 new_dev

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Descriptors and numbers are ints: what is above 32 bits of them is not looked at.
 
 . ./test_common.sh
+
+DESCRIPTION="Descriptors and numbers are ints: what is above 32 bits of them is not looked at"
 
 img 64K
 img 64K other

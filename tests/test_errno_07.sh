@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Of several mistakes in one LOOP_CONFIGURE the C driver's first is told, and nothing changes.
 
 . ./test_common.sh
+
+DESCRIPTION="Of several mistakes in one LOOP_CONFIGURE the C driver's first is told, and nothing changes"
 
 img 64K
 attach "$IMG"

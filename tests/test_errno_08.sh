@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Every refused LOOP_SET_STATUS changes nothing, in either generation.
 
 . ./test_common.sh
+
+DESCRIPTION="Every refused LOOP_SET_STATUS changes nothing, in either generation"
 
 gpt_img 4M
 attach_quietly "$IMG" offset=512 sizelimit=1M file_name=kept

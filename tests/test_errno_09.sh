@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A device that could not be attached holds neither file nor module, and can be attached.
 
 . ./test_common.sh
+
+DESCRIPTION="A device that could not be attached holds neither file nor module, and can be attached"
 
 mkdir "$TMP/files"
 mounted -t tmpfs none "$TMP/files"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# loop-control's refusals make and remove nothing; numbers are ints there.
 
 . ./test_common.sh
+
+DESCRIPTION="loop-control's refusals make and remove nothing; numbers are ints there"
 
 img 64K
 attach "$IMG"

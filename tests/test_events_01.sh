@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Attaching makes one change event and those of partitions, detaching two and theirs.
 
 . ./test_common.sh
+
+DESCRIPTION="Attaching makes one change event and those of partitions, detaching two and theirs"
 
 gpt_img 4M
 monitor

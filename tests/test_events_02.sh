@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CHANGE_FD makes a change event whatever comes of it, after the partitions' events.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CHANGE_FD makes a change event whatever comes of it, after the partitions' events"
 
 gpt_img 4M other
 gpt_img 4M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A new size is told as such, the same one by LOOP_SET_CAPACITY as a change, the rest not.
 
 . ./test_common.sh
+
+DESCRIPTION="A new size is told as such, the same one by LOOP_SET_CAPACITY as a change, the rest not"
 
 gpt_img 4M
 monitor

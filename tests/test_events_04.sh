@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Partitions by hand, devices made and removed, and the last close make their events.
 
 . ./test_common.sh
+
+DESCRIPTION="Partitions by hand, devices made and removed, and the last close make their events"
 
 img 4M
 monitor

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A new medium gets a new sequence number: with each attach, change of file and detach.
 
 . ./test_common.sh
+
+DESCRIPTION="A new medium gets a new sequence number: with each attach, change of file and detach"
 
 img 1M
 cp "$IMG" "$TMP/other"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A LOOP_CHANGE_FD makes one event, also if another one ends, or fails, meanwhile.
 
 . ./test_common.sh
+
+DESCRIPTION="A LOOP_CHANGE_FD makes one event, also if another one ends, or fails, meanwhile"
 
 is_waiting()
 {

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A backing device that fails fails what is asked of it meanwhile. When it is mended all goes on.
 
 . ./test_common.sh
+
+DESCRIPTION="A backing device that fails fails what is asked of it meanwhile"
+# When it is mended all goes on.
 
 nullb loopfail size=16
 good="0 32768 linear $NULLB 0"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A backing device that can be read but not written, or only written, or that forgets what it is told.
 
 . ./test_common.sh
+
+DESCRIPTION="A backing device that can be read but not written, or only written, or that forgets what it is told"
 
 need_module dm_flakey
 nullb loopfail size=16

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A backing device that hangs stops its own requests only. They fail when it is given up.
 
 . ./test_common.sh
+
+DESCRIPTION="A backing device that hangs stops its own requests only"
+# They fail when it is given up.
 
 nullb loopfail size=16
 dm loop-selftest "0 32768 linear $NULLB 0"

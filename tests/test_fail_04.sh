@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A device that is detached during slow requests lets go of its file when they are done, and does not
-# lose them, also when who asked for them is killed.
 
 . ./test_common.sh
+
+DESCRIPTION="A device that is detached during slow requests lets go of its file when they are done, and does not lose them, also when who asked for them is killed"
 
 need_module dm_delay
 nullb loopfail size=16

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A file truncated under a mounted filesystem: what was cut off cannot be read, all else can, and
-# what is written grows it again.
 
 . ./test_common.sh
+
+DESCRIPTION="A file truncated under a mounted filesystem: what was cut off cannot be read, all else can, and what is written grows it again"
 
 need mkfs.ext4 fsck.ext4
 img 24M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A sparse file in a filesystem that is full: new blocks are ENOSPC, those that are there can be written.
 
 . ./test_common.sh
+
+DESCRIPTION="A sparse file in a filesystem that is full: new blocks are ENOSPC, those that are there can be written"
 
 fs ext4 64
 img 48M "$FS/img"

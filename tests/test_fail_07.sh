@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A filesystem on a sparse file whose own filesystem is full: who syncs is told, and what is
-# written when there is room is there.
 
 . ./test_common.sh
+
+DESCRIPTION="A filesystem on a sparse file whose own filesystem is full: who syncs is told, and what is written when there is room is there"
 
 need mkfs.ext4 fsck.ext4
 fs ext4 64

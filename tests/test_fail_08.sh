@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A backing filesystem that turns read-only, as for an error: writes fail, reads go on.
 
 . ./test_common.sh
+
+DESCRIPTION="A backing filesystem that turns read-only, as for an error: writes fail, reads go on"
 
 fs ext4
 mount -o remount,errors=remount-ro "$FS"

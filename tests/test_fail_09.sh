@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A filesystem whose server dies: what waits for it fails, and all that comes; detaching works.
 
 . ./test_common.sh
+
+DESCRIPTION="A filesystem whose server dies: what waits for it fails, and all that comes; detaching works"
 
 img 1M
 attach "$IMG"

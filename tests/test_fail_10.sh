@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A filesystem that does not answer at the last close: that waits, and ends when the filesystem is given up.
 
 . ./test_common.sh
+
+DESCRIPTION="A filesystem that does not answer at the last close: that waits, and ends when the filesystem is given up"
 
 img 1M
 attach "$IMG"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Errors of the backing file come out as they are if the block layer knows them, else as EIO.
 
 . ./test_common.sh
+
+DESCRIPTION="Errors of the backing file come out as they are if the block layer knows them, else as EIO"
 
 known=" EAGAIN EINVAL ENOMEM ENOSPC EOPNOTSUPP ETIMEDOUT "
 fuse_img 1M

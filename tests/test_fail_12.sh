@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A filesystem that lies about the size of the file: what is not there cannot be read.
 
 . ./test_common.sh
+
+DESCRIPTION="A filesystem that lies about the size of the file: what is not there cannot be read"
 
 fuse_img 1M 0
 attach_quietly "$IMG"

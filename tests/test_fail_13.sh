@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A filesystem that says that it wrote more than it was asked to is not believed.
 
 . ./test_common.sh
+
+DESCRIPTION="A filesystem that says that it wrote more than it was asked to is not believed"
 
 fuse_img 1M
 attach_quietly "$IMG"

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# While the backing filesystem is frozen writes wait. After the thaw all are done.
 
 . ./test_common.sh
+
+DESCRIPTION="While the backing filesystem is frozen writes wait"
+# After the thaw all are done.
 
 fs ext4
 img 16M "$FS/img"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Writes that wait for the backing filesystem's thaw do not stop reads of the same cgroup.
 
 . ./test_common.sh
+
+DESCRIPTION="Writes that wait for the backing filesystem's thaw do not stop reads of the same cgroup"
 
 in_root() { "$@"; }
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A backing device that is removed during I/O: what is under way and what comes fails, detaching works.
 
 . ./test_common.sh
+
+DESCRIPTION="A backing device that is removed during I/O: what is under way and what comes fails, detaching works"
 
 need fio
 img 1M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A disk that is pulled out below a mounted filesystem on a loop device.
 
 . ./test_common.sh
+
+DESCRIPTION="A disk that is pulled out below a mounted filesystem on a loop device"
 
 need mkfs.ext4
 [[ ! -d /sys/module/scsi_debug ]] || skip "scsi_debug is in use"

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What others do to the file while it is attached shows: holes read as zeroes, and one that can only
-# be appended to is written wherever the device is.
 
 . ./test_common.sh
+
+DESCRIPTION="What others do to the file while it is attached shows: holes read as zeroes, and one that can only be appended to is written wherever the device is"
 
 fs ext4
 img 1M "$FS/img"

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# An ioctl that a filesystem does not answer holds up its device and no other, until the filesystem is
-# given up.
 
 . ./test_common.sh
+
+DESCRIPTION="An ioctl that a filesystem does not answer holds up its device and no other, until the filesystem is given up"
 
 img 1M
 attach "$IMG"

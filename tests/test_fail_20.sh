@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A file of a filesystem that is another user's own: nobody else is told its size, so the device has none.
 
 . ./test_common.sh
+
+DESCRIPTION="A file of a filesystem that is another user's own: nobody else is told its size, so the device has none"
 
 need python3
 [[ -c /dev/fuse ]] || need_module fuse

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Bios that fail while they are being submitted: the error arrives, and nothing else is wrong afterwards.
 
 . ./test_common.sh
+
+DESCRIPTION="Bios that fail while they are being submitted: the error arrives, and nothing else is wrong afterwards"
 
 FAIL=/sys/kernel/debug/fail_make_request
 mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug

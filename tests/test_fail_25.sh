@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# An error of writeback that nobody was told of fails the next flush, and only that, whatever ioctls came
-# in between.
 
 . ./test_common.sh
+
+DESCRIPTION="An error of writeback that nobody was told of fails the next flush, and only that, whatever ioctls came in between"
 
 need taskset
 failing_img 1M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Nor do switching direct I/O and attaching take an error of writeback from the next flush.
 
 . ./test_common.sh
+
+DESCRIPTION="Nor do switching direct I/O and attaching take an error of writeback from the next flush"
 
 failing_img 1M
 new_dev

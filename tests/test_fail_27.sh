@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CHANGE_FD takes no error of writeback from those who sync the new file. One of the old file, or of a file
-# that is detached, is logged if no flush has reported it.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CHANGE_FD takes no error of writeback from those who sync the new file"
+# One of the old file, or of a file that is detached, is logged if no flush has reported it.
 
 # logged NUMBER: so many lines tell of an error.
 logged()

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Verified I/O, buffered and direct, with flushes, on an image in tmpfs.
 
 . ./test_common.sh
+
+DESCRIPTION="Verified I/O, buffered and direct, with flushes, on an image in tmpfs"
 
 img 32M
 attach "$IMG"

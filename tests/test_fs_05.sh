@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# ext4 with direct I/O: made, mounted, filled, checked, attached again, the same.
 
 . ./test_common.sh
+
+DESCRIPTION="ext4 with direct I/O: made, mounted, filled, checked, attached again, the same"
 
 need mkfs.ext4 fsck.ext4
 fs xfs

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# btrfs in a loop device in ext4 survives unmount, detach and its own check.
 
 . ./test_common.sh
+
+DESCRIPTION="btrfs in a loop device in ext4 survives unmount, detach and its own check"
 
 need mkfs.btrfs btrfs
 need_module btrfs

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Shared mappings of the device read and write the file.
 
 . ./test_common.sh
+
+DESCRIPTION="Shared mappings of the device read and write the file"
 
 img 2M
 io "$IMG" fill 1 0 2M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Reads and writes end at the end of the device.
 
 . ./test_common.sh
+
+DESCRIPTION="Reads and writes end at the end of the device"
 
 img 1M
 attach "$IMG"

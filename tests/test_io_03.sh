@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# io_uring and libaio, deep queues and batches, direct on both levels.
 
 . ./test_common.sh
+
+DESCRIPTION="io_uring and libaio, deep queues and batches, direct on both levels"
 
 img 32M
 attach "$IMG" flags=$DIRECT_IO

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A flush of the device reaches the disk below the file, also with direct I/O.
 
 . ./test_common.sh
+
+DESCRIPTION="A flush of the device reaches the disk below the file, also with direct I/O"
 
 # The number of flushes a disk has done.
 flushes()

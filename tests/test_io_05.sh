@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A backing filesystem without space fails writes, and what was written before is there.
 
 . ./test_common.sh
+
+DESCRIPTION="A backing filesystem without space fails writes, and what was written before is there"
 
 mkdir "$TMP/small"
 mounted -t tmpfs -o size=2m none "$TMP/small"

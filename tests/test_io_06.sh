@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Buffered and direct, reads and writes through the device and the file agree.
 
 . ./test_common.sh
+
+DESCRIPTION="Buffered and direct, reads and writes through the device and the file agree"
 
 fs ext4
 img 2M "$FS/img"

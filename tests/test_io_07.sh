@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A read of which the page cache has a part, ending within a sector, is right.
 
 . ./test_common.sh
+
+DESCRIPTION="A read of which the page cache has a part, ending within a sector, is right"
 
 need fio
 fs ext4

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Direct I/O on a block device: who reads that device itself, through its page cache, sees what was
-# written, where it had been cached before; and dirty pages are read.
 
 . ./test_common.sh
+
+DESCRIPTION="Direct I/O on a block device: who reads that device itself, through its page cache, sees what was written, where it had been cached before; and dirty pages are read"
 
 nullb loopio size=64
 attach "$NULLB" flags=$DIRECT_IO

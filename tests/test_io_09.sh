@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Direct I/O on a block device that the block layer splits, with few requests, and while the queue
-# is being frozen again and again.
 
 . ./test_common.sh
+
+DESCRIPTION="Direct I/O on a block device that the block layer splits, with few requests, and while the queue is being frozen again and again"
 
 nullb loopio size=64
 attach "$NULLB" flags=$DIRECT_IO

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Writes move the times of the node by which the backing block device was opened, reads do not.
 
 . ./test_common.sh
+
+DESCRIPTION="Writes move the times of the node by which the backing block device was opened, reads do not"
 
 nullb loopio size=16 cache_size=1
 # Of this one udev knows nothing.

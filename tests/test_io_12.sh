@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Direct I/O has the I/O priority of who submits it, on files and block devices.
 
 . ./test_common.sh
+
+DESCRIPTION="Direct I/O has the I/O priority of who submits it, on files and block devices"
 
 for type in ext4 xfs btrfs; do
 	command -v mkfs.$type >/dev/null || continue

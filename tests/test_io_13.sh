@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Buffered reads, and what is zeroed, have the I/O priority of who submits them.
 
 . ./test_common.sh
+
+DESCRIPTION="Buffered reads, and what is zeroed, have the I/O priority of who submits them"
 
 for type in ext4 xfs btrfs; do
 	command -v mkfs.$type >/dev/null || continue

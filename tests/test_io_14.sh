@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# I/O in pinned mode has the priority of who submits it.
 
 . ./test_common.sh
+
+DESCRIPTION="I/O in pinned mode has the priority of who submits it"
 
 has_pinned || fail "no pinned mode"
 fs ext4

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# On XFS the limits follow the filesystem and its disk, before and after each change.
 
 . ./test_common.sh
+
+DESCRIPTION="On XFS the limits follow the filesystem and its disk, before and after each change"
 
 fs xfs
 img 4M "$FS/img"

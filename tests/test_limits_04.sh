@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# On tmpfs and overlayfs the limits follow the filesystem, before and after each change.
 
 . ./test_common.sh
+
+DESCRIPTION="On tmpfs and overlayfs the limits follow the filesystem, before and after each change"
 
 need_module overlay
 img 4M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# On a block device the limits follow its own: block sizes, and whether it has memory.
 
 . ./test_common.sh
+
+DESCRIPTION="On a block device the limits follow its own: block sizes, and whether it has memory"
 
 i=0
 for settings in "" blocksize=4096 memory_backed=0; do

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# On a loop device the limits follow that.
 
 . ./test_common.sh
+
+DESCRIPTION="On a loop device the limits follow that"
 
 img 8M below
 for args in flags=0 block_size=4096; do

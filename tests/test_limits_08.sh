@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Where a file cannot have holes there is no discard, after any change.
 
 . ./test_common.sh
+
+DESCRIPTION="Where a file cannot have holes there is no discard, after any change"
 
 mkdir "$TMP/ramfs"
 mounted -t ramfs none "$TMP/ramfs"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What a user has set of the queue survives changes, except what follows from the file.
 
 . ./test_common.sh
+
+DESCRIPTION="What a user has set of the queue survives changes, except what follows from the file"
 
 img 4M
 cp "$IMG" "$TMP/other"

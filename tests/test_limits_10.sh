@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CHANGE_FD leaves all limits as they are.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CHANGE_FD leaves all limits as they are"
 
 nullb loopqueue size=16 rotational=1 blocksize=4096
 img 16M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# On a partition of a loop device with direct I/O the limits follow the device.
 
 . ./test_common.sh
+
+DESCRIPTION="On a partition of a loop device with direct I/O the limits follow the device"
 
 img 8M below
 attach_quietly "$TMP/below" flags=$DIRECT_IO

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The DMA alignment of a bound device stays the same, so that a stacked device which has copied it never
-# passes on a buffer that the file does not take.
 
 . ./test_common.sh
+
+DESCRIPTION="The DMA alignment of a bound device stays the same, so that a stacked device which has copied it never passes on a buffer that the file does not take"
 
 # dm-crypt cannot take a sector that is not in one piece of memory.
 need_module dm_crypt

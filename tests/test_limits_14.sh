@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Where data must not be modified while it is written to the disk below, the device asks for that, too, in each mode
-# that may become direct I/O; a device that is stacked on it at any time has this from it.
 
 . ./test_common.sh
+
+DESCRIPTION="Where data must not be modified while it is written to the disk below, the device asks for that, too, in each mode that may become direct I/O; a device that is stacked on it at any time has this from it"
 
 nullb loopstable size=64
 below()

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# I/O does not fail for want of memory that cannot be waited for, as the array for a request of
-# several bios, or a bio.
 
 . ./test_common.sh
+
+DESCRIPTION="I/O does not fail for want of memory that cannot be waited for, as the array for a request of several bios, or a bio"
 
 fs ext4
 nullb loopmem size=32

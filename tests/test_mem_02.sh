@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Where memory is missing for a new device there is none, and nothing is left of it.
 
 . ./test_common.sh
+
+DESCRIPTION="Where memory is missing for a new device there is none, and nothing is left of it"
 
 faults
 fresh_dev

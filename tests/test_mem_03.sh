@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Where memory is missing to attach a file it is not attached, and nothing is changed.
 
 . ./test_common.sh
+
+DESCRIPTION="Where memory is missing to attach a file it is not attached, and nothing is changed"
 
 # bound DEVICE OPERATION...: with each allocation failing; then it is bound after all.
 bound()

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Where memory is missing for a change of a device, or to tell of it, nothing is changed.
 
 . ./test_common.sh
+
+DESCRIPTION="Where memory is missing for a change of a device, or to tell of it, nothing is changed"
 
 fs ext4
 img 1M "$FS/other"

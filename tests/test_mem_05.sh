@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Swap on a loop device: a program with more memory than its cgroup may have gets all of it back.
 
 . ./test_common.sh
+
+DESCRIPTION="Swap on a loop device: a program with more memory than its cgroup may have gets all of it back"
 
 need python3
 cgroup swap

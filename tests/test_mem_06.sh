@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A filesystem on a loop device, written by somebody who has little memory: all of it gets there.
 
 . ./test_common.sh
+
+DESCRIPTION="A filesystem on a loop device, written by somebody who has little memory: all of it gets there"
 
 need mkfs.ext4
 cgroup small

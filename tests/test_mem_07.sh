@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Where memory is missing to pin a file it is not pinned, and can still be written to.
 
 . ./test_common.sh
+
+DESCRIPTION="Where memory is missing to pin a file it is not pinned, and can still be written to"
 
 has_pinned || skip "no pinned mode"
 faults

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Where every worker of the kernel is busy and none can be made, as where memory for one waits for writeback to
-# the device, its I/O goes on.
 
 . ./test_common.sh
+
+DESCRIPTION="Where every worker of the kernel is busy and none can be made, as where memory for one waits for writeback to the device, its I/O goes on"
 
 need taskset fsfreeze
 MAX=/proc/sys/kernel/threads-max

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A filesystem without space is written to: where it waits for work of its own on a queue without a rescuer (XFS does),
-# the kernel does not warn that the queue of the device has one.
 
 . ./test_common.sh
+
+DESCRIPTION="A filesystem without space is written to: where it waits for work of its own on a queue without a rescuer (XFS does), the kernel does not warn that the queue of the device has one"
 
 for type in ext4 xfs; do
 	fs "$type"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The module cannot go while a device is bound or open, and can afterwards.
 
 . ./test_common.sh
+
+DESCRIPTION="The module cannot go while a device is bound or open, and can afterwards"
 
 need_unload
 img 64K

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# max_loop makes that many devices, and is a limit for those made by opening a node.
 
 . ./test_common.sh
+
+DESCRIPTION="max_loop makes that many devices, and is a limit for those made by opening a node"
 
 need_unload
 devices()

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# max_part is rounded up, spreads the device numbers and always scans.
 
 . ./test_common.sh
+
+DESCRIPTION="max_part is rounded up, spreads the device numbers and always scans"
 
 need_unload
 gpt_img 4M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# hw_queue_depth takes any positive number; parameters are read-only files.
 
 . ./test_common.sh
+
+DESCRIPTION="hw_queue_depth takes any positive number; parameters are read-only files"
 
 need_unload
 unload_loop

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Numbers of devices below 0 are refused.
 
 . ./test_common.sh
+
+DESCRIPTION="Numbers of devices below 0 are refused"
 
 need_unload
 unload_loop

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Parameters that are no int, or too large, keep the module out and leave nothing.
 
 . ./test_common.sh
+
+DESCRIPTION="Parameters that are no int, or too large, keep the module out and leave nothing"
 
 need_unload
 unload_loop

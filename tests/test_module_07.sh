@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# max_part becomes the next power of two less one, which spreads the minor numbers.
 
 . ./test_common.sh
+
+DESCRIPTION="max_part becomes the next power of two less one, which spreads the minor numbers"
 
 need_unload
 img 64K

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What modinfo, /proc/devices, /proc/misc and sysfs tell of the module.
 
 . ./test_common.sh
+
+DESCRIPTION="What modinfo, /proc/devices, /proc/misc and sysfs tell of the module"
 
 need modinfo
 module=${LOOP_KO:-loop}

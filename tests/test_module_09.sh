@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# hw_queue_depth is the number of requests, up to what the block layer allows.
 
 . ./test_common.sh
+
+DESCRIPTION="hw_queue_depth is the number of requests, up to what the block layer allows"
 
 need_unload
 img 256K

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Opening loop-control, or a node that has no device, loads the module where it is installed.
 
 . ./test_common.sh
+
+DESCRIPTION="Opening loop-control, or a node that has no device, loads the module where it is installed"
 
 need depmod modinfo
 need_unload

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# max_loop limits the nodes that make devices by what they mean with max_part.
 
 . ./test_common.sh
+
+DESCRIPTION="max_loop limits the nodes that make devices by what they mean with max_part"
 
 need_unload
 unload_loop

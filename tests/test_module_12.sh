@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A refused or removed device gives its reference to the module back.
 
 . ./test_common.sh
+
+DESCRIPTION="A refused or removed device gives its reference to the module back"
 
 need_unload
 img 64K

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# rmmod waits for those who have a reference to a disk, and none to the module: who writes its number to io.max.
 
 . ./test_common.sh
+
+DESCRIPTION="rmmod waits for those who have a reference to a disk, and none to the module: who writes its number to io.max"
 
 has_pinned || skip "the C driver does not wait, and the kernel crashes"
 need chrt taskset

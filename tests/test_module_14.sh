@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# modinfo, sysfs and the line that the module logs when it is loaded show one version.
 
 . ./test_common.sh
+
+DESCRIPTION="modinfo, sysfs and the line that the module logs when it is loaded show one version"
 
 need dmesg modinfo
 need_unload

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A loop device on a loop device passes data, flushes and discards through.
 
 . ./test_common.sh
+
+DESCRIPTION="A loop device on a loop device passes data, flushes and discards through"
 
 img 4M
 attach "$IMG" offset=4096

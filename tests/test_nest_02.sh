@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A loop device cannot come to stand on itself, nor on one which is not bound.
 
 . ./test_common.sh
+
+DESCRIPTION="A loop device cannot come to stand on itself, nor on one which is not bound"
 
 img 1M
 new_dev

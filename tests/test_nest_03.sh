@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A null_blk device as backing: data, flush and discard arrive there.
 
 . ./test_common.sh
+
+DESCRIPTION="A null_blk device as backing: data, flush and discard arrive there"
 
 nullb loopback size=64
 io "$NULLB" fill 1 0 1M , fsync

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A device-mapper device as backing; its errors come through as errors.
 
 . ./test_common.sh
+
+DESCRIPTION="A device-mapper device as backing; its errors come through as errors"
 
 nullb loopdm size=16
 dm loop-selftest "0 2048 linear $NULLB 0

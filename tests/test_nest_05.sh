@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# I/O ends through a hundred devices on top of each other, on a stack that is not deep enough for them at once.
-# Half as many where that takes long, as on a debug kernel, which uses more stack for each.
 
 . ./test_common.sh
+
+DESCRIPTION="I/O ends through a hundred devices on top of each other, on a stack that is not deep enough for them at once"
+# Half as many where that takes long, as on a debug kernel, which uses more stack for each.
 
 levels=$((PATIENCE > 1 ? 50 : 100))
 img 1M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Files in filesystems on loop devices on files in filesystems on loop devices, direct and not.
 
 . ./test_common.sh
+
+DESCRIPTION="Files in filesystems on loop devices on files in filesystems on loop devices, direct and not"
 
 need mkfs.ext4 fsck.ext4
 fs xfs 320

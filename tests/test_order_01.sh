@@ -1,14 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What was synced on the device has been flushed on the disk below when that
-# returns.
-#
-# The disk is dm-log-writes, in whose log writes are only once they were flushed.
-# What is written are lines, which are found there by what they say, and a mark
-# follows as soon as they are synced.
 
 . ./test_common.sh
+
+DESCRIPTION="What was synced on the device has been flushed on the disk below when that returns"
+# The disk is dm-log-writes, in whose log writes are only once they were flushed. What is written
+# are lines, which are found there by what they say, and a mark follows as soon as they are synced.
 
 need_module dm_log_writes
 need mkfs.ext4

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Partitions appear with LO_FLAGS_PARTSCAN at attach, carry their data, go with detach.
 
 . ./test_common.sh
+
+DESCRIPTION="Partitions appear with LO_FLAGS_PARTSCAN at attach, carry their data, go with detach"
 
 gpt_img 4M
 attach_quietly "$IMG" flags=$PARTSCAN

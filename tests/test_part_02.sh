@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_SET_STATUS64 with LO_FLAGS_PARTSCAN scans, and this stays on.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_SET_STATUS64 with LO_FLAGS_PARTSCAN scans, and this stays on"
 
 gpt_img 4M
 attach_quietly "$IMG"

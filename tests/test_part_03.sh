@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# losetup -P finds the partitions of a table made for 4096-byte sectors.
 
 . ./test_common.sh
+
+DESCRIPTION="losetup -P finds the partitions of a table made for 4096-byte sectors"
 
 need losetup sfdisk
 img 8M

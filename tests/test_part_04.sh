@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Partitions added by hand (BLKPG) without partscan work and go with detach.
 
 . ./test_common.sh
+
+DESCRIPTION="Partitions added by hand (BLKPG) without partscan work and go with detach"
 
 img 4M
 attach_quietly "$IMG"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CHANGE_FD reads the partition table of the new file.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CHANGE_FD reads the partition table of the new file"
 
 need sfdisk
 gpt_img 4M

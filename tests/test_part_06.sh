@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A filesystem in a partition can be made, mounted, filled and checked.
 
 . ./test_common.sh
+
+DESCRIPTION="A filesystem in a partition can be made, mounted, filled and checked"
 
 need mkfs.ext4 fsck.ext4 sfdisk
 img 24M

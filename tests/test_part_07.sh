@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Partitions added by hand are gone after any detach, with and without partscan.
 
 . ./test_common.sh
+
+DESCRIPTION="Partitions added by hand are gone after any detach, with and without partscan"
 
 gpt_img 4M
 for flags in 0 $PARTSCAN; do

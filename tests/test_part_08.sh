@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# An open partition keeps the device attached after LOOP_CLR_FD, and goes with it.
 
 . ./test_common.sh
+
+DESCRIPTION="An open partition keeps the device attached after LOOP_CLR_FD, and goes with it"
 
 gpt_img 4M
 attach_quietly "$IMG" flags=$PARTSCAN

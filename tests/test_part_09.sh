@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Ioctls on a partition's node act on the whole device.
 
 . ./test_common.sh
+
+DESCRIPTION="Ioctls on a partition's node act on the whole device"
 
 gpt_img 4M
 attach_quietly "$IMG" flags=$PARTSCAN

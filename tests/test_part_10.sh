@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A table can be read again while partscan is on, and only then.
 
 . ./test_common.sh
+
+DESCRIPTION="A table can be read again while partscan is on, and only then"
 
 need sfdisk
 img 8M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# More partitions than minor numbers are no problem.
 
 . ./test_common.sh
+
+DESCRIPTION="More partitions than minor numbers are no problem"
 
 need sfdisk
 img 16M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CHANGE_FD with a partition open keeps the old partitions, and says so.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CHANGE_FD with a partition open keeps the old partitions, and says so"
 
 gpt_img 4M
 cp "$IMG" "$TMP/other"

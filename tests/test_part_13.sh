@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Partitions appear once with LOOP_CONFIGURE, however many open the device meanwhile.
 
 . ./test_common.sh
+
+DESCRIPTION="Partitions appear once with LOOP_CONFIGURE, however many open the device meanwhile"
 
 long_img 100
 opened_all_along

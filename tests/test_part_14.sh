@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Partitions appear once with LOOP_SET_STATUS and LOOP_SET_STATUS64, however many open the device meanwhile.
 
 . ./test_common.sh
+
+DESCRIPTION="Partitions appear once with LOOP_SET_STATUS and LOOP_SET_STATUS64, however many open the device meanwhile"
 
 for image in "long_img 30" slow_img; do
 	$image

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Partitions stay with LOOP_CHANGE_FD to an image with the same table, and show what that has.
 
 . ./test_common.sh
+
+DESCRIPTION="Partitions stay with LOOP_CHANGE_FD to an image with the same table, and show what that has"
 
 long_img 12
 cp "$IMG" "$TMP/other"

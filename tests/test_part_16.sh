@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Whatever differs in the table of the new file, LOOP_CHANGE_FD has it read again.
 
 . ./test_common.sh
+
+DESCRIPTION="Whatever differs in the table of the new file, LOOP_CHANGE_FD has it read again"
 
 need sfdisk
 table()

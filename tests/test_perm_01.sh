@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Without CAP_SYS_ADMIN a device has to be open for writing to be changed.
 
 . ./test_common.sh
+
+DESCRIPTION="Without CAP_SYS_ADMIN a device has to be open for writing to be changed"
 
 img 64K
 img 64K other

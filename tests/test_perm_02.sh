@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# 32-bit programs are held to the same: LOOP_SET_STATUS of a reader fails with EPERM.
 
 . ./test_common.sh
+
+DESCRIPTION="32-bit programs are held to the same: LOOP_SET_STATUS of a reader fails with EPERM"
 
 img 64K
 attach "$IMG"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# On and off on each filesystem: what the attributes say, and the data stays.
 
 . ./test_common.sh
+
+DESCRIPTION="On and off on each filesystem: what the attributes say, and the data stays"
 
 need filefrag
 for type in "${PINNABLE[@]}"; do

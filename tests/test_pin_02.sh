@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# pinned=1 pins what is attached with direct I/O and qualifies; the rest works without.
 
 . ./test_common.sh
+
+DESCRIPTION="pinned=1 pins what is attached with direct I/O and qualifies; the rest works without"
 
 need_unload
 unload_loop

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Switching it on or off takes CAP_SYS_ADMIN, and an attached device.
 
 . ./test_common.sh
+
+DESCRIPTION="Switching it on or off takes CAP_SYS_ADMIN, and an attached device"
 
 need setpriv
 without=(setpriv --bounding-set=-all --inh-caps=-all)

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Which attachments do not qualify, and why; a refusal changes nothing else.
 
 . ./test_common.sh
+
+DESCRIPTION="Which attachments do not qualify, and why; a refusal changes nothing else"
 
 fs ext4
 written_img 1M

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Holes, and ranges that were only allocated, are refused on each filesystem, also if
-# somebody has just read them into the page cache.
 
 . ./test_common.sh
+
+DESCRIPTION="Holes, and ranges that were only allocated, are refused on each filesystem, also if somebody has just read them into the page cache"
 
 for type in "${PINNABLE[@]}"; do
 	fs "$type"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A file that somebody else may write to, or swaps to, is refused.
 
 . ./test_common.sh
+
+DESCRIPTION="A file that somebody else may write to, or swaps to, is refused"
 
 need mkswap swapon
 fs ext4

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Shared blocks and copy-on-write are refused; what has blocks of its own qualifies.
 
 . ./test_common.sh
+
+DESCRIPTION="Shared blocks and copy-on-write are refused; what has blocks of its own qualifies"
 
 need btrfs
 fs xfs

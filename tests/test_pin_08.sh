@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A block size that the disk below does not take is refused; changing it ends pinned mode.
 
 . ./test_common.sh
+
+DESCRIPTION="A block size that the disk below does not take is refused; changing it ends pinned mode"
 
 nullb looppin size=64 blocksize=4096
 LOOP_SCRATCH_DEV=$NULLB fs ext4 64

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# fill writes zeroes to what was never written: nothing of what the disk had there
-# before is to be seen, and everything else stays.
 
 . ./test_common.sh
+
+DESCRIPTION="fill writes zeroes to what was never written: nothing of what the disk had there before is to be seen, and everything else stays"
 
 size=$((320 << 20))
 dev=${LOOP_SCRATCH_DEV:-}

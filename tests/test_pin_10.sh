@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A file of thousands of extents: requests of all sizes across their ends, verified
-# pinned, then by the ordinary path.
 
 . ./test_common.sh
+
+DESCRIPTION="A file of thousands of extents: requests of all sizes across their ends, verified pinned, then by the ordinary path"
 
 fs ext4 64
 fragmented_img 16M

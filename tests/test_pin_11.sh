@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Offset and size limit in pinned mode: the right data, and nothing beside it.
 
 . ./test_common.sh
+
+DESCRIPTION="Offset and size limit in pinned mode: the right data, and nothing beside it"
 
 fs ext4 64
 fragmented_img 4M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A filesystem on a pinned device: made, filled, checked, and the same afterwards.
 
 . ./test_common.sh
+
+DESCRIPTION="A filesystem on a pinned device: made, filled, checked, and the same afterwards"
 
 need mkfs.ext4 fsck.ext4
 fs xfs

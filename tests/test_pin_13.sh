@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Discards and zeroes read as zeroes; the file keeps its blocks.
 
 . ./test_common.sh
+
+DESCRIPTION="Discards and zeroes read as zeroes; the file keeps its blocks"
 
 # Modes of fallocate.
 KEEP=1

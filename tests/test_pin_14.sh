@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A flush is one of the disk below, and so is FUA; a disk without a cache gets none.
 
 . ./test_common.sh
+
+DESCRIPTION="A flush is one of the disk below, and so is FUA; a disk without a cache gets none"
 
 flushes()
 {

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What changes the content or the blocks of a pinned file is refused, by each
-# filesystem, and works afterwards.
 
 . ./test_common.sh
+
+DESCRIPTION="What changes the content or the blocks of a pinned file is refused, by each filesystem, and works afterwards"
 
 try()
 {

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Nothing moves the blocks of a pinned file: defragmentation, balance, snapshots.
 
 . ./test_common.sh
+
+DESCRIPTION="Nothing moves the blocks of a pinned file: defragmentation, balance, snapshots"
 
 fs ext4 64
 fragmented_img 2M

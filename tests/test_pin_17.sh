@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# While the filesystem is frozen writes wait and reads go on; the thaw lets them through.
 
 . ./test_common.sh
+
+DESCRIPTION="While the filesystem is frozen writes wait and reads go on; the thaw lets them through"
 
 for type in "${PINNABLE[@]}"; do
 	fs "$type"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# After the filesystem was shut down nothing is written any more; reading goes on.
 
 . ./test_common.sh
+
+DESCRIPTION="After the filesystem was shut down nothing is written any more; reading goes on"
 
 for type in "${PINNABLE[@]}"; do
 	fs "$type"

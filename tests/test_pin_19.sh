@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A filesystem with a pinned file cannot be unmounted or made read-only by hand; one
-# that went read-only by an error lets nothing be written any more.
 
 . ./test_common.sh
+
+DESCRIPTION="A filesystem with a pinned file cannot be unmounted or made read-only by hand; one that went read-only by an error lets nothing be written any more"
 
 fs ext4 64
 pinned_img 1M

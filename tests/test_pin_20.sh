@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The disk below fails, or goes: errors, and the device can be detached.
 
 . ./test_common.sh
+
+DESCRIPTION="The disk below fails, or goes: errors, and the device can be detached"
 
 nullb looppin size=64
 dm loop-selftest "0 131072 linear $NULLB 0"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What else can be done to a pinned device: another file, a larger file, direct I/O off.
 
 . ./test_common.sh
+
+DESCRIPTION="What else can be done to a pinned device: another file, a larger file, direct I/O off"
 
 fs ext4
 written_img 1M other

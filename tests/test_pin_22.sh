@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# On and off again and again: no error, no lost write, while fio verifies and under
-# a filesystem.
 
 . ./test_common.sh
+
+DESCRIPTION="On and off again and again: no error, no lost write, while fio verifies and under a filesystem"
 
 need mkfs.ext4 fsck.ext4
 

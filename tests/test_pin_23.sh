@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A pinned device on a file on a filesystem on a pinned device.
 
 . ./test_common.sh
+
+DESCRIPTION="A pinned device on a file on a filesystem on a pinned device"
 
 need mkfs.ext4
 fs xfs

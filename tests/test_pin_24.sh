@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Swapping to a pinned device, by a cgroup that needs more memory than it may have.
 
 . ./test_common.sh
+
+DESCRIPTION="Swapping to a pinned device, by a cgroup that needs more memory than it may have"
 
 need mkswap swapon python3
 cgroup pressure

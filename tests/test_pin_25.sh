@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What was flushed on a pinned device is still there if the power goes: the
-# filesystem needs nothing more for it, also if the file is new.
 
 . ./test_common.sh
+
+DESCRIPTION="What was flushed on a pinned device is still there if the power goes: the filesystem needs nothing more for it, also if the file is new"
 
 for type in "${PINNABLE[@]}"; do
 	nullb "looppin$type" size=320 discard=1

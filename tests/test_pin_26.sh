@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A file whose data goes through the journal is refused: the journal would write old
-# data over what was written since.
 
 . ./test_common.sh
+
+DESCRIPTION="A file whose data goes through the journal is refused: the journal would write old data over what was written since"
 
 fs ext4
 dev=$(findmnt -no SOURCE "$FS")

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The filesystem lies on a partition, or on two pieces of a disk put together.
 
 . ./test_common.sh
+
+DESCRIPTION="The filesystem lies on a partition, or on two pieces of a disk put together"
 
 need sfdisk
 nullb looppin0 size=130

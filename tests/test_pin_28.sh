@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Writes that keep coming fail soon after the filesystem was shut down, too.
 
 . ./test_common.sh
+
+DESCRIPTION="Writes that keep coming fail soon after the filesystem was shut down, too"
 
 need fio
 # The device may have been used before.

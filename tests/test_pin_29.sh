@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Whoever reads the file by way of the filesystem sees what was written, also what he has read before, while the
-# device is pinned and when that has ended.
 
 . ./test_common.sh
+
+DESCRIPTION="Whoever reads the file by way of the filesystem sees what was written, also what he has read before, while the device is pinned and when that has ended"
 
 for type in "${PINNABLE[@]}"; do
 	fs "$type"

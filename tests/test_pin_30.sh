@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# While the filesystem is frozen pinned mode can be ended, and the device detached.
 
 . ./test_common.sh
+
+DESCRIPTION="While the filesystem is frozen pinned mode can be ended, and the device detached"
 
 soon()
 {

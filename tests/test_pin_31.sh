@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A file of more than 100,000 extents. To have it without writing that much every other block of the disk
-# is said to be bad, debugfs gives the file its blocks, and they are then said to be written.
 
 . ./test_common.sh
+
+DESCRIPTION="A file of more than 100,000 extents"
+# To have it without writing that much every other block of the disk is said to be bad, debugfs
+# gives the file its blocks, and they are then said to be written.
 
 need mkfs.ext4 debugfs python3 e2fsck
 # In front of the many pieces is place for what ext4 itself needs.

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Each piece of a write with FUA is one below, where the disk has that. Else a flush follows it; a disk
-# without a cache gets neither.
 
 . ./test_common.sh
+
+DESCRIPTION="Each piece of a write with FUA is one below, where the disk has that"
+# Else a flush follows it; a disk without a cache gets neither.
 
 need python3
 need_module dm_log_writes

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The disk below is slow: requests of hundreds of extents are done when all of them are. Pinned mode is
-# ended, and the device detached, while they are under way.
 
 . ./test_common.sh
+
+DESCRIPTION="The disk below is slow: requests of hundreds of extents are done when all of them are"
+# Pinned mode is ended, and the device detached, while they are under way.
 
 need_module dm_delay
 nullb looppin size=64

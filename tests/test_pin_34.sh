@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Some blocks below fail, or all writes do: so does what needs these, and nothing else, and it is still
-# pinned when they are good again.
 
 . ./test_common.sh
+
+DESCRIPTION="Some blocks below fail, or all writes do: so does what needs these, and nothing else, and it is still pinned when they are good again"
 
 need_module dm_flakey
 nullb looppin size=64

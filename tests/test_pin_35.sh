@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# After an error of its own journal the filesystem lets nothing be written, also when the disk is good
-# again; reading goes on.
 
 . ./test_common.sh
+
+DESCRIPTION="After an error of its own journal the filesystem lets nothing be written, also when the disk is good again; reading goes on"
 
 for type in ext4 xfs btrfs; do
 	nullb looppin$type size=320

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Attributes, links and odd ioctls of a pinned file, on each filesystem: whether they are refused or not,
-# it keeps its blocks, and what is written to the device meanwhile gets there.
 
 . ./test_common.sh
+
+DESCRIPTION="Attributes, links and odd ioctls of a pinned file, on each filesystem: whether they are refused or not, it keeps its blocks, and what is written to the device meanwhile gets there"
 
 need chattr xfs_io filefrag
 SWAP_BOOT=$((0x6611))

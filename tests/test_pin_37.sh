@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The filesystem is made larger, smaller, trimmed and scrubbed, and gets other disks: the pinned file
-# keeps its blocks and its content.
 
 . ./test_common.sh
+
+DESCRIPTION="The filesystem is made larger, smaller, trimmed and scrubbed, and gets other disks: the pinned file keeps its blocks and its content"
 
 need filefrag fstrim resize2fs xfs_growfs btrfs
 

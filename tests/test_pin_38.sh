@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The disk below keeps protection information, which it checks, and has blocks of 4096 bytes.
 
 . ./test_common.sh
+
+DESCRIPTION="The disk below keeps protection information, which it checks, and has blocks of 4096 bytes"
 
 [[ ! -d /sys/module/scsi_debug ]] || skip "scsi_debug is in use"
 modprobe -q sd_mod || true

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A file on a zoned disk is refused, even if it lies where that can be written as any other.
 
 . ./test_common.sh
+
+DESCRIPTION="A file on a zoned disk is refused, even if it lies where that can be written as any other"
 
 nullb loopzoned size=256 zoned=1 zone_size=16 zone_nr_conv=15
 LOOP_SCRATCH_DEV=$NULLB fs ext4 128

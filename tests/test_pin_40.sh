@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The file becomes longer, and shorter where it may, while pinned mode is switched, the device told of the
-# size, and written to: what is written is there, and nothing beyond the end of the file.
 
 . ./test_common.sh
+
+DESCRIPTION="The file becomes longer, and shorter where it may, while pinned mode is switched, the device told of the size, and written to: what is written is there, and nothing beyond the end of the file"
 
 switch()
 {

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# f2fs is refused: it moves blocks that it has promised to keep in place, if somebody who may read the
-# file says so (F2FS_IOC_SET_PIN_FILE), or garbage collection meets them often.
 
 . ./test_common.sh
+
+DESCRIPTION="f2fs is refused: it moves blocks that it has promised to keep in place, if somebody who may read the file says so (F2FS_IOC_SET_PIN_FILE), or garbage collection meets them often"
 
 fs f2fs
 written_img 2M

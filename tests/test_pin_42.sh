@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Blocks smaller than those of the disk below are refused, where direct I/O is on nevertheless: btrfs does not
-# say what that needs, and a dm device may get larger blocks later.
 
 . ./test_common.sh
+
+DESCRIPTION="Blocks smaller than those of the disk below are refused, where direct I/O is on nevertheless: btrfs does not say what that needs, and a dm device may get larger blocks later"
 
 nullb looppin4k size=320 blocksize=4096
 large=$NULLB

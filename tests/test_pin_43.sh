@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Where it can be seen that a file is refused no hole of it is filled.
 
 . ./test_common.sh
+
+DESCRIPTION="Where it can be seen that a file is refused no hole of it is filled"
 
 # sparse: IMG has a hole below $FS.
 sparse()

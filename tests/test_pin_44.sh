@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# While somebody else may write to the file no hole of it is filled, and what he writes stays.
 
 . ./test_common.sh
+
+DESCRIPTION="While somebody else may write to the file no hole of it is filled, and what he writes stays"
 
 for type in "${PINNABLE[@]}"; do
 	fs "$type"

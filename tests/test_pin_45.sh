@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# An offset that the disk below does not take ends pinned mode, and direct I/O with it, where its blocks are larger
-# than pages.
 
 . ./test_common.sh
+
+DESCRIPTION="An offset that the disk below does not take ends pinned mode, and direct I/O with it, where its blocks are larger than pages"
 
 need mkfs.xfs
 img 400M

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What a stacked device copies of the limits when its table is loaded stays the same from bind to detach: pinned
-# mode, and whatever begins or ends it, changes none of it.
 
 . ./test_common.sh
+
+DESCRIPTION="What a stacked device copies of the limits when its table is loaded stays the same from bind to detach: pinned mode, and whatever begins or ends it, changes none of it"
 
 # promised DEVICE: the limits that are copied, one a line. FUA is not among them: the block layer has a flush
 # take its place as long as there is a write cache.

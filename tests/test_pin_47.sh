@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# On a disk without a write cache what was synced by way of a device that was stacked on a pinned one is on the
-# disk, also after pinned mode has ended.
 
 . ./test_common.sh
+
+DESCRIPTION="On a disk without a write cache what was synced by way of a device that was stacked on a pinned one is on the disk, also after pinned mode has ended"
 
 # synced PATTERN: what is written to the stacked device, and synced in each way, is on the disk then.
 synced()

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A file can be pinned while the log of its file system is written, and its inode is in the part that comes next.
 
 . ./test_common.sh
+
+DESCRIPTION="A file can be pinned while the log of its file system is written, and its inode is in the part that comes next"
 
 waits()
 {

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The times of a pinned file move with what is written to the device, soon, and at once at a flush, unpin and detach;
-# not by reading, nor by pinning. The change counter moves, too.
 
 . ./test_common.sh
+
+DESCRIPTION="The times of a pinned file move with what is written to the device, soon, and at once at a flush, unpin and detach; not by reading, nor by pinning"
+# The change counter moves, too.
 
 need debugfs
 

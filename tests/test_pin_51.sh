@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A filesystem that is frozen just after a write to a pinned device shows the new times; a flush, unpin and detach
-# meanwhile wait for no thaw, and the times of what was written after that move.
 
 . ./test_common.sh
+
+DESCRIPTION="A filesystem that is frozen just after a write to a pinned device shows the new times; a flush, unpin and detach meanwhile wait for no thaw, and the times of what was written after that move"
 
 mtime()
 {

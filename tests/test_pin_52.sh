@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Whose data was flushed on a pinned device, or written with FUA, does not have the times that were there before if
-# the power goes then.
 
 . ./test_common.sh
+
+DESCRIPTION="Whose data was flushed on a pinned device, or written with FUA, does not have the times that were there before if the power goes then"
 
 need mkfs.ext4
 

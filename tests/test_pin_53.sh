@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Where the filesystem was shut down, or went read-only, before the times of a pinned file have moved, nothing hangs
-# and nothing is said about it.
 
 . ./test_common.sh
+
+DESCRIPTION="Where the filesystem was shut down, or went read-only, before the times of a pinned file have moved, nothing hangs and nothing is said about it"
 
 soon()
 {

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A flush in pinned mode reports what writeback of the file failed with before.
 
 . ./test_common.sh
+
+DESCRIPTION="A flush in pinned mode reports what writeback of the file failed with before"
 
 has_pinned || fail "no pinned mode"
 need python3

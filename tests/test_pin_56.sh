@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Where the flush at the end of pinned mode fails, the next flush of the device does, and a sync of the file. If
-# there is none, as the device is detached, that is logged.
 
 . ./test_common.sh
+
+DESCRIPTION="Where the flush at the end of pinned mode fails, the next flush of the device does, and a sync of the file"
+# If there is none, as the device is detached, that is logged.
 
 has_pinned || fail "no pinned mode"
 need python3

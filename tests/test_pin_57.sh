@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A file of blocks smaller than a page is pinned if they lie in whole pages. If not it is refused, and told why.
 
 . ./test_common.sh
+
+DESCRIPTION="A file of blocks smaller than a page is pinned if they lie in whole pages"
+# If not it is refused, and told why.
 
 has_pinned || fail "no pinned mode"
 need mkfs.ext4

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# An encrypted file is not pinned, and pinned_reason says why, with direct I/O or without.
 
 . ./test_common.sh
+
+DESCRIPTION="An encrypted file is not pinned, and pinned_reason says why, with direct I/O or without"
 
 has_pinned || fail "no pinned mode"
 need mkfs.ext4 xfs_io

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# While holes are filled on a slow disk the device is opened, asked, changed, read and
-# written as ever; how far it is can be read; a second one is refused.
 
 . ./test_common.sh
+
+DESCRIPTION="While holes are filled on a slow disk the device is opened, asked, changed, read and written as ever; how far it is can be read; a second one is refused"
+
 . ./fill_common.sh
 
 # soon COMMAND...: it does not wait for what is filled.

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What is written to holes while they are filled stays, and what is discarded behind
-# is filled again.
 
 . ./test_common.sh
+
+DESCRIPTION="What is written to holes while they are filled stays, and what is discarded behind is filled again"
+
 . ./fill_common.sh
 
 has_blocks()

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Who fills holes can be killed; the device goes on in the ordinary way, and what
-# is left is filled the next time.
 
 . ./test_common.sh
+
+DESCRIPTION="Who fills holes can be killed; the device goes on in the ordinary way, and what is left is filled the next time"
+
 . ./fill_common.sh
 
 for type in "${PINNABLE[@]}"; do

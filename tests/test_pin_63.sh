@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What ends pinned mode also ends filling, with ECANCELED; so does the last close. What
-# does not goes on beside it.
 
 . ./test_common.sh
+
+DESCRIPTION="What ends pinned mode also ends filling, with ECANCELED; so does the last close"
+# What does not goes on beside it.
+
 . ./fill_common.sh
 
 # cancelled REASON COMMAND...: the command is done at once, and ends it.

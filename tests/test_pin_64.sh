@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The filesystem is frozen while holes are filled: that waits, also for its end, and
-# reads, opens, a kill and a detach do not. After a shutdown it fails.
 
 . ./test_common.sh
+
+DESCRIPTION="The filesystem is frozen while holes are filled: that waits, also for its end, and reads, opens, a kill and a detach do not"
+# After a shutdown it fails.
+
 . ./fill_common.sh
 
 stands_still()

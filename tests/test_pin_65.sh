@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The filesystem becomes full, or the disk fails, while holes are filled: it ends with
-# that error, and the device works.
 
 . ./test_common.sh
+
+DESCRIPTION="The filesystem becomes full, or the disk fails, while holes are filled: it ends with that error, and the device works"
+
 . ./fill_common.sh
 
 for type in "${PINNABLE[@]}"; do

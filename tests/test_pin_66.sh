@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# One block that was not written is found wherever it is in a file of few or of many
-# extents, also while somebody reads the file all the time.
 
 . ./test_common.sh
+
+DESCRIPTION="One block that was not written is found wherever it is in a file of few or of many extents, also while somebody reads the file all the time"
 
 read_on()
 {

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A bio is split for a device that has one request: each part reaches the disk below before the task waits for the
-# request, to submit the next one.
 
 . ./test_common.sh
+
+DESCRIPTION="A bio is split for a device that has one request: each part reaches the disk below before the task waits for the request, to submit the next one"
 
 need_unload
 unload_loop

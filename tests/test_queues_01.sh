@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# nr_hw_queues is the number of hardware queues, up to that of CPUs; they share the requests.
 
 . ./test_common.sh
+
+DESCRIPTION="nr_hw_queues is the number of hardware queues, up to that of CPUs; they share the requests"
 
 need_unload
 unload_loop

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# poll_queues: what is polled for on the device is polled for on the disk below, if that can be.
 
 . ./test_common.sh
+
+DESCRIPTION="poll_queues: what is polled for on the device is polled for on the disk below, if that can be"
 
 # polled [OPTION...]: reads that are polled for.
 polled()

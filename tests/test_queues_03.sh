@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Many requests at once, some of them for the disk below: they do not wait for each other's tags,
-# of which that disk has few or enough.
 
 . ./test_common.sh
+
+DESCRIPTION="Many requests at once, some of them for the disk below: they do not wait for each other's tags, of which that disk has few or enough"
 
 batches()
 {

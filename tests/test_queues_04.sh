@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# poll_queues: writes that have to wait for their zone on the disk below are not polled for there.
 
 . ./test_common.sh
+
+DESCRIPTION="poll_queues: writes that have to wait for their zone on the disk below are not polled for there"
 
 need fio
 need_unload

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What is polled for gets its data, and ends, while the device gets other files, pinned mode comes and goes, the
-# disk below can be polled and cannot, and the device is detached.
 
 . ./test_common.sh
+
+DESCRIPTION="What is polled for gets its data, and ends, while the device gets other files, pinned mode comes and goes, the disk below can be polled and cannot, and the device is detached"
 
 # polled [OPTION...]: verified I/O that is polled for, as $poller.
 polled()

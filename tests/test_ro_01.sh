@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A file opened read-only makes a read-only device, which refuses writes.
 
 . ./test_common.sh
+
+DESCRIPTION="A file opened read-only makes a read-only device, which refuses writes"
 
 img 1M
 io "$IMG" fill 1 0 1M

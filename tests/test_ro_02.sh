@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LO_FLAGS_READ_ONLY, or a device opened read-only, makes it read-only on a writable file.
 
 . ./test_common.sh
+
+DESCRIPTION="LO_FLAGS_READ_ONLY, or a device opened read-only, makes it read-only on a writable file"
 
 img 1M
 new_dev

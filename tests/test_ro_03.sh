@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# blockdev --setro and --setrw work, and cannot make a read-only file writable.
 
 . ./test_common.sh
+
+DESCRIPTION="blockdev --setro and --setrw work, and cannot make a read-only file writable"
 
 need blockdev
 img 1M

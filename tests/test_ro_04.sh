@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# What a device is opened for, and what its file is, decide together.
 
 . ./test_common.sh
+
+DESCRIPTION="What a device is opened for, and what its file is, decide together"
 
 img 1M
 io "$IMG" fill 1 0 1M

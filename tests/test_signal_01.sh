@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# One who waits for a device whose backing hangs can be killed.
 
 . ./test_common.sh
+
+DESCRIPTION="One who waits for a device whose backing hangs can be killed"
 
 held
 for op in get-status64 set-status64 set-capacity "set-dio 1" clr-fd \

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Who waits for a device is not disturbed by signals that he handles.
 
 . ./test_common.sh
+
+DESCRIPTION="Who waits for a device is not disturbed by signals that he handles"
 
 held
 WAITERS=()

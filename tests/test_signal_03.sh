@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Who waits to open or remove a device, or for the chain of devices, can be killed.
 
 . ./test_common.sh
+
+DESCRIPTION="Who waits to open or remove a device, or for the chain of devices, can be killed"
 
 img 64K
 attach "$IMG"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# An offset moves where the device begins in the file.
 
 . ./test_common.sh
+
+DESCRIPTION="An offset moves where the device begins in the file"
 
 img 1M
 io "$IMG" fill 1 0 1M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A size limit shortens the device; one beyond the end of the file does nothing.
 
 . ./test_common.sh
+
+DESCRIPTION="A size limit shortens the device; one beyond the end of the file does nothing"
 
 img 1M
 io "$IMG" fill 1 0 1M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Sizes which are not whole sectors are rounded down.
 
 . ./test_common.sh
+
+DESCRIPTION="Sizes which are not whole sectors are rounded down"
 
 new_dev
 for pair in 0:0 1:0 511:0 512:512 513:512 1000:512 1048577:1048576; do

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_SET_CAPACITY makes the device follow a file that has grown or shrunk.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_SET_CAPACITY makes the device follow a file that has grown or shrunk"
 
 img 1M
 io "$IMG" fill 1 0 1M

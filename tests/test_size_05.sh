@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Moving the offset of a device in use writes out old data to the old place first.
 
 . ./test_common.sh
+
+DESCRIPTION="Moving the offset of a device in use writes out old data to the old place first"
 
 img 1M
 io "$IMG" fill 1 0 1M

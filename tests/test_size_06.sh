@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Reads of what was cut off the file fail, what is left stays readable, writes grow it.
 
 . ./test_common.sh
+
+DESCRIPTION="Reads of what was cut off the file fail, what is left stays readable, writes grow it"
 
 img 1M
 io "$IMG" fill 1 0 1M

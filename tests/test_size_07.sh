@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Holes of a sparse file read as zeroes, and writing fills only what is written.
 
 . ./test_common.sh
+
+DESCRIPTION="Holes of a sparse file read as zeroes, and writing fills only what is written"
 
 img 64M
 attach "$IMG"

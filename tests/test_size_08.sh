@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A backing block device that grows or shrinks is followed by LOOP_SET_CAPACITY.
 
 . ./test_common.sh
+
+DESCRIPTION="A backing block device that grows or shrinks is followed by LOOP_SET_CAPACITY"
 
 need blockdev
 nullb loopsize size=16

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_GET_STATUS64 fills in every field.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_GET_STATUS64 fills in every field"
 
 img 1M
 attach "$IMG" offset=512 sizelimit=4096 file_name=name flags=$PARTSCAN

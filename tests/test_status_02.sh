@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_SET_STATUS64 sets autoclear and partscan, clears autoclear only, leaves the rest.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_SET_STATUS64 sets autoclear and partscan, clears autoclear only, leaves the rest"
 
 img 1M
 attach "$IMG"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Names end within their field; encryption is refused, keys and read-only fields ignored.
 
 . ./test_common.sh
+
+DESCRIPTION="Names end within their field; encryption is refused, keys and read-only fields ignored"
 
 img 1M
 attach "$IMG"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A refused LOOP_SET_STATUS64 leaves offset, limit, flags, name and size alone.
 
 . ./test_common.sh
+
+DESCRIPTION="A refused LOOP_SET_STATUS64 leaves offset, limit, flags, name and size alone"
 
 img 1M
 io "$IMG" fill 1 0 1M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The old LOOP_SET_STATUS and LOOP_GET_STATUS carry the fields they have.
 
 . ./test_common.sh
+
+DESCRIPTION="The old LOOP_SET_STATUS and LOOP_GET_STATUS carry the fields they have"
 
 img 1M
 attach "$IMG" sizelimit=65536

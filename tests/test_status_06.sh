@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# 32-bit programs reach every ioctl with their structures.
 
 . ./test_common.sh
+
+DESCRIPTION="32-bit programs reach every ioctl with their structures"
 
 img 1M
 io "$IMG" fill 1 0 1M

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The largest offsets and limits are taken, told and applied without overflow.
 
 . ./test_common.sh
+
+DESCRIPTION="The largest offsets and limits are taken, told and applied without overflow"
 
 img 1M
 io "$IMG" fill 1 0 1M

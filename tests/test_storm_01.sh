@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Calls of all kinds, by processes which are killed meanwhile, leave nothing behind.
 
 . ./storm_common.sh
+
+DESCRIPTION="Calls of all kinds, by processes which are killed meanwhile, leave nothing behind"
 
 backing
 storm 1 500

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Files are bound, changed and cleared, devices added and removed, all at once, and nothing is lost.
 
 . ./storm_common.sh
+
+DESCRIPTION="Files are bound, changed and cleared, devices added and removed, all at once, and nothing is lost"
 
 backing
 storm -o bbccooi 3 500

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Hostile addresses, numbers and descriptors harm neither the kernel nor another device.
 
 . ./storm_common.sh
+
+DESCRIPTION="Hostile addresses, numbers and descriptors harm neither the kernel nor another device"
 
 backing
 storm -o hhbok 5 500

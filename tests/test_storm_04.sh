@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# I/O of all kinds while files, settings and partitions change beneath it, with udev looking on.
 
 . ./storm_common.sh
+
+DESCRIPTION="I/O of all kinds while files, settings and partitions change beneath it, with udev looking on"
 
 need udevadm
 backing

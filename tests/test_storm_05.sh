@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Killing every process in the middle of its calls, again and again, leaves nothing behind.
 
 . ./storm_common.sh
+
+DESCRIPTION="Killing every process in the middle of its calls, again and again, leaves nothing behind"
 
 backing
 storm -k 50 9 500

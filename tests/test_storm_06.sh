@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Twenty devices on top of each other keep data while each of them is reconfigured.
 
 . ./storm_common.sh
+
+DESCRIPTION="Twenty devices on top of each other keep data while each of them is reconfigured"
 
 reconfigure()
 {

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# rmmod in a storm goes wholly through or not at all, and not for who has a device open.
 
 . ./storm_common.sh
+
+DESCRIPTION="rmmod in a storm goes wholly through or not at all, and not for who has a device open"
 
 # rmmods WHILE: unloads, and loads again, as long as a process is there.
 rmmods()

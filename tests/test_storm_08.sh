@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A CPU goes and comes while devices are in use, bound and made.
 
 . ./storm_common.sh
+
+DESCRIPTION="A CPU goes and comes while devices are in use, bound and made"
 
 cpu=
 for dir in /sys/devices/system/cpu/cpu[1-9]*; do

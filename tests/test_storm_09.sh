@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# All tasks are frozen, as for suspend, in the middle of I/O and ioctls, and go on afterwards.
 
 . ./storm_common.sh
+
+DESCRIPTION="All tasks are frozen, as for suspend, in the middle of I/O and ioctls, and go on afterwards"
 
 # Of kernels that can only test it, the freezer alone; else what a program does
 # that hibernates the system (SNAPSHOT_FREEZE, SNAPSHOT_UNFREEZE).

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Processes frozen in the middle of their calls hold nobody up, and can be killed so.
 
 . ./storm_common.sh
+
+DESCRIPTION="Processes frozen in the middle of their calls hold nobody up, and can be killed so"
 
 cgroup a
 group=$CGROUP_ROOT/loop-selftest-a

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# A thousand devices are made, bound, used, cleared and removed; a hundred where udev
-# looks on, fewer where it is slow.
 
 . ./storm_common.sh
+
+DESCRIPTION="A thousand devices are made, bound, used, cleared and removed; a hundred where udev looks on, fewer where it is slow"
 
 # It takes a second for some of them.
 count=1000

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Pinned mode comes and goes in a storm, on ext4. The C driver has none, the rest goes on.
 
 . ./storm_common.sh
+
+DESCRIPTION="Pinned mode comes and goes in a storm, on ext4"
+# The C driver has none, the rest goes on.
 
 backing
 may_pin ext4

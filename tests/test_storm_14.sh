@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Cgroups come, use a device and are killed while it is attached, detached and set, its file system
-# frozen and thawed.
 
 . ./storm_common.sh
+
+DESCRIPTION="Cgroups come, use a device and are killed while it is attached, detached and set, its file system frozen and thawed"
 
 # members NUMBER: cgroups come and go one after another, each with a few processes. The part of the
 # device that they write always gets the same.

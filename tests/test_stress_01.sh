@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Threads which attach, detach, open and read one device see only what may happen.
 
 . ./test_common.sh
+
+DESCRIPTION="Threads which attach, detach, open and read one device see only what may happen"
 
 img 1M
 new_dev

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# LOOP_CHANGE_FD from two threads never lets a reader see data of neither file.
 
 . ./test_common.sh
+
+DESCRIPTION="LOOP_CHANGE_FD from two threads never lets a reader see data of neither file"
 
 img 256K a
 img 256K b

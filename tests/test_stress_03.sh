@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Attaching and clearing under reads and writes fails I/O at most with EIO.
 
 . ./test_common.sh
+
+DESCRIPTION="Attaching and clearing under reads and writes fails I/O at most with EIO"
 
 img 1M
 # Writable, whatever it was used for before.

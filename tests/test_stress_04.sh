@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Adding and removing a device while its node is opened and free ones are sought.
 
 . ./test_common.sh
+
+DESCRIPTION="Adding and removing a device while its node is opened and free ones are sought"
 
 n=99
 [[ ! -d /sys/block/loop$n ]] || skip "loop$n exists"

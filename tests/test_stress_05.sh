@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Direct I/O, block size, offset and limit change under I/O without harm.
 
 . ./test_common.sh
+
+DESCRIPTION="Direct I/O, block size, offset and limit change under I/O without harm"
 
 img 1M
 attach "$IMG"

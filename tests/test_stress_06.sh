@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# losetup in four shells at once, with udev looking on: each gets a device of its own.
 
 . ./test_common.sh
+
+DESCRIPTION="losetup in four shells at once, with udev looking on: each gets a device of its own"
 
 need losetup
 one()

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The system is suspended, all but for the last step, while I/O is under way, and goes on with it.
 
 . ./test_common.sh
+
+DESCRIPTION="The system is suspended, all but for the last step, while I/O is under way, and goes on with it"
 
 [[ -w /sys/power/pm_test ]] || skip "the kernel cannot test suspending (PM_DEBUG)"
 grep -qw mem /sys/power/state || skip "no suspend to memory"

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The system is suspended, all but for the last step, while a request hangs, and a limit that the backing file does not
-# support waits for that to be changed.
 
 . ./test_common.sh
+
+DESCRIPTION="The system is suspended, all but for the last step, while a request hangs, and a limit that the backing file does not support waits for that to be changed"
 
 [[ -w /sys/power/pm_test ]] || skip "the kernel cannot test suspending (PM_DEBUG)"
 grep -qw mem /sys/power/state || skip "no suspend to memory"

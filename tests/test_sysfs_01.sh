@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# The loop group of sysfs exists while bound, read-only, and tells what was set.
 
 . ./test_common.sh
+
+DESCRIPTION="The loop group of sysfs exists while bound, read-only, and tells what was set"
 
 img 1M
 new_dev

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Queue limits come from the backing file, its filesystem and the mode.
 
 . ./test_common.sh
+
+DESCRIPTION="Queue limits come from the backing file, its filesystem and the mode"
 
 fs ext4
 img 4M "$FS/img"

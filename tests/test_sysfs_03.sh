@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Change events tell of attach, new size, LOOP_CHANGE_FD and detach.
 
 . ./test_common.sh
+
+DESCRIPTION="Change events tell of attach, new size, LOOP_CHANGE_FD and detach"
 
 need udevadm
 img 1M

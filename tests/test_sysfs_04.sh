@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# backing_file tells any name as it is, up to what a page holds.
 
 . ./test_common.sh
+
+DESCRIPTION="backing_file tells any name as it is, up to what a page holds"
 
 new_dev
 for name in "a b" $'tab\there' 'back\slash' '"quotes"' $'\xc3\xa4' '%s%n' "-x" "(deleted)"; do

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-#
-# Writes to a zoned disk reach it in the order in which they come, also through two devices.
 
 . ./test_common.sh
+
+DESCRIPTION="Writes to a zoned disk reach it in the order in which they come, also through two devices"
 
 need fio blkzone
 nullb loopzoned size=64 zoned=1 zone_size=16 memory_backed=1

@@ -6,7 +6,7 @@ import glob
 import os
 import subprocess
 
-from . import cache, kernel, module, rustdoc
+from . import cache, kernel, module, rustdoc, test_index
 from .guest import HERE
 from .say import Failure, say
 
@@ -86,6 +86,14 @@ def audit(_stock):
     return passes("python3", f"{HERE}/audit.py")
 
 
+def tests_index(_stock):
+    """Each test says what it shows, and tests/INDEX.md has it."""
+    complaints = test_index.complaints()
+    for complaint in complaints:
+        say(complaint)
+    return not complaints
+
+
 def host_rustc(stock, built, *arguments):
     """Compile for this machine, with the kernel's configuration."""
     config = os.path.join(stock.kdir, "include/generated/rustc_cfg")
@@ -112,7 +120,7 @@ def host_tests(stock):
         return host_rustc(stock, tests, *flags, *crates, HOST_TESTS) and passes(tests, "--quiet")
 
 
-CHECKS = (rustfmt, clippy, documentation, manual, shellcheck, python, audit, host_tests)
+CHECKS = (rustfmt, clippy, documentation, manual, shellcheck, python, audit, tests_index, host_tests)
 
 
 def run(series):

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 
-from . import accelerator, cache, dmesg, image, kernel, kernel_debug, ktap, module
+from . import accelerator, cache, dmesg, image, kernel, kernel_debug, ktap, module, test_index
 from .guest import HERE, Guest
 from .say import Failure, Step, say
 from .tally import AGAIN, Tally
@@ -85,6 +85,7 @@ class Run:
 
     def __init__(self, booted, accel, driver, ko, payload, tests, defects):
         self.driver, self.tests, self.defects = driver, tests, defects
+        self.descriptions = test_index.descriptions()
         self.parser = ktap.Parser()
         self.problems = []
         self.unsteady = []
@@ -109,7 +110,8 @@ class Run:
             self.problems.append(line)
         result = self.parser.feed(line)
         if result:
-            print(f"{self.driver:5} {self.cell(result.name):10} {result.name}  {result.detail}", flush=True)
+            about = result.detail or self.descriptions.get(result.name, "")
+            print(f"{self.driver:5} {self.cell(result.name):10} {result.name:16}  {about}", flush=True)
             if self.cell(result.name) == "FAIL":
                 print("".join(f"        {text}\n" for text in result.log[-20:]), end="", flush=True)
 
