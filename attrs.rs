@@ -4,49 +4,16 @@
 
 use crate::{
     abstractions::{
-        block::disk::{Disk, DiskGuard},
+        block::disk::Disk,
         fs::FileExt,
         sysfs::{attribute_group, ShowBuffer},
         task::capable_sys_admin,
     },
-    device::Loop,
-    pinned::{self, Reason, Sparse},
+    driver::Loop,
+    pinned::{switch, Reason, Sparse},
+    snapshot::Shown,
 };
-use kernel::{
-    fs::File,
-    page::PAGE_SIZE,
-    prelude::*,
-    sync::aref::ARef, //
-};
-
-/// What there is to show of a bound device. It is a copy, so that those who read it need not wait for
-/// those who change the device.
-pub(crate) struct Shown {
-    file: ARef<File>,
-    offset: i64,
-    size_limit: i64,
-    autoclear: bool,
-    partscan: bool,
-    direct: bool,
-    pinned: bool,
-    not_pinned: Reason,
-}
-
-/// Shows a device as it is now. Returns what was shown before; where that was another file, it is to be
-/// dropped under no lock.
-pub(crate) fn update(guard: &DiskGuard<'_, Loop>) -> Option<Shown> {
-    let shown = guard.config().map(|binding| Shown {
-        file: binding.backing.file().clone(),
-        offset: binding.offset,
-        size_limit: guard.size_limit,
-        autoclear: guard.autoclear,
-        partscan: guard.partscan,
-        direct: binding.direct,
-        pinned: binding.pinned().is_some(),
-        not_pinned: guard.not_pinned,
-    });
-    core::mem::replace(&mut *guard.disk().data().shown.lock(), shown)
-}
+use kernel::{page::PAGE_SIZE, prelude::*};
 
 attribute_group! {
     /// The group `loop`.
@@ -59,7 +26,7 @@ attribute_group! {
         c"dio": |disk, buf| show(disk, |shown| show_bool(buf, shown.direct)),
         c"pinned": |disk, buf| show(disk, |shown| show_bool(buf, shown.pinned)) => store_pinned,
         c"pinned_progress": |disk, buf| {
-            show(disk, |shown| writeln!(buf, "{}", pinned::progress(disk, shown.pinned)))
+            show(disk, |shown| writeln!(buf, "{}", disk.data().pinning.progress(shown.pinned)))
         },
         c"pinned_reason": |disk, buf| show(disk, |shown| writeln!(buf, "{}", shown.not_pinned.text())),
     }
@@ -95,9 +62,9 @@ fn store_pinned(disk: &Disk<Loop>, text: &[u8]) -> Result {
         _ => return Err(EINVAL),
     };
     match sparse {
-        Some(sparse) => pinned::pin(disk, sparse),
+        Some(sparse) => switch::pin(disk, sparse),
         None => {
-            pinned::unpin(&mut Loop::lock_to_change(disk)?, Reason::None);
+            switch::unpin(&mut Loop::lock_to_change(disk)?, Reason::None);
             Ok(())
         }
     }

@@ -16,20 +16,16 @@
 //! - Who lets the file go, at detach or `LOOP_CHANGE_FD`, logs the error that no flush has reported
 //!   ([`FileExt::check_error`]).
 
-use crate::{
-    abstractions::{
-        block::{disk::Disk, limits::QueueLimits, BlockDevice, DeviceLimits},
-        fs::{FileBlockDevice, FileExt, FileKind, NoFsRecursion, StatMask},
-        sync::LockKillable,
-    },
-    device::{Loop, Phase, Shared},
+use crate::abstractions::{
+    block::{limits::QueueLimits, BlockDevice, DeviceLimits},
+    fs::{FileBlockDevice, FileExt, NoFsRecursion, StatMask},
 };
 use core::cmp::{max, min};
-use kernel::page::PAGE_SIZE;
 use kernel::{
     fs::{file::flags::O_DIRECT, File},
+    page::PAGE_SIZE,
     prelude::*,
-    sync::{aref::ARef, MutexGuard},
+    sync::aref::ARef,
 };
 
 /// Bytes in a sector, the unit of capacities.
@@ -162,11 +158,6 @@ impl BackingFile {
         self.bottom
     }
 
-    /// Whether another device of ours is below this file.
-    pub(crate) fn is_loop(&self) -> bool {
-        loop_disk(&self.file).is_some()
-    }
-
     /// The smallest direct I/O, in bytes.
     pub(crate) fn dio_block_size(&self) -> u32 {
         self.dio_align.offset
@@ -177,12 +168,12 @@ impl BackingFile {
         self.file.can_odirect()
     }
 
-    /// Whether direct I/O is possible for a device with the limits that `disk` has, which begins `offset`
-    /// bytes into the file.
-    pub(crate) fn can_dio(&self, offset: i64, disk: &Disk<Loop>) -> bool {
+    /// Whether direct I/O is possible for a device with such a logical block size and DMA alignment (a mask), which
+    /// begins `offset` bytes into the file.
+    pub(crate) fn can_dio(&self, offset: i64, block_size: u32, dma_alignment: u32) -> bool {
         self.has_dio()
-            && disk.logical_block_size() >= self.dio_align.offset
-            && self.dio_align.memory & !disk.dma_alignment() == 0
+            && block_size >= self.dio_align.offset
+            && self.dio_align.memory & !dma_alignment == 0
             && offset & (i64::from(self.dio_align.offset) - 1) == 0
     }
 
@@ -292,73 +283,4 @@ fn dio_align(file: &File) -> DioAlign {
         offset: SECTOR_SIZE,
         memory: SECTOR_SIZE - 1,
     })
-}
-
-/// The disk of ours that a file is or is a partition of.
-fn loop_disk(file: &File) -> Option<&Disk<Loop>> {
-    match file.kind() {
-        FileKind::Block(bdev) => bdev.disk(),
-        _ => None,
-    }
-}
-
-/// Keeps chains of devices as they are: held by whoever puts a device on another one, and by whoever
-/// takes one out from below others.
-pub(crate) struct ChainLock<'a> {
-    _guard: MutexGuard<'a, ()>,
-}
-
-impl<'a> ChainLock<'a> {
-    /// Takes the lock; `EINTR` if the task is killed while it waits.
-    pub(crate) fn take(shared: &'a Shared) -> Result<Self> {
-        Ok(Self {
-            _guard: shared.chain.lock_killable()?,
-        })
-    }
-
-    /// Checks that `file` may become the backing file of `disk`. Tells whether the device below all those of ours is
-    /// zoned, so that writes have to reach it in the order of a zone.
-    ///
-    /// `EBADF` if that would close a circle, `EINVAL` if the file is a device that is not bound, or is
-    /// neither regular nor a block device. The mutex of `disk` must not be held.
-    pub(crate) fn validate(this: Option<&Self>, file: &File, disk: &Disk<Loop>) -> Result<bool> {
-        let lowest = match loop_disk(file) {
-            Some(first) => {
-                // Without the lock the chain could change under us.
-                this.ok_or(EINVAL)?;
-                Some(check_chain(first, disk)?)
-            }
-            None => None,
-        };
-        if let FileKind::Other = file.kind() {
-            return Err(EINVAL);
-        }
-        match lowest.as_deref().unwrap_or(file).kind() {
-            FileKind::Block(bdev) => Ok(bdev.is_zoned()),
-            _ => Ok(false),
-        }
-    }
-}
-
-/// The file below the lowest of the devices, none of which may be `disk`.
-fn check_chain(first: &Disk<Loop>, disk: &Disk<Loop>) -> Result<ARef<File>> {
-    let mut below = next_below(first, disk)?;
-    while let Some(next) = loop_disk(&below) {
-        let file = next_below(next, disk)?;
-        below = file;
-    }
-    Ok(below)
-}
-
-/// The backing file of `current`, unless this is the `disk` that would be put on top of it.
-fn next_below(current: &Disk<Loop>, disk: &Disk<Loop>) -> Result<ARef<File>> {
-    if core::ptr::eq(current, disk) {
-        return Err(EBADF);
-    }
-    let guard = current.lock_killable()?;
-    if current.data().phase() != Phase::Bound {
-        return Err(EINVAL);
-    }
-    let binding = guard.config().ok_or(EINVAL)?;
-    Ok(binding.backing.file().clone())
 }

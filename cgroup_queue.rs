@@ -10,7 +10,7 @@
 //! no reference to its cgroup: the requests in it do. If there is no memory for a queue, or there are
 //! `MAX_QUEUES`, a request blocks in work of its own.
 
-use crate::{abstractions::block::mq::Request, device::Loop, pending::Pending};
+use crate::{abstractions::block::mq::Request, driver::Loop, pending::Pending};
 use kernel::{
     alloc::flags::__GFP_NOWARN,
     impl_has_work, new_spinlock, new_work,

@@ -11,7 +11,8 @@ use crate::{
         module::THIS_MODULE,
         sync::LockKillable,
     },
-    device::{DeviceParams, Loop, LoopDisk, Phase, Shared},
+    device::{LoopDisk, Phase},
+    driver::{DeviceParams, Loop, Shared},
 };
 use kernel::{
     new_mutex, pr_warn_once,

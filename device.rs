@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One loop device: its states, and the transitions between them.
+//! One loop device: what it consists of, and its states.
 //!
 //! # Who keeps whom alive
 //!
@@ -64,7 +64,14 @@
 //! - Discard and write-zeroes may be withdrawn: the block layer refuses them with `EOPNOTSUPP`, and their users
 //!   know another way.
 //!
+//! [`BackingFile::set_limits`]: crate::backing::BackingFile::set_limits
+//! [`Binding`]: crate::binding::Binding
+//! [`Binding::check_direct`]: crate::binding::Binding::check_direct
 //! [`CgroupQueue`]: crate::cgroup_queue
+//! [`HwQueue`]: crate::hw_queue::HwQueue
+//! [`LimitsUpdate`]: crate::abstractions::block::limits::LimitsUpdate
+//! [`Times`]: crate::times::Times
+//! [`Times::finish`]: crate::times::Times::finish
 //! [`Index`]: crate::control::Index
 //! [`DiskDriver`]: crate::abstractions::block::disk::DiskDriver
 //! [`DiskGuard::freeze`]: crate::abstractions::block::disk::DiskGuard::freeze
@@ -72,38 +79,21 @@
 use crate::{
     abstractions::{
         block::{
-            disk::{
-                disk_vtable, Disk, DiskGuard, DiskOperations, DiskParams, Ioctl, OpenLocked,
-                OwnedDisk,
-            },
-            limits::{is_valid_block_size, LimitsUpdate, QueueLimits},
-            mq::{ForwardTo, TagSetFlags, TagSetParams},
-            BioSet, Place,
+            disk::{Disk, DiskGuard, DiskParams, OwnedDisk},
+            limits::QueueLimits,
+            mq::{TagSetFlags, TagSetParams},
         },
-        fs::{write_access::WriteAccess, FallocateMode, FileExt, StatMask},
-        module::{ModuleRef, THIS_MODULE},
+        module::ModuleRef,
         ratelimit::RateLimit,
-        sysfs,
         workqueue::{OwnedQueue, QueueFlags},
     },
-    attrs::{self, Shown},
-    backing::{BackingFile, ChainLock, SECTOR_SIZE},
+    driver::{DeviceParams, Loop, Shared, LOOP_MAJOR},
     gate::Gate,
-    hw_queue::HwQueue,
-    ioctl::{
-        self,
-        uapi::{
-            LoopConfig, LoopInfo64, Settings, LOOP_CONFIGURE_SETTABLE_FLAGS, LO_FLAGS_AUTOCLEAR,
-            LO_FLAGS_DIRECT_IO, LO_FLAGS_PARTSCAN, LO_FLAGS_READ_ONLY, LO_NAME_SIZE,
-        },
-    },
-    partition_table,
-    pinned::{self, Pinned, Pinning, Reason, Sparse},
-    times::Times,
-    LOOP_MAJOR,
+    pinned::{Pinning, Reason},
+    snapshot::Shown,
+    uapi::LO_NAME_SIZE,
 };
 use kernel::{
-    fs::File,
     new_mutex,
     prelude::*,
     static_lock_class,
@@ -116,47 +106,6 @@ use kernel::{
 
 /// The largest request in sectors: a number that userspace has got used to.
 const MAX_HW_SECTORS: u32 = 2560;
-
-/// Writes that are not tried without waiting after one that had to wait: many more than are on their way
-/// at a time, all of which may be tried before the first one fails.
-const UNTRIED_WRITES: u32 = 1024;
-
-/// The driver.
-pub(crate) struct Loop;
-
-/// What devices are made like.
-pub(crate) struct DeviceParams {
-    /// Bits of a minor number that tell the partition.
-    pub(crate) part_bits: u32,
-    /// Requests of each device.
-    pub(crate) queue_depth: u32,
-    /// Hardware queues of each device.
-    pub(crate) nr_hw_queues: u32,
-    pub(crate) nr_poll_queues: u32,
-    /// Pin files that are attached with direct I/O, if they can be.
-    pub(crate) pinned: bool,
-}
-
-/// What all devices share.
-#[pin_data]
-pub(crate) struct Shared {
-    /// See [`ChainLock`].
-    #[pin]
-    pub(crate) chain: Mutex<()>,
-    pub(crate) params: DeviceParams,
-}
-
-impl Shared {
-    pub(crate) fn new(params: DeviceParams) -> Result<Arc<Self>> {
-        Arc::pin_init(
-            try_pin_init!(Self {
-                chain <- new_mutex!((), "loop_chain"),
-                params,
-            }? Error),
-            GFP_KERNEL,
-        )
-    }
-}
 
 /// Where a device is in its life.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -226,7 +175,7 @@ impl LoopDevice {
     /// request would keep the rescuer from the lower one's.
     ///
     /// `LEGACY`, because a file system may flush a queue of its own that has no rescuer (XFS does without space).
-    fn make_queues(&self) -> Result {
+    pub(crate) fn make_queues(&self) -> Result {
         let common = QueueFlags::FREEZABLE | QueueFlags::MEM_RECLAIM | QueueFlags::LEGACY;
         if self.queue.as_ref().is_none() {
             let name = CString::try_from_fmt(fmt!("loop{}", self.number))?;
@@ -242,7 +191,7 @@ impl LoopDevice {
     }
 }
 
-fn set_phase(guard: &DiskGuard<'_, Loop>, phase: Phase) {
+pub(crate) fn set_phase(guard: &DiskGuard<'_, Loop>, phase: Phase) {
     let phase = match phase {
         Phase::Unbound => 0,
         Phase::Bound => 1,
@@ -264,17 +213,17 @@ pub(crate) struct State {
     pub(crate) not_pinned: Reason,
     /// Somebody is about to pin it, without the mutex most of the time.
     pub(crate) is_pinning: bool,
-    file_name: [u8; LO_NAME_SIZE],
-    has_attributes: bool,
+    pub(crate) file_name: [u8; LO_NAME_SIZE],
+    pub(crate) has_attributes: bool,
     /// `BLK_FEAT_STABLE_WRITES` was set for the backing file, and is to be cleared after it. Otherwise it is as the
     /// user has set it.
-    stable_writes: bool,
+    pub(crate) stable_writes: bool,
     /// A bound device keeps the module loaded.
-    module: Option<ModuleRef>,
+    pub(crate) module: Option<ModuleRef>,
 }
 
 impl State {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             size_limit: 0,
             autoclear: false,
@@ -295,249 +244,8 @@ impl State {
     }
 }
 
-/// What a bound device's requests depend on.
-pub(crate) struct Binding {
-    pub(crate) backing: BackingFile,
-    /// Where the device begins in the file, in bytes.
-    pub(crate) offset: i64,
-    /// Direct I/O, past the page cache of the file.
-    pub(crate) direct: bool,
-    pub(crate) read_only: bool,
-    no_punch_hole: AtomicFlag,
-    no_zero_range: AtomicFlag,
-    /// See [`Binding::may_try_write`].
-    untried_writes: Atomic<u32>,
-    /// Writes on their way that were allowed to wait.
-    waiting_writes: Atomic<i32>,
-    /// There is one in pinned mode, never if the backing file is a block device. Set while there may be requests,
-    /// taken away while there are none.
-    pinned: SetOnce<Pin<KBox<Pinned>>>,
-    /// What issues writes if there is a zoned device at the bottom, which takes them in the order of a zone only.
-    pub(crate) ordered: Option<Arc<HwQueue>>,
-    /// Those of the backing file; `None` if the device is read-only.
-    pub(crate) times: Option<Arc<Times>>,
-}
-
-impl ForwardTo for Binding {
-    #[inline(always)] // Called for each request, from one place but for rare ones.
-    fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>> {
-        let pos = pos.checked_add(self.offset)?;
-        let Some(bdev) = self.backing.block_device() else {
-            return self.pinned()?.place(pos, bytes);
-        };
-        Some(Place {
-            bdev,
-            sector: u64::try_from(pos).ok()? / u64::from(SECTOR_SIZE),
-            bytes,
-            bottom: self.backing.is_on_bottom(),
-        })
-    }
-
-    fn bios(&self) -> Option<&BioSet> {
-        self.pinned().map(Pinned::bios)
-    }
-}
-
-impl AsRef<File> for Binding {
-    fn as_ref(&self) -> &File {
-        self.backing.file()
-    }
-}
-
-impl Binding {
-    fn new(
-        backing: BackingFile,
-        ordered: Option<Arc<HwQueue>>,
-        offset: i64,
-        direct: bool,
-        times: Option<Arc<Times>>,
-    ) -> Self {
-        Self {
-            backing,
-            offset,
-            direct,
-            read_only: times.is_none(),
-            no_punch_hole: AtomicFlag::new(false),
-            no_zero_range: AtomicFlag::new(false),
-            untried_writes: Atomic::new(0),
-            waiting_writes: Atomic::new(0),
-            pinned: SetOnce::new(),
-            ordered,
-            times,
-        }
-    }
-
-    /// The backing file's fixed blocks, in pinned mode.
-    pub(crate) fn pinned(&self) -> Option<&Pinned> {
-        self.pinned.as_ref().map(|pinned| &**pinned)
-    }
-
-    /// Whether below the device that requests are passed on to there is no other.
-    pub(crate) fn is_on_bottom(&self) -> bool {
-        self.backing.is_on_bottom() || self.pinned().is_some_and(Pinned::is_on_bottom)
-    }
-
-    /// Begins pinned mode, with the gate closed. There must be none yet.
-    pub(crate) fn set_pinned(&self, pinned: Pin<KBox<Pinned>>) {
-        self.pinned.populate(pinned);
-    }
-
-    /// Ends it.
-    pub(crate) fn take_pinned(&mut self) -> SetOnce<Pin<KBox<Pinned>>> {
-        core::mem::take(&mut self.pinned)
-    }
-
-    /// A write in pinned mode has ended. Any context.
-    #[inline]
-    pub(crate) fn end_write(&self, access: WriteAccess) {
-        match &self.times {
-            Some(times) => times.end_write(access),
-            // Those to a read-only device are refused before they begin.
-            None => access.end(self.backing.file()),
-        }
-    }
-
-    /// Whether a direct write is to be tried without waiting.
-    ///
-    /// One that finds in the middle that it has to wait costs more than one that waits from the start. In
-    /// a sparse file, where blocks have to be allocated, that happens again and again. So after it has
-    /// happened the next writes are not tried.
-    pub(crate) fn may_try_write(&self) -> bool {
-        self.untried_writes.load(Relaxed) == 0
-    }
-
-    /// A write was not tried.
-    pub(crate) fn did_not_try_write(&self) {
-        // Where two tasks meet here a write may be tried too early, or too late, which does no harm.
-        if let Some(left) = self.untried_writes.load(Relaxed).checked_sub(1) {
-            self.untried_writes.store(left, Relaxed);
-        }
-    }
-
-    /// A write could not be done without waiting.
-    pub(crate) fn write_had_to_wait(&self) {
-        self.untried_writes.store(UNTRIED_WRITES, Relaxed);
-    }
-
-    /// A write that is allowed to wait begins.
-    pub(crate) fn begin_waiting_write(&self) {
-        self.waiting_writes.fetch_add(1, Relaxed);
-    }
-
-    /// One has ended.
-    pub(crate) fn end_waiting_write(&self) {
-        self.waiting_writes.fetch_sub(1, Relaxed);
-    }
-
-    /// Whether there are any; may be out of date at once.
-    pub(crate) fn has_waiting_writes(&self) -> bool {
-        self.waiting_writes.load(Relaxed) > 0
-    }
-
-    /// Whether the file was found not to support this.
-    pub(crate) fn unsupported(&self, mode: FallocateMode) -> &AtomicFlag {
-        match mode {
-            FallocateMode::PunchHole => &self.no_punch_hole,
-            FallocateMode::ZeroRange => &self.no_zero_range,
-        }
-    }
-
-    /// Takes what the file was found not to support off some limits.
-    pub(crate) fn apply_unsupported(&self, limits: &mut QueueLimits) {
-        if self.no_punch_hole.load(Relaxed) {
-            limits.set_no_discard();
-        }
-        if self.no_zero_range.load(Relaxed) {
-            limits.set_no_write_zeroes();
-        }
-    }
-
-    /// Switches direct I/O off where it is not possible (any more), and says so.
-    fn check_direct(&mut self, disk: &Disk<Loop>) {
-        if !self.direct || self.backing.can_dio(self.offset, disk) {
-            return;
-        }
-        self.direct = false;
-        if !disk.data().may_log() {
-            return;
-        }
-        let number = disk.data().number;
-        if self.backing.has_dio() {
-            pr_info!(
-                "loop{number}: no direct I/O: offset {}, block size {} and memory alignment {} do not suit the backing file\n",
-                self.offset,
-                disk.logical_block_size(),
-                disk.dma_alignment().saturating_add(1)
-            );
-        } else {
-            pr_info!("loop{number}: no direct I/O: the backing file does not support it\n");
-        }
-    }
-}
-
 /// A disk of this driver, which is removed when dropped.
 pub(crate) type LoopDisk = OwnedDisk<Loop>;
-
-/// Tells the block layer, and userspace, the capacity.
-fn set_capacity(disk: &Disk<Loop>, sectors: u64) {
-    if !disk.set_capacity_and_notify(sectors) {
-        disk.change_uevent();
-    }
-}
-
-/// Looks for partitions. Neither failure to find any nor to read the disk is the caller's problem.
-///
-/// Who opens the disk, or asks for it, has the block layer do so from here on only: not before it is done here, so
-/// that the partitions come once.
-fn rescan(disk: &Disk<Loop>) {
-    warn_of(
-        disk,
-        disk.open_locked(|disk| {
-            disk.set_partition_scan(true);
-            disk.rescan_partitions()
-        }),
-    );
-}
-
-/// The same after the file was changed. Where its table says of what partitions there are, they are left as they are,
-/// and this returns true.
-fn rescan_changed(disk: &Disk<Loop>) -> bool {
-    disk.open_locked(|disk| {
-        disk.invalidate_partitions();
-        if let Ok(true) = partition_table::matches(disk) {
-            return true;
-        }
-        warn_of(disk, disk.rescan_partitions());
-        false
-    })
-}
-
-fn warn_of(disk: &Disk<Loop>, scan: Result) {
-    let Err(e) = scan else {
-        return;
-    };
-    if disk.data().may_log() {
-        pr_warn!(
-            "partition scan of loop{} failed (rc={})\n",
-            disk.data().number,
-            e.to_errno()
-        );
-    }
-}
-
-/// Logs the error of writeback of a file that is let go, if no flush has reported it, as none will.
-fn warn_of_error(disk: &Disk<Loop>, backing: &BackingFile) {
-    let Err(e) = backing.file().check_error() else {
-        return;
-    };
-    if disk.data().may_log() {
-        pr_warn!(
-            "loop{}: writing to the backing file has failed ({}), which no flush has reported\n",
-            disk.data().number,
-            e.to_errno()
-        );
-    }
-}
 
 impl Loop {
     /// Makes and adds device `number`.
@@ -622,462 +330,5 @@ impl Loop {
             Phase::Bound => Ok(guard),
             _ => Err(ENXIO),
         }
-    }
-
-    /// Binds a file to a device (`LOOP_SET_FD`, `LOOP_CONFIGURE`). Until nothing can fail any more,
-    /// nothing is changed.
-    pub(crate) fn configure(io: &Ioctl<'_, Self>, config: &LoopConfig) -> Result {
-        let disk = io.disk();
-        let mut backing = BackingFile::new(io.fget(config.fd)?)?;
-        // Open, by the caller: the module is there to be kept.
-        let module = ModuleRef::get();
-        let _claim = match io.mode().is_exclusive() {
-            true => None,
-            false => Some(io.bdev().claim()?),
-        };
-        let chain = match backing.is_loop() {
-            true => Some(ChainLock::take(&disk.data().shared)?),
-            false => None,
-        };
-        let valid = ChainLock::validate(chain.as_ref(), backing.file(), disk);
-
-        let mut guard = disk.lock_killable()?;
-        if disk.data().phase() != Phase::Unbound {
-            return Err(EBUSY);
-        }
-        let is_zoned = valid?;
-        let flags = config.info.lo_flags;
-        if flags & !LOOP_CONFIGURE_SETTABLE_FLAGS != 0 {
-            return Err(EINVAL);
-        }
-        let settings = Settings::new(&config.info)?;
-        let read_only =
-            flags & LO_FLAGS_READ_ONLY != 0 || !backing.is_writable() || !io.mode().is_write();
-        let direct = flags & LO_FLAGS_DIRECT_IO != 0 || backing.opened_direct();
-        let block_size = match config.block_size {
-            0 => default_block_size(&backing, direct),
-            bytes => bytes,
-        };
-        disk.data().make_queues()?;
-
-        let discard = backing.discard_limits();
-        backing.write_dirty();
-        let binding = KBox::new_uninit(GFP_KERNEL)?;
-        let ordered = match is_zoned && !read_only {
-            true => Some(HwQueue::new()?),
-            false => None,
-        };
-        let times = match read_only {
-            true => None,
-            false => Some(Times::new(backing.file().clone())?),
-        };
-        let mut limits = LimitsUpdate::start(disk);
-        backing.set_limits(&mut limits, block_size, discard, read_only);
-        let stable_writes = backing.require_stable_writes(&mut limits, read_only);
-        limits.commit_unconfigured(&guard)?;
-
-        backing.bind();
-        let mut binding = KBox::write(
-            binding,
-            Binding::new(backing, ordered, settings.offset, direct, times),
-        );
-        binding.check_direct(disk);
-        let sectors = binding
-            .backing
-            .sectors(settings.offset, settings.size_limit);
-        if guard.publish(binding).is_err() {
-            return Err(EBUSY);
-        }
-
-        let mut quiet = guard.suppress_uevents();
-        disk.force_media_change();
-        disk.set_read_only(read_only);
-        quiet.size_limit = settings.size_limit;
-        quiet.file_name = settings.file_name;
-        if stable_writes {
-            quiet.require_stable_writes(disk);
-        }
-        quiet.autoclear = flags & LO_FLAGS_AUTOCLEAR != 0;
-        quiet.partscan = flags & LO_FLAGS_PARTSCAN != 0 || disk.data().shared.params.part_bits > 0;
-        quiet.module = Some(module);
-        disk.data().is_hard_to_freeze.store(false, Relaxed);
-        // There was no file to be shown before.
-        let _ = attrs::update(&quiet);
-        quiet.has_attributes = sysfs::create_group(disk, &attrs::GROUP).is_ok();
-        set_capacity(disk, sectors);
-        set_phase(&quiet, Phase::Bound);
-        let pin = disk.data().shared.params.pinned
-            && quiet.config().is_some_and(|binding| binding.direct);
-        let partscan = quiet.partscan;
-        drop(quiet);
-        disk.change_uevent();
-
-        drop(guard);
-        drop(chain);
-        if pin {
-            // It goes on without.
-            let _ = pinned::pin(disk, Sparse::Refuse);
-        }
-        if partscan {
-            rescan(disk);
-        }
-        Ok(())
-    }
-
-    /// Puts another file in place of the bound one (`LOOP_CHANGE_FD`): the device has to be read-only
-    /// and of the same size with either.
-    pub(crate) fn change_fd(io: &Ioctl<'_, Self>, fd: u32) -> Result {
-        let disk = io.disk();
-        let backing = BackingFile::new(io.fget(fd)?)?;
-        let result = Self::switch_file(disk, backing);
-        match result {
-            // What is in the partitions may be something else.
-            Ok(true) if rescan_changed(disk) => disk.change_uevent_of_all(),
-            _ => disk.change_uevent(),
-        }
-        result.map(|_| ())
-    }
-
-    /// Returns whether partitions are to be looked for.
-    fn switch_file(disk: &Disk<Self>, mut backing: BackingFile) -> Result<bool> {
-        let (old, shown, partscan);
-        {
-            let chain = match backing.is_loop() {
-                true => Some(ChainLock::take(&disk.data().shared)?),
-                false => None,
-            };
-            let valid = ChainLock::validate(chain.as_ref(), backing.file(), disk);
-            let mut guard = Self::lock_to_change(disk)?;
-            let binding = guard.config().ok_or(ENXIO)?;
-            if !binding.read_only {
-                return Err(EINVAL);
-            }
-            valid?;
-            let (offset, limit) = (binding.offset, guard.size_limit);
-            if backing.sectors(offset, limit) != binding.backing.sectors(offset, limit) {
-                return Err(EINVAL);
-            }
-            // As when a device is bound.
-            backing.write_dirty();
-            partscan = guard.partscan;
-
-            pinned::unpin(&mut guard, Reason::Changed);
-            // One event tells of the change, when it is complete.
-            let quiet = guard.suppress_uevents();
-            disk.force_media_change();
-            drop(quiet);
-            let mut frozen = guard.freeze();
-            let (Some(binding), _) = frozen.parts() else {
-                return Err(ENXIO);
-            };
-            binding.direct |= backing.opened_direct();
-            // It may be the same file again, so the old binding ends before the new one begins.
-            binding.backing.unbind();
-            backing.bind();
-            old = core::mem::replace(&mut binding.backing, backing);
-            binding.check_direct(disk);
-            drop(frozen);
-            shown = attrs::update(&guard);
-        }
-        warn_of_error(disk, &old);
-        // Under no lock.
-        drop(shown);
-        drop(old);
-        // What somebody read in between came from the old file. Under no lock: this may have to wait
-        // for the new one.
-        disk.part0().invalidate_in_use();
-        Ok(partscan)
-    }
-
-    /// Has the device detached when it is closed the last time (`LOOP_CLR_FD`).
-    pub(crate) fn clear_fd(disk: &Disk<Self>) -> Result {
-        // From here on nobody may put another device on this one.
-        let _chain = ChainLock::take(&disk.data().shared)?;
-        let mut guard = Self::lock_bound(disk)?;
-        guard.autoclear = true;
-        if disk.openers() == 1 {
-            set_phase(&guard, Phase::Rundown);
-        }
-        let _ = attrs::update(&guard);
-        Ok(())
-    }
-
-    /// Detaches the file, in the last close.
-    fn detach(disk: &OpenLocked<'_, Self>) {
-        // The device is in its rundown, so the gate is not closed once more.
-        disk.data().pinning.cancel();
-        disk.data().gate.wait();
-        let mut guard = disk.lock();
-        // A write that comes late, when nobody has the device open, still finds the file, or is told
-        // that there is none.
-        let mut binding = guard.take_config();
-        let mut limits = LimitsUpdate::start(disk);
-        limits.set_block_size(SECTOR_SIZE);
-        if guard.stable_writes {
-            limits.release_stable_writes();
-            disk.part0().set_stable_pages(false);
-        }
-        // The smallest blocks suit all other limits.
-        let _ = limits.commit_unconfigured(&guard);
-        let module = guard.module.take();
-        let has_attributes = guard.has_attributes;
-        *guard = State::new();
-        let shown = attrs::update(&guard);
-        drop(guard);
-
-        disk.invalidate();
-        if has_attributes {
-            sysfs::remove_group::<Disk<Self>>(disk, &attrs::GROUP);
-        }
-        disk.change_uevent();
-        disk.force_media_change();
-        // Also those which were added by hand (BLKPG).
-        if let Err(e) = disk.rescan_partitions() {
-            pr_warn!(
-                "partition scan of loop{} failed (rc={})\n",
-                disk.data().number,
-                e.to_errno()
-            );
-        }
-        if disk.data().shared.params.part_bits == 0 {
-            disk.set_partition_scan(false);
-        }
-
-        if let Some(binding) = &mut binding {
-            // While the device is bound still: who sees it unbound may use the file at once.
-            if let Some(times) = &binding.times {
-                times.finish();
-            }
-            drop(binding.take_pinned());
-            warn_of_error(disk, &binding.backing);
-            binding.backing.unbind();
-        }
-        set_phase(&disk.lock(), Phase::Unbound);
-        drop(shown);
-        drop(binding);
-        drop(module);
-    }
-
-    /// Changes offset, size limit, name and flags (`LOOP_SET_STATUS`).
-    pub(crate) fn set_status(disk: &Disk<Self>, info: &LoopInfo64) -> Result {
-        let mut guard = Self::lock_to_change(disk)?;
-        let binding = guard.config().ok_or(ENXIO)?;
-        let resized =
-            binding.offset as u64 != info.lo_offset || guard.size_limit as u64 != info.lo_sizelimit;
-        if resized {
-            // What is cached is at other places afterwards. Writing it may fail as any write may;
-            // those who wrote are told. The C driver does it before it looks at whether the new place is
-            // valid, and so do we.
-            let _ = disk.part0().sync();
-            disk.part0().invalidate();
-        }
-        let settings = Settings::new(info)?;
-        let binding = guard.config().ok_or(ENXIO)?;
-        // Asked once: a file that grows later is to be taken over by `LOOP_SET_CAPACITY`.
-        let sectors = resized.then(|| {
-            binding
-                .backing
-                .sectors(settings.offset, settings.size_limit)
-        });
-        if let Some(sectors) = sectors {
-            pinned::unpin_unsuitable(&mut guard, settings.offset, sectors);
-        }
-
-        let mut frozen = guard.freeze();
-        let (Some(binding), state) = frozen.parts() else {
-            return Err(ENXIO);
-        };
-        binding.offset = settings.offset;
-        binding.check_direct(disk);
-        state.size_limit = settings.size_limit;
-        state.file_name = settings.file_name;
-        state.autoclear = info.lo_flags & LO_FLAGS_AUTOCLEAR != 0;
-        // Can be switched on, not off.
-        let partscan = info.lo_flags & LO_FLAGS_PARTSCAN != 0 && !state.partscan;
-        state.partscan |= partscan;
-        drop(frozen);
-        let _ = attrs::update(&guard);
-
-        if let Some(sectors) = sectors {
-            set_capacity(disk, sectors);
-        }
-        drop(guard);
-        if resized {
-            // What somebody read in between came from the old place. Under no lock: this may have to
-            // wait for the file.
-            disk.part0().invalidate_in_use();
-        }
-        if partscan {
-            rescan(disk);
-        }
-        Ok(())
-    }
-
-    /// Tells what the device is bound to (`LOOP_GET_STATUS`).
-    pub(crate) fn status(disk: &Disk<Self>) -> Result<LoopInfo64> {
-        let mut info = LoopInfo64::zeroed();
-        let file = {
-            let guard = Self::lock_bound(disk)?;
-            let binding = guard.config().ok_or(ENXIO)?;
-            info.lo_number = disk.data().number;
-            info.lo_offset = binding.offset as u64;
-            info.lo_sizelimit = guard.size_limit as u64;
-            info.lo_file_name = guard.file_name;
-            for (set, flag) in [
-                (binding.read_only, LO_FLAGS_READ_ONLY),
-                (guard.autoclear, LO_FLAGS_AUTOCLEAR),
-                (guard.partscan, LO_FLAGS_PARTSCAN),
-                (binding.direct, LO_FLAGS_DIRECT_IO),
-            ] {
-                if set {
-                    info.lo_flags |= flag;
-                }
-            }
-            binding.backing.file().clone()
-        };
-        // The file system is asked under no lock.
-        let stat = file.stat(StatMask::Inode)?;
-        info.lo_device = stat.device();
-        info.lo_inode = stat.inode();
-        info.lo_rdevice = stat.rdevice();
-        Ok(info)
-    }
-
-    /// Takes a new size of the backing file over (`LOOP_SET_CAPACITY`).
-    pub(crate) fn refresh_capacity(disk: &Disk<Self>) -> Result {
-        let mut guard = Self::lock_to_change(disk)?;
-        let binding = guard.config().ok_or(ENXIO)?;
-        let offset = binding.offset;
-        let sectors = binding.backing.sectors(offset, guard.size_limit);
-        pinned::unpin_unsuitable(&mut guard, offset, sectors);
-        set_capacity(disk, sectors);
-        Ok(())
-    }
-
-    /// Switches direct I/O on or off (`LOOP_SET_DIRECT_IO`); `EINVAL` if it is not possible.
-    pub(crate) fn set_direct(disk: &Disk<Self>, direct: bool) -> Result {
-        let mut guard = Self::lock_to_change(disk)?;
-        let binding = guard.config().ok_or(ENXIO)?;
-        if binding.direct == direct {
-            return Ok(());
-        }
-        if direct {
-            if !binding.backing.can_dio(binding.offset, disk) {
-                return Err(EINVAL);
-            }
-            // As when a device is bound.
-            binding.backing.write_dirty();
-        } else {
-            pinned::unpin(&mut guard, Reason::Changed);
-        }
-        let binding = guard.config().ok_or(ENXIO)?;
-        // A commit has the block layer reset the read-ahead, as the C driver does, also if nothing is new.
-        let mut limits = LimitsUpdate::start(disk);
-        binding.apply_unsupported(&mut limits);
-        let stable_writes = direct
-            && binding
-                .backing
-                .require_stable_writes(&mut limits, binding.read_only);
-        let mut frozen = guard.freeze();
-        limits.commit_frozen(&frozen)?;
-        if let (Some(binding), state) = frozen.parts() {
-            binding.direct = direct;
-            if stable_writes {
-                state.require_stable_writes(disk);
-            }
-        }
-        drop(frozen);
-        let _ = attrs::update(&guard);
-        Ok(())
-    }
-
-    /// Changes the logical block size (`LOOP_SET_BLOCK_SIZE`); 0 for the default.
-    pub(crate) fn set_block_size(io: &Ioctl<'_, Self>, size: usize) -> Result {
-        let disk = io.disk();
-        let _claim = match io.mode().is_exclusive() {
-            true => None,
-            false => Some(io.bdev().claim()?),
-        };
-        let mut guard = Self::lock_to_change(disk)?;
-        if disk.logical_block_size() as usize == size {
-            return Ok(());
-        }
-        let _ = disk.part0().sync();
-        disk.part0().invalidate();
-
-        let binding = guard.config().ok_or(ENXIO)?;
-        // Only the lower half was ever looked at.
-        let block_size = match size as u32 {
-            0 => default_block_size(&binding.backing, binding.direct),
-            bytes => bytes,
-        };
-        // Not for what the block layer is going to refuse.
-        if is_valid_block_size(block_size) {
-            pinned::unpin(&mut guard, Reason::Changed);
-        }
-        let binding = guard.config().ok_or(ENXIO)?;
-        let discard = binding.backing.discard_limits();
-        let mut limits = LimitsUpdate::start(disk);
-        binding
-            .backing
-            .set_limits(&mut limits, block_size, discard, binding.read_only);
-        let mut frozen = guard.freeze();
-        limits.commit_frozen(&frozen)?;
-        if let (Some(binding), _) = frozen.parts() {
-            // The limits promise all anew.
-            binding.no_punch_hole.store(false, Relaxed);
-            binding.no_zero_range.store(false, Relaxed);
-            binding.check_direct(disk);
-        }
-        drop(frozen);
-        let _ = attrs::update(&guard);
-        Ok(())
-    }
-}
-
-fn default_block_size(backing: &BackingFile, direct: bool) -> u32 {
-    if direct {
-        backing.dio_block_size()
-    } else {
-        SECTOR_SIZE
-    }
-}
-
-disk_vtable!(Loop);
-
-impl DiskOperations for Loop {
-    const OWNER: &'static ThisModule = &THIS_MODULE;
-
-    fn open(disk: &Disk<Self>) -> Result {
-        let _guard = disk.lock_killable()?;
-        match disk.data().phase() {
-            Phase::Unbound | Phase::Bound => Ok(()),
-            Phase::Rundown | Phase::Deleting => Err(ENXIO),
-        }
-    }
-
-    fn release(disk: &OpenLocked<'_, Self>) {
-        if disk.openers() > 0 {
-            return;
-        }
-        {
-            let guard = disk.lock();
-            if disk.data().phase() == Phase::Bound && guard.autoclear {
-                set_phase(&guard, Phase::Rundown);
-            }
-            if disk.data().phase() != Phase::Rundown {
-                return;
-            }
-        }
-        // Nobody else can be here: the device can be neither opened nor removed.
-        Self::detach(disk);
-    }
-
-    fn ioctl(io: Ioctl<'_, Self>) -> Result<i32> {
-        ioctl::native(&io)
-    }
-
-    fn compat_ioctl(io: Ioctl<'_, Self>) -> Result<i32> {
-        ioctl::compat(&io)
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::{
     abstractions::{block::disk::Frozen, sync::LockKillable},
-    device::Loop,
+    driver::Loop,
 };
 use kernel::{
     new_mutex,

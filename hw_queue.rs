@@ -8,7 +8,7 @@ use crate::{
         cgroup::Blkcg,
     },
     cgroup_queue::{CgroupQueues, Direction},
-    device::Loop,
+    driver::Loop,
     pending::Pending,
 };
 use kernel::{

@@ -4,15 +4,14 @@
 
 use crate::{
     abstractions::{block::disk::Ioctl, task::capable_sys_admin},
-    device::Loop,
+    configure,
+    driver::Loop,
+    uapi::{CompatLoopInfo, LoopConfig, LoopInfo, LoopInfo64},
 };
 use kernel::{
     prelude::*,
     uaccess::{UserPtr, UserSlice},
 };
-use uapi::{CompatLoopInfo, LoopConfig, LoopInfo, LoopInfo64};
-
-pub(crate) mod uapi;
 
 const LOOP_SET_FD: u32 = 0x4c00;
 const LOOP_CLR_FD: u32 = 0x4c01;
@@ -56,37 +55,37 @@ fn status(io: &Ioctl<'_, Loop>) -> Result<LoopInfo64> {
     if io.arg() == 0 {
         return Err(EINVAL);
     }
-    Loop::status(io.disk())
+    configure::status(io.disk())
 }
 
 /// An ioctl of a native program, or one that is the same for all.
 pub(crate) fn native(io: &Ioctl<'_, Loop>) -> Result<i32> {
     match io.cmd() {
-        LOOP_SET_FD => Loop::configure(io, &LoopConfig::for_fd(io.arg() as u32)),
-        LOOP_CONFIGURE => Loop::configure(io, &read(io.arg())?),
-        LOOP_CHANGE_FD => Loop::change_fd(io, io.arg() as u32),
-        LOOP_CLR_FD => Loop::clear_fd(io.disk()),
+        LOOP_SET_FD => configure::configure(io, &LoopConfig::for_fd(io.arg() as u32)),
+        LOOP_CONFIGURE => configure::configure(io, &read(io.arg())?),
+        LOOP_CHANGE_FD => configure::change_fd(io, io.arg() as u32),
+        LOOP_CLR_FD => configure::clear_fd(io.disk()),
         LOOP_SET_STATUS => {
             may_change(io)?;
-            Loop::set_status(io.disk(), &read::<LoopInfo>(io.arg())?.into())
+            configure::set_status(io.disk(), &read::<LoopInfo>(io.arg())?.into())
         }
         LOOP_GET_STATUS => write(io.arg(), LoopInfo::try_from(&status(io)?)?),
         LOOP_SET_STATUS64 => {
             may_change(io)?;
-            Loop::set_status(io.disk(), &read(io.arg())?)
+            configure::set_status(io.disk(), &read(io.arg())?)
         }
         LOOP_GET_STATUS64 => write(io.arg(), status(io)?),
         LOOP_SET_CAPACITY => {
             may_change(io)?;
-            Loop::refresh_capacity(io.disk())
+            configure::refresh_capacity(io.disk())
         }
         LOOP_SET_DIRECT_IO => {
             may_change(io)?;
-            Loop::set_direct(io.disk(), io.arg() != 0)
+            configure::set_direct(io.disk(), io.arg() != 0)
         }
         LOOP_SET_BLOCK_SIZE => {
             may_change(io)?;
-            Loop::set_block_size(io, io.arg())
+            configure::set_block_size(io, io.arg())
         }
         _ => Err(EINVAL),
     }?;
@@ -98,7 +97,7 @@ pub(crate) fn compat(io: &Ioctl<'_, Loop>) -> Result<i32> {
     match io.cmd() {
         LOOP_SET_STATUS => {
             may_change(io)?;
-            Loop::set_status(io.disk(), &read::<CompatLoopInfo>(io.arg())?.into())?;
+            configure::set_status(io.disk(), &read::<CompatLoopInfo>(io.arg())?.into())?;
             Ok(0)
         }
         LOOP_GET_STATUS => {

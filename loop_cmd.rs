@@ -40,7 +40,7 @@ use crate::{
         task::{in_task, IoPriorityScope, IoWorkerScope},
     },
     backing::SECTOR_SIZE,
-    device::Loop,
+    driver::Loop,
     hw_queue::{HwQueue, Single, Sink},
     route::{reroute, route, DataPath, Facts, Route, SubmitContext, Why},
     withdraw::Withdraw,
@@ -206,12 +206,20 @@ fn invalidate_cached(rq: &Request<Loop>) {
 
 /// Whether a write in pinned mode must not end before the new times are durable, as its data is. Any context.
 fn are_times_due(rq: &Request<Loop>) -> bool {
-    rq.is_fua() && rq.config().times.as_ref().is_some_and(|times| times.is_due())
+    rq.is_fua()
+        && rq
+            .config()
+            .times
+            .as_ref()
+            .is_some_and(|times| times.is_due())
 }
 
 /// Commits the times of the backing file if they have to be durable now. May sleep.
 fn commit_times(rq: &Request<Loop>) -> Result {
-    rq.config().times.as_ref().map_or(Ok(()), |times| times.commit())
+    rq.config()
+        .times
+        .as_ref()
+        .map_or(Ok(()), |times| times.commit())
 }
 
 /// Where in the backing file a request begins, in bytes.

@@ -10,7 +10,7 @@
 use crate::{
     abstractions::block::disk::{OpenLocked, Partition},
     backing::SECTOR_SIZE,
-    device::Loop,
+    driver::Loop,
 };
 use core::mem::offset_of;
 use kernel::prelude::*;

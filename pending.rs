@@ -4,7 +4,7 @@
 
 use crate::{
     abstractions::block::mq::{Request, RequestList},
-    device::Loop,
+    driver::Loop,
 };
 use kernel::{
     sync::{Arc, ArcBorrow},

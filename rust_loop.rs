@@ -14,7 +14,7 @@ use crate::{
         module_param::{module_params, IntParam},
     },
     control::{Control, Index},
-    device::{DeviceParams, Loop},
+    driver::{DeviceParams, Loop, LOOP_MAJOR},
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -24,9 +24,14 @@ use crate::abstractions::kconfig::kconfig_int;
 mod abstractions;
 mod attrs;
 mod backing;
+mod binding;
+mod block_ops;
 mod cgroup_queue;
+mod chain;
+mod configure;
 mod control;
 mod device;
+mod driver;
 mod gate;
 mod hw_queue;
 mod ioctl;
@@ -35,8 +40,10 @@ mod partition_table;
 mod pending;
 mod pinned;
 mod route;
+mod snapshot;
 mod submit;
 mod times;
+mod uapi;
 mod withdraw;
 
 module! {
@@ -101,9 +108,6 @@ module_params! {
         parmtype: "int",
     );
 }
-
-/// Major number of loop devices (`LOOP_MAJOR`).
-const LOOP_MAJOR: u32 = 7;
 
 /// Number of bits of a minor device number (`MINORBITS`).
 const MINOR_BITS: u32 = 20;

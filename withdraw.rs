@@ -15,7 +15,8 @@
 
 use crate::{
     abstractions::block::{disk::Disk, limits::LimitsUpdate, mq::Request},
-    device::{Loop, Phase},
+    device::Phase,
+    driver::Loop,
 };
 use kernel::{
     impl_has_delayed_work, new_delayed_work,

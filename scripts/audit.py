@@ -8,6 +8,7 @@
 - each unsafe block and impl says why it is sound, also in macros (where
   clippy does not look); each unsafe function and trait says what it asks for
 - abstractions/ does not know of the driver
+- no circle of imports among driver files: what is imported lies below
 - no panics: neither unwrap and expect nor the macros
 - no host name of a mirror or registry, in any file
 
@@ -117,7 +118,7 @@ def audit(path, source):
 TRIALS = (
     ("device.rs", "#![deny(unsafe_code)]\n// unsafe bindings\nlet a = \"unsafe { \";", None),
     ("device.rs", "let a = unsafe { b() };", "driver file"),
-    ("ioctl/uapi.rs", "use kernel::bindings;", "driver file"),
+    ("uapi.rs", "use kernel::bindings;", "driver file"),
     ("abstractions/a.rs", "// SAFETY: It is.\nlet a =\n    unsafe { b() };", None),
     ("abstractions/a.rs", "// SAFETY: It is.\nlet a = 1;\nlet a = unsafe { b() };", "without a `SAFETY:`"),
     ("abstractions/a.rs", "unsafe impl Send for A {}", "without a `SAFETY:`"),
@@ -140,6 +141,44 @@ TRIALS = (
 )
 
 
+def imports(source):
+    """The driver files that Rust source imports, as paths without their ending."""
+    code = "\n".join(split(source)[0])
+    for found in re.finditer(r"\buse\s+crate::([^;]*);", code):
+        tree = found[1].strip()
+        names = [tree]
+        if tree.startswith("{"):
+            flat = tree[1:-1]
+            # What is in braces belongs to the name before; only `switch` is a file of its own below another.
+            names = re.split(r",(?![^{]*\})", re.sub(r"\{[^{}]*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}[^{}]*\}", "{}", flat))
+        for name in names:
+            if first := re.match(r"\s*(\w+)(?:::\{?([^}]*))?", name):
+                yield first[1]
+                for inner in re.findall(r"\w+", first[2] or ""):
+                    yield f"{first[1]}/{inner}"
+
+
+def circle(sources):
+    """The files of a circle of imports among sources by path, or nothing."""
+    files = {path.removesuffix(".rs") for path in sources}
+    below = {
+        path.removesuffix(".rs"): {name for name in imports(source) if name in files} - {path.removesuffix(".rs")}
+        for path, source in sources.items()
+    }
+    while free := [name for name in below if not below[name]]:
+        for name in free:
+            del below[name]
+        for names in below.values():
+            names.difference_update(free)
+    return sorted(below)
+
+
+def try_circle():
+    good = {"a.rs": "use crate::{b::{C, D}, e};", "b.rs": "use crate::e::F;", "e.rs": "use crate::abstractions::a;"}
+    if circle(good) or circle(good | {"e.rs": "use crate::{\n    abstractions::{x::{y, z}, w},\n    a,\n};"}) != ["a", "b", "e"]:
+        sys.exit("audit: the search for circles is broken")
+
+
 def try_rules():
     for path, source, expected in TRIALS:
         complaints = [complaint for _, complaint in audit(path, source)]
@@ -150,6 +189,7 @@ def try_rules():
 def main():
     os.chdir(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     try_rules()
+    try_circle()
     listing = ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"]
     paths = sys.argv[1:] or subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split("\n")
     found = 0
@@ -158,6 +198,10 @@ def main():
             for number, complaint in audit(path, file.read()):
                 print(f"{path}:{number + 1}: {complaint}")
                 found += 1
+    driver = [path for path in paths if re.fullmatch(r"(?:pinned/)?\w+\.rs", path) and path != "rust_loop.rs"]
+    if len(driver) > 1 and (names := circle({path: open(path).read() for path in driver if os.path.isfile(path)})):
+        print(f"driver files that import each other in a circle, or lie above one: {' '.join(names)}")
+        found += 1
     return found > 0
 
 

@@ -8,7 +8,7 @@ pub(crate) mod module_param;
 
 /// `abstractions::block`
 pub(crate) mod block {
-    use crate::{device::Loop, sync::aref::ARef};
+    use crate::{driver::Loop, sync::aref::ARef};
 
     #[derive(Default)]
     pub(crate) struct BlockDevice {
@@ -97,22 +97,12 @@ pub(crate) mod block {
         pub(crate) struct Disk<T> {
             pub(crate) data: LoopDevice,
             pub(crate) config: Option<Binding>,
-            pub(crate) logical_block_size: u32,
-            pub(crate) dma_alignment: u32,
             pub(crate) _p: PhantomData<T>,
         }
 
         impl<T> Disk<T> {
             pub(crate) fn data(&self) -> &LoopDevice {
                 &self.data
-            }
-
-            pub(crate) fn logical_block_size(&self) -> u32 {
-                self.logical_block_size
-            }
-
-            pub(crate) fn dma_alignment(&self) -> u32 {
-                self.dma_alignment
             }
 
             /// The guard is of no interest here.

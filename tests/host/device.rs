@@ -2,14 +2,7 @@
 
 //! Stands in for `device.rs`, as far as the tested files use it.
 
-use crate::{backing::BackingFile, sync::Mutex};
-
-pub(crate) struct Loop;
-
-#[derive(Default)]
-pub(crate) struct Shared {
-    pub(crate) chain: Mutex<()>,
-}
+use crate::backing::BackingFile;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {

@@ -16,17 +16,21 @@ use stand_in::{bindings, error, fs, module_param, page, prelude, sync};
 
 mod abstractions;
 mod device;
+mod driver;
 mod stand_in;
 
 #[path = "../../backing.rs"]
 mod backing;
+#[path = "../../chain.rs"]
+mod chain;
 #[path = "../../route.rs"]
 mod route;
-#[path = "../../ioctl/uapi.rs"]
+#[path = "../../uapi.rs"]
 mod uapi;
 
 mod cases;
 mod test_backing;
+mod test_chain;
 mod test_module_param;
 mod test_route;
 mod test_uapi;

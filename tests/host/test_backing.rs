@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `backing.rs`: what follows from a file for capacity, limits and direct I/O; and which file may become
-//! the backing file of a device.
+//! `backing.rs`: what follows from a file for capacity, limits and direct I/O.
 
 use crate::{
     abstractions::{
-        block::{disk::Disk, limits::QueueLimits, BlockDevice},
+        block::{limits::QueueLimits, BlockDevice},
         fs::{File, Stat},
     },
-    backing::{BackingFile, ChainLock},
+    backing::BackingFile,
     cases::{edges, positive_edges, Random, CASES},
-    device::{Binding, Loop, LoopDevice, Phase, Shared},
     prelude::*,
     sync::aref::ARef,
 };
-use std::marker::PhantomData;
 
 /// A backing file made of this, which has to be fit for one.
 fn backing(file: File) -> BackingFile {
@@ -109,10 +106,9 @@ fn direct_io_takes_aligned_offset_and_blocks() {
             assert_eq!(file.dio_block_size(), align);
             assert_eq!(file.has_dio(), can_odirect);
             each_alignment(|block_size| {
-                let disk = disk_with(block_size, 511);
                 for &offset in &offsets {
                     let fits = block_size >= align && offset % i64::from(align) == 0;
-                    assert_eq!(file.can_dio(offset, &disk), can_odirect && fits);
+                    assert_eq!(file.can_dio(offset, block_size, 511), can_odirect && fits);
                 }
             });
         });
@@ -130,8 +126,10 @@ fn direct_io_takes_aligned_memory() {
             ..File::default()
         });
         for disk_bit in 9..=12 {
-            let disk = disk_with(512, (1 << disk_bit) - 1);
-            assert_eq!(file.can_dio(0, &disk), file_bit <= disk_bit);
+            assert_eq!(
+                file.can_dio(0, 512, (1 << disk_bit) - 1),
+                file_bit <= disk_bit
+            );
         }
     }
 }
@@ -302,112 +300,6 @@ fn files_are_readable_and_writable_if_opened_so() {
                 assert_eq!(e, EINVAL);
                 assert!(!is_readable || (is_writable && !has_write_iter));
             }
-        }
-    }
-}
-
-/// A disk on top of another one, or of a regular file.
-fn disk(phase: Phase, below: Option<ARef<Disk<Loop>>>) -> ARef<Disk<Loop>> {
-    disk_on(phase, file_on(below))
-}
-
-fn disk_on(phase: Phase, file: File) -> ARef<Disk<Loop>> {
-    ARef::new(Disk {
-        data: LoopDevice { phase },
-        config: Some(Binding {
-            backing: backing(file),
-        }),
-        logical_block_size: 512,
-        dma_alignment: 511,
-        _p: PhantomData,
-    })
-}
-
-/// A disk with these limits.
-fn disk_with(logical_block_size: u32, dma_alignment: u32) -> Disk<Loop> {
-    Disk {
-        data: LoopDevice {
-            phase: Phase::Bound,
-        },
-        config: None,
-        logical_block_size,
-        dma_alignment,
-        _p: PhantomData,
-    }
-}
-
-fn file_on(disk: Option<ARef<Disk<Loop>>>) -> File {
-    File {
-        block: disk.map(|disk| BlockDevice {
-            disk: Some(disk),
-            ..BlockDevice::default()
-        }),
-        ..File::default()
-    }
-}
-
-/// Chains of up to six devices, of which each may be unbound: what is found first on the way down
-/// decides.
-#[test]
-fn chains_have_no_circles() {
-    let shared = Shared::default();
-    let lock = ChainLock::take(&shared).unwrap();
-    for length in 0..=6 {
-        for unbound in 0..1 << length {
-            // From the bottom up.
-            let mut chain: Vec<ARef<Disk<Loop>>> = Vec::new();
-            for place in 0..length {
-                let phase = match unbound & (1 << place) {
-                    0 => Phase::Bound,
-                    _ => Phase::Unbound,
-                };
-                chain.push(disk(phase, chain.last().cloned()));
-            }
-            let file = file_on(chain.last().cloned());
-            let stranger = disk(Phase::Unbound, None);
-            for (place, on_top) in chain.iter().chain([&stranger]).enumerate() {
-                let expected = match (0..length)
-                    .rev()
-                    .find(|&below| below == place || unbound & (1 << below) != 0)
-                {
-                    Some(found) if found == place => Err(EBADF),
-                    Some(_) => Err(EINVAL),
-                    None => Ok(false),
-                };
-                let result = ChainLock::validate(Some(&lock), &file, on_top);
-                assert_eq!(result, expected, "{length} {unbound:b} {place}");
-                // Nobody may look without the lock.
-                let unlocked = ChainLock::validate(None, &file, on_top);
-                assert_eq!(unlocked, if length > 0 { Err(EINVAL) } else { Ok(false) });
-            }
-        }
-    }
-    let other = File {
-        is_other: true,
-        ..File::default()
-    };
-    let disk = disk(Phase::Unbound, None);
-    assert_eq!(ChainLock::validate(Some(&lock), &other, &disk), Err(EINVAL));
-}
-
-/// Whether a device is zoned is told for the lowest one, however many of ours are above it.
-#[test]
-fn zones_are_seen_through_chains() {
-    let shared = Shared::default();
-    let lock = ChainLock::take(&shared).unwrap();
-    let stranger = disk(Phase::Unbound, None);
-    for is_zoned in [false, true] {
-        let mut file = File {
-            block: Some(BlockDevice {
-                is_zoned,
-                ..BlockDevice::default()
-            }),
-            ..File::default()
-        };
-        for _ in 0..3 {
-            let told = ChainLock::validate(Some(&lock), &file, &stranger);
-            assert_eq!(told, Ok(is_zoned));
-            file = file_on(Some(disk_on(Phase::Bound, file)));
         }
     }
 }

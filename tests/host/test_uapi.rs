@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `ioctl/uapi.rs`: the structures of userspace, byte by byte.
+//! `uapi.rs`: the structures of userspace, byte by byte.
 
 use crate::{
     cases::{edges, Random, CASES},

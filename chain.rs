@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Devices on top of each other.
+
+use crate::{
+    abstractions::{
+        block::disk::Disk,
+        fs::{FileExt, FileKind},
+        sync::LockKillable,
+    },
+    device::Phase,
+    driver::{Loop, Shared},
+};
+use kernel::{
+    fs::File,
+    prelude::*,
+    sync::{aref::ARef, MutexGuard},
+};
+
+/// Whether a file is a device of ours, or a partition of one.
+pub(crate) fn is_loop(file: &File) -> bool {
+    loop_disk(file).is_some()
+}
+
+/// The disk of ours that a file is or is a partition of.
+fn loop_disk(file: &File) -> Option<&Disk<Loop>> {
+    match file.kind() {
+        FileKind::Block(bdev) => bdev.disk(),
+        _ => None,
+    }
+}
+
+/// Keeps chains of devices as they are: held by whoever puts a device on another one, and by whoever
+/// takes one out from below others.
+pub(crate) struct ChainLock<'a> {
+    _guard: MutexGuard<'a, ()>,
+}
+
+impl<'a> ChainLock<'a> {
+    /// Takes the lock; `EINTR` if the task is killed while it waits.
+    pub(crate) fn take(shared: &'a Shared) -> Result<Self> {
+        Ok(Self {
+            _guard: shared.chain.lock_killable()?,
+        })
+    }
+
+    /// Checks that `file` may become the backing file of `disk`. Tells whether the device below all those of ours is
+    /// zoned, so that writes have to reach it in the order of a zone.
+    ///
+    /// `EBADF` if that would close a circle, `EINVAL` if the file is a device that is not bound, or is
+    /// neither regular nor a block device. The mutex of `disk` must not be held.
+    pub(crate) fn validate(this: Option<&Self>, file: &File, disk: &Disk<Loop>) -> Result<bool> {
+        let lowest = match loop_disk(file) {
+            Some(first) => {
+                // Without the lock the chain could change under us.
+                this.ok_or(EINVAL)?;
+                Some(check_chain(first, disk)?)
+            }
+            None => None,
+        };
+        if let FileKind::Other = file.kind() {
+            return Err(EINVAL);
+        }
+        match lowest.as_deref().unwrap_or(file).kind() {
+            FileKind::Block(bdev) => Ok(bdev.is_zoned()),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// The file below the lowest of the devices, none of which may be `disk`.
+fn check_chain(first: &Disk<Loop>, disk: &Disk<Loop>) -> Result<ARef<File>> {
+    let mut below = next_below(first, disk)?;
+    while let Some(next) = loop_disk(&below) {
+        let file = next_below(next, disk)?;
+        below = file;
+    }
+    Ok(below)
+}
+
+/// The backing file of `current`, unless this is the `disk` that would be put on top of it.
+fn next_below(current: &Disk<Loop>, disk: &Disk<Loop>) -> Result<ARef<File>> {
+    if core::ptr::eq(current, disk) {
+        return Err(EBADF);
+    }
+    let guard = current.lock_killable()?;
+    if current.data().phase() != Phase::Bound {
+        return Err(EINVAL);
+    }
+    let binding = guard.config().ok_or(EINVAL)?;
+    Ok(binding.backing.file().clone())
+}

@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The transitions of a device: binding a file, exchanging it, changing what it is bound with, detaching it.
+//!
+//! Each takes effect wholly or not at all. What requests depend on changes with the queue frozen.
+
+use crate::{
+    abstractions::{
+        block::{
+            disk::{Disk, Ioctl, OpenLocked},
+            limits::{is_valid_block_size, LimitsUpdate},
+        },
+        fs::{FileExt, StatMask},
+        module::ModuleRef,
+        sysfs,
+    },
+    attrs,
+    backing::{BackingFile, SECTOR_SIZE},
+    binding::Binding,
+    chain::{self, ChainLock},
+    device::{set_phase, Phase, State},
+    driver::Loop,
+    hw_queue::HwQueue,
+    partition_table,
+    pinned::{switch, Reason, Sparse},
+    snapshot,
+    times::Times,
+    uapi::{
+        LoopConfig, LoopInfo64, Settings, LOOP_CONFIGURE_SETTABLE_FLAGS, LO_FLAGS_AUTOCLEAR,
+        LO_FLAGS_DIRECT_IO, LO_FLAGS_PARTSCAN, LO_FLAGS_READ_ONLY,
+    },
+};
+use kernel::{prelude::*, sync::atomic::Relaxed};
+
+/// Tells the block layer, and userspace, the capacity.
+fn set_capacity(disk: &Disk<Loop>, sectors: u64) {
+    if !disk.set_capacity_and_notify(sectors) {
+        disk.change_uevent();
+    }
+}
+
+/// Looks for partitions. Neither failure to find any nor to read the disk is the caller's problem.
+///
+/// Who opens the disk, or asks for it, has the block layer do so from here on only: not before it is done here, so
+/// that the partitions come once.
+fn rescan(disk: &Disk<Loop>) {
+    warn_of(
+        disk,
+        disk.open_locked(|disk| {
+            disk.set_partition_scan(true);
+            disk.rescan_partitions()
+        }),
+    );
+}
+
+/// The same after the file was changed. Where its table says of what partitions there are, they are left as they are,
+/// and this returns true.
+fn rescan_changed(disk: &Disk<Loop>) -> bool {
+    disk.open_locked(|disk| {
+        disk.invalidate_partitions();
+        if let Ok(true) = partition_table::matches(disk) {
+            return true;
+        }
+        warn_of(disk, disk.rescan_partitions());
+        false
+    })
+}
+
+fn warn_of(disk: &Disk<Loop>, scan: Result) {
+    let Err(e) = scan else {
+        return;
+    };
+    if disk.data().may_log() {
+        pr_warn!(
+            "partition scan of loop{} failed (rc={})\n",
+            disk.data().number,
+            e.to_errno()
+        );
+    }
+}
+
+/// Logs the error of writeback of a file that is let go, if no flush has reported it, as none will.
+fn warn_of_error(disk: &Disk<Loop>, backing: &BackingFile) {
+    let Err(e) = backing.file().check_error() else {
+        return;
+    };
+    if disk.data().may_log() {
+        pr_warn!(
+            "loop{}: writing to the backing file has failed ({}), which no flush has reported\n",
+            disk.data().number,
+            e.to_errno()
+        );
+    }
+}
+
+/// Binds a file to a device (`LOOP_SET_FD`, `LOOP_CONFIGURE`). Until nothing can fail any more,
+/// nothing is changed.
+pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
+    let disk = io.disk();
+    let mut backing = BackingFile::new(io.fget(config.fd)?)?;
+    // Open, by the caller: the module is there to be kept.
+    let module = ModuleRef::get();
+    let _claim = match io.mode().is_exclusive() {
+        true => None,
+        false => Some(io.bdev().claim()?),
+    };
+    let chain = match chain::is_loop(backing.file()) {
+        true => Some(ChainLock::take(&disk.data().shared)?),
+        false => None,
+    };
+    let valid = ChainLock::validate(chain.as_ref(), backing.file(), disk);
+
+    let mut guard = disk.lock_killable()?;
+    if disk.data().phase() != Phase::Unbound {
+        return Err(EBUSY);
+    }
+    let is_zoned = valid?;
+    let flags = config.info.lo_flags;
+    if flags & !LOOP_CONFIGURE_SETTABLE_FLAGS != 0 {
+        return Err(EINVAL);
+    }
+    let settings = Settings::new(&config.info)?;
+    let read_only =
+        flags & LO_FLAGS_READ_ONLY != 0 || !backing.is_writable() || !io.mode().is_write();
+    let direct = flags & LO_FLAGS_DIRECT_IO != 0 || backing.opened_direct();
+    let block_size = match config.block_size {
+        0 => default_block_size(&backing, direct),
+        bytes => bytes,
+    };
+    disk.data().make_queues()?;
+
+    let discard = backing.discard_limits();
+    backing.write_dirty();
+    let binding = KBox::new_uninit(GFP_KERNEL)?;
+    let ordered = match is_zoned && !read_only {
+        true => Some(HwQueue::new()?),
+        false => None,
+    };
+    let times = match read_only {
+        true => None,
+        false => Some(Times::new(backing.file().clone())?),
+    };
+    let mut limits = LimitsUpdate::start(disk);
+    backing.set_limits(&mut limits, block_size, discard, read_only);
+    let stable_writes = backing.require_stable_writes(&mut limits, read_only);
+    limits.commit_unconfigured(&guard)?;
+
+    backing.bind();
+    let mut binding = KBox::write(
+        binding,
+        Binding::new(backing, ordered, settings.offset, direct, times),
+    );
+    binding.check_direct(disk);
+    let sectors = binding
+        .backing
+        .sectors(settings.offset, settings.size_limit);
+    if guard.publish(binding).is_err() {
+        return Err(EBUSY);
+    }
+
+    let mut quiet = guard.suppress_uevents();
+    disk.force_media_change();
+    disk.set_read_only(read_only);
+    quiet.size_limit = settings.size_limit;
+    quiet.file_name = settings.file_name;
+    if stable_writes {
+        quiet.require_stable_writes(disk);
+    }
+    quiet.autoclear = flags & LO_FLAGS_AUTOCLEAR != 0;
+    quiet.partscan = flags & LO_FLAGS_PARTSCAN != 0 || disk.data().shared.params.part_bits > 0;
+    quiet.module = Some(module);
+    disk.data().is_hard_to_freeze.store(false, Relaxed);
+    // There was no file to be shown before.
+    let _ = snapshot::update(&quiet);
+    quiet.has_attributes = sysfs::create_group(disk, &attrs::GROUP).is_ok();
+    set_capacity(disk, sectors);
+    set_phase(&quiet, Phase::Bound);
+    let pin =
+        disk.data().shared.params.pinned && quiet.config().is_some_and(|binding| binding.direct);
+    let partscan = quiet.partscan;
+    drop(quiet);
+    disk.change_uevent();
+
+    drop(guard);
+    drop(chain);
+    if pin {
+        // It goes on without.
+        let _ = switch::pin(disk, Sparse::Refuse);
+    }
+    if partscan {
+        rescan(disk);
+    }
+    Ok(())
+}
+
+/// Puts another file in place of the bound one (`LOOP_CHANGE_FD`): the device has to be read-only
+/// and of the same size with either.
+pub(crate) fn change_fd(io: &Ioctl<'_, Loop>, fd: u32) -> Result {
+    let disk = io.disk();
+    let backing = BackingFile::new(io.fget(fd)?)?;
+    let result = switch_file(disk, backing);
+    match result {
+        // What is in the partitions may be something else.
+        Ok(true) if rescan_changed(disk) => disk.change_uevent_of_all(),
+        _ => disk.change_uevent(),
+    }
+    result.map(|_| ())
+}
+
+/// Returns whether partitions are to be looked for.
+fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
+    let (old, shown, partscan);
+    {
+        let chain = match chain::is_loop(backing.file()) {
+            true => Some(ChainLock::take(&disk.data().shared)?),
+            false => None,
+        };
+        let valid = ChainLock::validate(chain.as_ref(), backing.file(), disk);
+        let mut guard = Loop::lock_to_change(disk)?;
+        let binding = guard.config().ok_or(ENXIO)?;
+        if !binding.read_only {
+            return Err(EINVAL);
+        }
+        valid?;
+        let (offset, limit) = (binding.offset, guard.size_limit);
+        if backing.sectors(offset, limit) != binding.backing.sectors(offset, limit) {
+            return Err(EINVAL);
+        }
+        // As when a device is bound.
+        backing.write_dirty();
+        partscan = guard.partscan;
+
+        switch::unpin(&mut guard, Reason::Changed);
+        // One event tells of the change, when it is complete.
+        let quiet = guard.suppress_uevents();
+        disk.force_media_change();
+        drop(quiet);
+        let mut frozen = guard.freeze();
+        let (Some(binding), _) = frozen.parts() else {
+            return Err(ENXIO);
+        };
+        binding.direct |= backing.opened_direct();
+        // It may be the same file again, so the old binding ends before the new one begins.
+        binding.backing.unbind();
+        backing.bind();
+        old = core::mem::replace(&mut binding.backing, backing);
+        binding.check_direct(disk);
+        drop(frozen);
+        shown = snapshot::update(&guard);
+    }
+    warn_of_error(disk, &old);
+    // Under no lock.
+    drop(shown);
+    drop(old);
+    // What somebody read in between came from the old file. Under no lock: this may have to wait
+    // for the new one.
+    disk.part0().invalidate_in_use();
+    Ok(partscan)
+}
+
+/// Has the device detached when it is closed the last time (`LOOP_CLR_FD`).
+pub(crate) fn clear_fd(disk: &Disk<Loop>) -> Result {
+    // From here on nobody may put another device on this one.
+    let _chain = ChainLock::take(&disk.data().shared)?;
+    let mut guard = Loop::lock_bound(disk)?;
+    guard.autoclear = true;
+    if disk.openers() == 1 {
+        set_phase(&guard, Phase::Rundown);
+    }
+    let _ = snapshot::update(&guard);
+    Ok(())
+}
+
+/// Detaches the file, in the last close.
+pub(crate) fn detach(disk: &OpenLocked<'_, Loop>) {
+    // The device is in its rundown, so the gate is not closed once more.
+    disk.data().pinning.cancel();
+    disk.data().gate.wait();
+    let mut guard = disk.lock();
+    // A write that comes late, when nobody has the device open, still finds the file, or is told
+    // that there is none.
+    let mut binding = guard.take_config();
+    let mut limits = LimitsUpdate::start(disk);
+    limits.set_block_size(SECTOR_SIZE);
+    if guard.stable_writes {
+        limits.release_stable_writes();
+        disk.part0().set_stable_pages(false);
+    }
+    // The smallest blocks suit all other limits.
+    let _ = limits.commit_unconfigured(&guard);
+    let module = guard.module.take();
+    let has_attributes = guard.has_attributes;
+    *guard = State::new();
+    let shown = snapshot::update(&guard);
+    drop(guard);
+
+    disk.invalidate();
+    if has_attributes {
+        sysfs::remove_group::<Disk<Loop>>(disk, &attrs::GROUP);
+    }
+    disk.change_uevent();
+    disk.force_media_change();
+    // Also those which were added by hand (BLKPG).
+    if let Err(e) = disk.rescan_partitions() {
+        pr_warn!(
+            "partition scan of loop{} failed (rc={})\n",
+            disk.data().number,
+            e.to_errno()
+        );
+    }
+    if disk.data().shared.params.part_bits == 0 {
+        disk.set_partition_scan(false);
+    }
+
+    if let Some(binding) = &mut binding {
+        // While the device is bound still: who sees it unbound may use the file at once.
+        if let Some(times) = &binding.times {
+            times.finish();
+        }
+        drop(binding.take_pinned());
+        warn_of_error(disk, &binding.backing);
+        binding.backing.unbind();
+    }
+    set_phase(&disk.lock(), Phase::Unbound);
+    drop(shown);
+    drop(binding);
+    drop(module);
+}
+
+/// Changes offset, size limit, name and flags (`LOOP_SET_STATUS`).
+pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
+    let mut guard = Loop::lock_to_change(disk)?;
+    let binding = guard.config().ok_or(ENXIO)?;
+    let resized =
+        binding.offset as u64 != info.lo_offset || guard.size_limit as u64 != info.lo_sizelimit;
+    if resized {
+        // What is cached is at other places afterwards. Writing it may fail as any write may;
+        // those who wrote are told. The C driver does it before it looks at whether the new place is
+        // valid, and so do we.
+        let _ = disk.part0().sync();
+        disk.part0().invalidate();
+    }
+    let settings = Settings::new(info)?;
+    let binding = guard.config().ok_or(ENXIO)?;
+    // Asked once: a file that grows later is to be taken over by `LOOP_SET_CAPACITY`.
+    let sectors = resized.then(|| {
+        binding
+            .backing
+            .sectors(settings.offset, settings.size_limit)
+    });
+    if let Some(sectors) = sectors {
+        switch::unpin_unsuitable(&mut guard, settings.offset, sectors);
+    }
+
+    let mut frozen = guard.freeze();
+    let (Some(binding), state) = frozen.parts() else {
+        return Err(ENXIO);
+    };
+    binding.offset = settings.offset;
+    binding.check_direct(disk);
+    state.size_limit = settings.size_limit;
+    state.file_name = settings.file_name;
+    state.autoclear = info.lo_flags & LO_FLAGS_AUTOCLEAR != 0;
+    // Can be switched on, not off.
+    let partscan = info.lo_flags & LO_FLAGS_PARTSCAN != 0 && !state.partscan;
+    state.partscan |= partscan;
+    drop(frozen);
+    let _ = snapshot::update(&guard);
+
+    if let Some(sectors) = sectors {
+        set_capacity(disk, sectors);
+    }
+    drop(guard);
+    if resized {
+        // What somebody read in between came from the old place. Under no lock: this may have to
+        // wait for the file.
+        disk.part0().invalidate_in_use();
+    }
+    if partscan {
+        rescan(disk);
+    }
+    Ok(())
+}
+
+/// Tells what the device is bound to (`LOOP_GET_STATUS`).
+pub(crate) fn status(disk: &Disk<Loop>) -> Result<LoopInfo64> {
+    let mut info = LoopInfo64::zeroed();
+    let file = {
+        let guard = Loop::lock_bound(disk)?;
+        let binding = guard.config().ok_or(ENXIO)?;
+        info.lo_number = disk.data().number;
+        info.lo_offset = binding.offset as u64;
+        info.lo_sizelimit = guard.size_limit as u64;
+        info.lo_file_name = guard.file_name;
+        for (set, flag) in [
+            (binding.read_only, LO_FLAGS_READ_ONLY),
+            (guard.autoclear, LO_FLAGS_AUTOCLEAR),
+            (guard.partscan, LO_FLAGS_PARTSCAN),
+            (binding.direct, LO_FLAGS_DIRECT_IO),
+        ] {
+            if set {
+                info.lo_flags |= flag;
+            }
+        }
+        binding.backing.file().clone()
+    };
+    // The file system is asked under no lock.
+    let stat = file.stat(StatMask::Inode)?;
+    info.lo_device = stat.device();
+    info.lo_inode = stat.inode();
+    info.lo_rdevice = stat.rdevice();
+    Ok(info)
+}
+
+/// Takes a new size of the backing file over (`LOOP_SET_CAPACITY`).
+pub(crate) fn refresh_capacity(disk: &Disk<Loop>) -> Result {
+    let mut guard = Loop::lock_to_change(disk)?;
+    let binding = guard.config().ok_or(ENXIO)?;
+    let offset = binding.offset;
+    let sectors = binding.backing.sectors(offset, guard.size_limit);
+    switch::unpin_unsuitable(&mut guard, offset, sectors);
+    set_capacity(disk, sectors);
+    Ok(())
+}
+
+/// Switches direct I/O on or off (`LOOP_SET_DIRECT_IO`); `EINVAL` if it is not possible.
+pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
+    let mut guard = Loop::lock_to_change(disk)?;
+    let binding = guard.config().ok_or(ENXIO)?;
+    if binding.direct == direct {
+        return Ok(());
+    }
+    if direct {
+        if !binding.can_dio_at(binding.offset, disk) {
+            return Err(EINVAL);
+        }
+        // As when a device is bound.
+        binding.backing.write_dirty();
+    } else {
+        switch::unpin(&mut guard, Reason::Changed);
+    }
+    let binding = guard.config().ok_or(ENXIO)?;
+    // A commit has the block layer reset the read-ahead, as the C driver does, also if nothing is new.
+    let mut limits = LimitsUpdate::start(disk);
+    binding.apply_unsupported(&mut limits);
+    let stable_writes = direct
+        && binding
+            .backing
+            .require_stable_writes(&mut limits, binding.read_only);
+    let mut frozen = guard.freeze();
+    limits.commit_frozen(&frozen)?;
+    if let (Some(binding), state) = frozen.parts() {
+        binding.direct = direct;
+        if stable_writes {
+            state.require_stable_writes(disk);
+        }
+    }
+    drop(frozen);
+    let _ = snapshot::update(&guard);
+    Ok(())
+}
+
+/// Changes the logical block size (`LOOP_SET_BLOCK_SIZE`); 0 for the default.
+pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
+    let disk = io.disk();
+    let _claim = match io.mode().is_exclusive() {
+        true => None,
+        false => Some(io.bdev().claim()?),
+    };
+    let mut guard = Loop::lock_to_change(disk)?;
+    if disk.logical_block_size() as usize == size {
+        return Ok(());
+    }
+    let _ = disk.part0().sync();
+    disk.part0().invalidate();
+
+    let binding = guard.config().ok_or(ENXIO)?;
+    // Only the lower half was ever looked at.
+    let block_size = match size as u32 {
+        0 => default_block_size(&binding.backing, binding.direct),
+        bytes => bytes,
+    };
+    // Not for what the block layer is going to refuse.
+    if is_valid_block_size(block_size) {
+        switch::unpin(&mut guard, Reason::Changed);
+    }
+    let binding = guard.config().ok_or(ENXIO)?;
+    let discard = binding.backing.discard_limits();
+    let mut limits = LimitsUpdate::start(disk);
+    binding
+        .backing
+        .set_limits(&mut limits, block_size, discard, binding.read_only);
+    let mut frozen = guard.freeze();
+    limits.commit_frozen(&frozen)?;
+    if let (Some(binding), _) = frozen.parts() {
+        binding.reset_unsupported();
+        binding.check_direct(disk);
+    }
+    drop(frozen);
+    let _ = snapshot::update(&guard);
+    Ok(())
+}
+
+fn default_block_size(backing: &BackingFile, direct: bool) -> u32 {
+    if direct {
+        backing.dio_block_size()
+    } else {
+        SECTOR_SIZE
+    }
+}

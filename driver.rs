@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The driver as the block layer's traits know it, and what its devices share.
+
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{Arc, Mutex},
+};
+
+/// Major number of loop devices (`LOOP_MAJOR`).
+pub(crate) const LOOP_MAJOR: u32 = 7;
+
+/// The driver.
+pub(crate) struct Loop;
+
+/// What devices are made like.
+pub(crate) struct DeviceParams {
+    /// Bits of a minor number that tell the partition.
+    pub(crate) part_bits: u32,
+    /// Requests of each device.
+    pub(crate) queue_depth: u32,
+    /// Hardware queues of each device.
+    pub(crate) nr_hw_queues: u32,
+    pub(crate) nr_poll_queues: u32,
+    /// Pin files that are attached with direct I/O, if they can be.
+    pub(crate) pinned: bool,
+}
+
+/// What all devices share.
+#[pin_data]
+pub(crate) struct Shared {
+    /// See [`ChainLock`](crate::chain::ChainLock).
+    #[pin]
+    pub(crate) chain: Mutex<()>,
+    pub(crate) params: DeviceParams,
+}
+
+impl Shared {
+    pub(crate) fn new(params: DeviceParams) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            try_pin_init!(Self {
+                chain <- new_mutex!((), "loop_chain"),
+                params,
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A copy of what the attributes show, so that those who read them need not wait for those who change the device.
+
+use crate::{abstractions::block::disk::DiskGuard, driver::Loop, pinned::Reason};
+use kernel::{fs::File, sync::aref::ARef};
+
+/// What there is to show of a bound device.
+pub(crate) struct Shown {
+    pub(crate) file: ARef<File>,
+    pub(crate) offset: i64,
+    pub(crate) size_limit: i64,
+    pub(crate) autoclear: bool,
+    pub(crate) partscan: bool,
+    pub(crate) direct: bool,
+    pub(crate) pinned: bool,
+    pub(crate) not_pinned: Reason,
+}
+
+/// Shows a device as it is now. Returns what was shown before; where that was another file, it is to be
+/// dropped under no lock.
+pub(crate) fn update(guard: &DiskGuard<'_, Loop>) -> Option<Shown> {
+    let shown = guard.config().map(|binding| Shown {
+        file: binding.backing.file().clone(),
+        offset: binding.offset,
+        size_limit: guard.size_limit,
+        autoclear: guard.autoclear,
+        partscan: guard.partscan,
+        direct: binding.direct,
+        pinned: binding.pinned().is_some(),
+        not_pinned: guard.not_pinned,
+    });
+    core::mem::replace(&mut *guard.disk().data().shown.lock(), shown)
+}
