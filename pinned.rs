@@ -238,7 +238,7 @@ impl Pinned {
 
     /// Begins a write. Waits while the file system is frozen, if `wait` is set, else fails with `EAGAIN`. Fails
     /// with what the file system says where it lets nothing be written. May sleep. It ends with
-    /// [`Binding::end_write`].
+    /// [`Binding::end_write`](crate::binding::Binding::end_write).
     pub(crate) fn begin_write(&self, wait: bool) -> Result<WriteAccess> {
         let access = match wait {
             true => WriteAccess::start(&self.backing),

@@ -232,7 +232,7 @@ impl BlockDevice {
     ) {
         // SAFETY: By the type invariants; it is set before others know of the device, and then stays.
         match unsafe { (*self.as_ptr()).bd_meta_info.as_ref() } {
-            Some(info) => (info.uuid.map(|char| char as u8), info.volname),
+            Some(info) => (info.uuid, info.volname),
             None => (
                 [0; bindings::PARTITION_META_INFO_UUIDLTH as usize],
                 [0; bindings::PARTITION_META_INFO_VOLNAMELTH as usize],
