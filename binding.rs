@@ -108,7 +108,7 @@ impl Binding {
         self.backing.is_on_bottom() || self.pinned().is_some_and(Pinned::is_on_bottom)
     }
 
-    /// Begins pinned mode, with the gate closed. There must be none yet.
+    /// Begins pinned mode, while writes are blocked. The file must not be pinned yet.
     pub(crate) fn set_pinned(&self, pinned: Pin<KBox<Pinned>>) {
         self.pinned.populate(pinned);
     }

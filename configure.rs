@@ -273,9 +273,9 @@ pub(crate) fn clear_fd(disk: &Disk<Loop>) -> Result {
 
 /// Detaches the file, in the last close.
 pub(crate) fn detach(disk: &OpenLocked<'_, Loop>) {
-    // The device is in its rundown, so the gate is not closed once more.
+    // The device is in its rundown, so nobody blocks writes again.
     disk.data().pinning.cancel();
-    disk.data().gate.wait();
+    disk.data().write_barrier.wait();
     let mut guard = disk.lock();
     // A write that comes late, when nobody has the device open, still finds the file, or is told
     // that there is none.

@@ -26,10 +26,10 @@
 //! `LoopDevice::shown` comes after the disk's mutex, and nothing is waited for under it: attributes can
 //! be read while an ioctl waits for the backing file.
 //!
-//! The [`Gate`] is closed with the disk's mutex held and the queue frozen, which cannot make it wait; while it is
-//! closed the file system of the backing file is called. Where a file is being pinned the mutex is let go meanwhile,
-//! and taken again before the gate is opened. So nobody waits for the gate with the mutex held, also not by freezing
-//! the queue: who is going to do that looks whether it is open, with the mutex held, first
+//! The [`WriteBarrier`] blocks writes with the disk's mutex held and the queue frozen, so it does not wait. While
+//! writes are blocked the file system of the backing file is called. While a file is being pinned the mutex is
+//! dropped, and taken again before writes are allowed. So no task waits for the barrier with the mutex held, nor
+//! freezes the queue while writes are blocked: it checks that with the mutex held, and waits without the mutex
 //! ([`lock_to_change`](Loop::lock_to_change)).
 //! The same holds for the lock of [`Times`], under which the file system is called, too: commands take it, and its
 //! own work, which is waited for ([`Times::finish`]) under `open_mutex` and the disk's mutex, with the queue not
@@ -88,10 +88,10 @@ use crate::{
         workqueue::{OwnedQueue, QueueFlags},
     },
     driver::{DeviceParams, Loop, Shared, LOOP_MAJOR},
-    gate::Gate,
     pinned::{Pinning, Reason},
     snapshot::Shown,
     uapi::LO_NAME_SIZE,
+    write_barrier::WriteBarrier,
 };
 use kernel::{
     new_mutex,
@@ -137,9 +137,9 @@ pub(crate) struct LoopDevice {
     /// What the attributes show.
     #[pin]
     pub(crate) shown: Mutex<Option<Shown>>,
-    /// Closed while the backing file becomes pinned, or is it no longer.
+    /// Blocks writes while pinned mode is switched on or off.
     #[pin]
-    pub(crate) gate: Gate,
+    pub(crate) write_barrier: WriteBarrier,
     pub(crate) pinning: Pinning,
     /// A `Withdraw` is under way.
     pub(crate) withdrawing: AtomicFlag,
@@ -170,7 +170,7 @@ impl LoopDevice {
     ///
     /// Memory for a worker may wait for writeback to this device. So each queue has a rescuer, which carries out one
     /// item after the other where no worker can be made. That makes progress because no request waits for another one of
-    /// its queue: it waits for tasks (a thaw, the gate), for locks of the file, whose holder runs already, and
+    /// its queue: it waits for tasks (a thaw, the write barrier), for locks of the file, whose holder runs already, and
     /// for devices below, which have queues of their own. Devices that share a queue would not: the upper one's
     /// request would keep the rescuer from the lower one's.
     ///
@@ -290,7 +290,7 @@ impl Loop {
                 flush_queue: SetOnce::new(),
                 shared,
                 shown <- new_mutex!(None, "loop_shown"),
-                gate <- Gate::new(),
+                write_barrier <- WriteBarrier::new(),
                 pinning: Pinning::new(),
                 withdrawing: AtomicFlag::new(false),
                 is_hard_to_freeze: AtomicFlag::new(false),
@@ -311,15 +311,15 @@ impl Loop {
     }
 
     /// Locks a device that has to be bound, to freeze its queue; `ENXIO` if it is not bound, `EINTR` if the task is
-    /// killed. Waits until the gate is open.
+    /// killed. Waits until writes are allowed.
     pub(crate) fn lock_to_change(disk: &Disk<Self>) -> Result<DiskGuard<'_, Self>> {
         loop {
             let guard = Self::lock_bound(disk)?;
-            if !disk.data().gate.is_closed() {
+            if !disk.data().write_barrier.is_blocking() {
                 return Ok(guard);
             }
             drop(guard);
-            disk.data().gate.wait_killable()?;
+            disk.data().write_barrier.wait_killable()?;
         }
     }
 

@@ -135,7 +135,7 @@ impl Facts for Request<Loop> {
     }
 
     fn are_writes_blocked(&self) -> bool {
-        self.disk().gate.is_closed()
+        self.disk().write_barrier.is_blocking()
     }
 
     fn has_blocking_writes(&self) -> bool {
@@ -394,7 +394,9 @@ impl LoopCmd {
                 Self::transfer(rq, mode);
             }
             // It was to be remapped. What was known then may have changed.
-            _ if rq.op().is_write() && rq.disk().gate.is_closed() => Self::block_in_own_work(rq),
+            _ if rq.op().is_write() && rq.disk().write_barrier.is_blocking() => {
+                Self::block_in_own_work(rq)
+            }
             _ => {
                 if let Err(rq) = Self::issue_pinned(rq, false) {
                     Self::block_in_own_work(rq);
@@ -408,7 +410,7 @@ impl LoopCmd {
         let _priority = IoPriorityScope::enter(rq.ioprio());
         let op = rq.op();
         if op.is_write() {
-            rq.disk().gate.wait();
+            rq.disk().write_barrier.wait();
         }
         let rq = match Self::issue_pinned(rq, true) {
             Ok(()) => return,

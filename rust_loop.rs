@@ -32,7 +32,6 @@ mod configure;
 mod control;
 mod device;
 mod driver;
-mod gate;
 mod hw_queue;
 mod ioctl;
 mod loop_cmd;
@@ -45,6 +44,7 @@ mod submit;
 mod times;
 mod uapi;
 mod withdraw;
+mod write_barrier;
 
 module! {
     type: LoopModule,

@@ -2,13 +2,13 @@
 
 //! Pinning the backing file of a device, and letting it go.
 //!
-//! Both ask the file system for some time, during which writes must not fail but need not go on either: they wait at
-//! the device's [`Gate`](crate::gate::Gate), reads go on. The queue is frozen only for moments, and at the end of
+//! Both ask the file system for some time, during which writes must not fail but need not go on either: the device's
+//! [`WriteBarrier`](crate::write_barrier::WriteBarrier) blocks them, and reads go on. The queue is frozen only for moments, and at the end of
 //! pinned mode for a flush of the device below: while it is, nothing of the file system may be waited for, nor
 //! memory, since who has what is waited for may wait for a request.
 //!
 //! What takes long, to write back what is dirty and to fill holes, is done before that ([`fill`]), a piece at a time.
-//! With the gate closed, a piece of the holes is filled in the page cache; it is written with the gate open. Most of
+//! While writes are blocked, a piece of the holes is filled in the page cache; it is written when they are allowed. Most of
 //! the time the disk's mutex is not held, so whoever changes the device cancels this ([`Pinning`](super::Pinning)).
 
 use super::{is_aligned, Pinned, Reason, Sparse};
@@ -25,8 +25,8 @@ use crate::{
     binding::Binding,
     device::Phase,
     driver::Loop,
-    gate::ClosedGate,
     snapshot,
+    write_barrier::WritesBlocked,
 };
 use core::ops::Range;
 use kernel::{
@@ -93,7 +93,7 @@ fn check_device(disk: &Disk<Loop>, bdev: &DeviceLimits) -> Result<(), Reason> {
 /// Pins the backing file of a device. Where that is refused nothing is changed, but for holes that were filled
 /// before the file system said no, or another writer came. May sleep, for as long as filling takes.
 ///
-/// The disk's mutex is not held for long, nor the gate closed: what changes the device meanwhile cancels this.
+/// The disk's mutex is not held for long, nor are writes blocked for long: a change of the device cancels this.
 ///
 /// Fails as [`Reason::error`] has it, and with `EBUSY` if somebody else is about to pin it.
 pub(crate) fn pin(disk: &Disk<Loop>, sparse: Sparse) -> Result {
@@ -155,7 +155,7 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Rea
         }
         holes.sync().map_err(Reason::Error)?;
         let held_up = HeldUp::begin(disk, &file, &mut patience)?;
-        // What waits at the gate must not be needed for memory that this task waits for.
+        // The memory that this task waits for must not depend on writes that are blocked.
         let _scope = IoWorkerScope::enter();
         // There is a discard that made some anew.
         if sparse == Sparse::Fill && !fill_rest(&held_up, &holes).map_err(Reason::from_fill)? {
@@ -200,11 +200,11 @@ struct HeldUp<'a> {
     access: Option<WriteAccess>,
     /// What it took to get there, in milliseconds.
     took: i64,
-    _gate: ClosedGate<'a>,
+    _blocked: WritesBlocked<'a>,
 }
 
 impl<'a> HeldUp<'a> {
-    /// Closes the gate, once the file system is not frozen. May sleep, without any lock for more than a moment.
+    /// Blocks writes, once the file system is not frozen. May sleep, without any lock for more than a moment.
     /// `patience` is what this begins with, and has to go to, of [`FREEZE_MS`].
     fn begin(disk: &'a Disk<Loop>, file: &'a File, patience: &mut Msecs) -> Result<Self, Reason> {
         loop {
@@ -231,7 +231,7 @@ impl<'a> HeldUp<'a> {
         patience: Msecs,
     ) -> Result<Option<Self>, Reason> {
         let began = Instant::<Monotonic>::now();
-        let gate = {
+        let blocked = {
             let mut guard = disk.lock_killable().map_err(Reason::Error)?;
             if disk.data().phase() != Phase::Bound {
                 return Err(Reason::Changed);
@@ -240,16 +240,16 @@ impl<'a> HeldUp<'a> {
             let Some(frozen) = guard.freeze_timeout(msecs_to_jiffies(patience)) else {
                 return Ok(None);
             };
-            disk.data().gate.close(&frozen)
+            disk.data().write_barrier.block(&frozen)
         };
-        let (Some(gate), Some(access)) = (gate, WriteAccess::try_start(file)) else {
+        let (Some(blocked), Some(access)) = (blocked, WriteAccess::try_start(file)) else {
             return Ok(None);
         };
         Ok(Some(Self {
             file,
             access: Some(access),
             took: began.elapsed().as_millis(),
-            _gate: gate,
+            _blocked: blocked,
         }))
     }
 }
@@ -274,7 +274,7 @@ fn write_back(disk: &Disk<Loop>, holes: &Holes) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Fills holes, a piece at a time, which is written with the gate open again: until then it is in memory only. Then
+/// Fills holes, a piece at a time, which is written when writes are allowed again: until then it is in memory only. Then
 /// others may write for as long as they were held up.
 fn fill(disk: &Disk<Loop>, file: &File, holes: &Holes, patience: &mut Msecs) -> Result<(), Reason> {
     let pinning = &disk.data().pinning;
@@ -313,14 +313,14 @@ fn fill_range(held_up: &HeldUp<'_>, holes: &Holes, range: Range<i64>) -> Result<
         return Err(EIO);
     };
     let began = Instant::<Monotonic>::now();
-    // What waits at the gate must not be needed for memory that this task waits for.
+    // The memory that this task waits for must not depend on writes that are blocked.
     let _scope = IoWorkerScope::enter();
     holes.fill(held_up.file, access, range, || {
         began.elapsed().as_millis() < held_up.took.max(PIECE_MS) && !fatal_signal_pending()
     })
 }
 
-/// With the gate closed.
+/// Called while writes are blocked.
 fn claim(disk: &Disk<Loop>, file: &ARef<File>) -> Result<Pin<KBox<Pinned>>, Reason> {
     let swap_file = SwapFile::new(file).map_err(Reason::from_swap_file)?;
     check_device(disk, swap_file.bdev())?;
@@ -344,7 +344,7 @@ pub(crate) fn unpin_unsuitable(guard: &mut DiskGuard<'_, Loop>, offset: i64, sec
     }
 }
 
-/// Lets the backing file go, if it is pinned. Has an attempt to pin it end soon. The gate is open. May sleep.
+/// Lets the backing file go, if it is pinned. Has an attempt to pin it end soon. Writes are not blocked. May sleep.
 pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: Reason) {
     let disk = guard.disk();
     let Some(binding) = guard.config().filter(|binding| binding.pinned().is_some()) else {
@@ -360,14 +360,14 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: Reason) {
     let mut limits = LimitsUpdate::start(disk);
     binding.backing.set_mode_limits(&mut limits, discard);
     binding.apply_unsupported(&mut limits);
-    // What waits at the gate must not be needed for memory that this task waits for.
+    // The memory that this task waits for must not depend on writes that are blocked.
     let _scope = IoWorkerScope::enter();
-    let (gate, pinned) = {
+    let (blocked, pinned) = {
         let mut frozen = guard.freeze();
         // They were valid before.
         let _ = limits.commit_frozen(&frozen);
-        let gate = disk.data().gate.close(&frozen);
-        kernel::warn_on!(gate.is_none());
+        let blocked = disk.data().write_barrier.block(&frozen);
+        kernel::warn_on!(blocked.is_none());
         let (binding, state) = frozen.parts();
         // Before a flush can go to the file again: its file system saw nothing of what was written. That flush fails
         // if this does.
@@ -375,7 +375,7 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: Reason) {
             pinned.file.flush_for_file_system();
         }
         state.not_pinned = reason;
-        (gate, binding.map(Binding::take_pinned))
+        (blocked, binding.map(Binding::take_pinned))
     };
     if let Some(times) = guard.config().and_then(|binding| binding.times.as_ref()) {
         times.finish();
@@ -383,7 +383,7 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: Reason) {
     // Until this is done the file refuses to be written to. Not with the queue frozen: it takes locks of the
     // file system.
     drop(pinned);
-    drop(gate);
+    drop(blocked);
     let _ = snapshot::update(guard);
     if disk.data().may_log() {
         pr_info!("loop{}: not pinned any more\n", disk.data().number);
