@@ -10,8 +10,8 @@ use crate::{
         task::capable_sys_admin,
     },
     driver::Loop,
-    pinned::{switch, Reason, Sparse},
-    snapshot::Shown,
+    pinned::{switch, NotPinned, Sparse},
+    snapshot::SysfsSnapshot,
 };
 use kernel::{page::PAGE_SIZE, prelude::*};
 
@@ -19,22 +19,22 @@ attribute_group! {
     /// The group `loop`.
     pub(crate) static GROUP: AttributeGroup<Disk<Loop>> = c"loop" {
         c"backing_file": show_backing_file,
-        c"offset": |disk, buf| show(disk, |shown| writeln!(buf, "{}", shown.offset)),
-        c"sizelimit": |disk, buf| show(disk, |shown| writeln!(buf, "{}", shown.size_limit)),
-        c"autoclear": |disk, buf| show(disk, |shown| show_bool(buf, shown.autoclear)),
-        c"partscan": |disk, buf| show(disk, |shown| show_bool(buf, shown.partscan)),
-        c"dio": |disk, buf| show(disk, |shown| show_bool(buf, shown.direct)),
-        c"pinned": |disk, buf| show(disk, |shown| show_bool(buf, shown.pinned)) => store_pinned,
+        c"offset": |disk, buf| show(disk, |snapshot| writeln!(buf, "{}", snapshot.offset)),
+        c"sizelimit": |disk, buf| show(disk, |snapshot| writeln!(buf, "{}", snapshot.size_limit)),
+        c"autoclear": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.autoclear)),
+        c"partscan": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.partscan)),
+        c"dio": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.direct)),
+        c"pinned": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.pinned)) => store_pinned,
         c"pinned_progress": |disk, buf| {
-            show(disk, |shown| writeln!(buf, "{}", disk.data().pinning.progress(shown.pinned)))
+            show(disk, |snapshot| writeln!(buf, "{}", disk.data().pinning.progress(snapshot.pinned)))
         },
-        c"pinned_reason": |disk, buf| show(disk, |shown| writeln!(buf, "{}", shown.not_pinned.text())),
+        c"pinned_reason": |disk, buf| show(disk, |snapshot| writeln!(buf, "{}", snapshot.not_pinned.text())),
     }
 }
 
-/// Calls `f` with what is shown. While the device is being detached there is nothing.
-fn show(disk: &Disk<Loop>, f: impl FnOnce(&Shown) -> Result) -> Result {
-    disk.data().shown.lock().as_ref().map_or(Ok(()), f)
+/// Calls `f` with the snapshot. While the device is being detached there is none.
+fn show(disk: &Disk<Loop>, f: impl FnOnce(&SysfsSnapshot) -> Result) -> Result {
+    disk.data().snapshot.lock().as_ref().map_or(Ok(()), f)
 }
 
 fn show_bool(buf: &mut ShowBuffer<'_>, value: bool) -> Result {
@@ -44,8 +44,8 @@ fn show_bool(buf: &mut ShowBuffer<'_>, value: bool) -> Result {
 fn show_backing_file(disk: &Disk<Loop>, buf: &mut ShowBuffer<'_>) -> Result {
     // The zero byte that ends the path makes room for the newline.
     let mut path = KVec::from_elem(0u8, PAGE_SIZE - 1, GFP_KERNEL)?;
-    show(disk, |shown| {
-        buf.push_bytes(shown.file.path(&mut path)?)?;
+    show(disk, |snapshot| {
+        buf.push_bytes(snapshot.file.path(&mut path)?)?;
         buf.push_bytes(b"\n")
     })
 }
@@ -64,7 +64,7 @@ fn store_pinned(disk: &Disk<Loop>, text: &[u8]) -> Result {
     match sparse {
         Some(sparse) => switch::pin(disk, sparse),
         None => {
-            switch::unpin(&mut Loop::lock_to_change(disk)?, Reason::None);
+            switch::unpin(&mut Loop::lock_to_change(disk)?, NotPinned::NotAsked);
             Ok(())
         }
     }

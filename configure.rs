@@ -22,7 +22,7 @@ use crate::{
     driver::Loop,
     hw_queue::HwQueue,
     partition_table,
-    pinned::{switch, Reason, Sparse},
+    pinned::{switch, NotPinned, Sparse},
     snapshot,
     times::Times,
     uapi::{
@@ -170,7 +170,7 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     quiet.partscan = flags & LO_FLAGS_PARTSCAN != 0 || disk.data().shared.params.part_bits > 0;
     quiet.module = Some(module);
     disk.data().is_hard_to_freeze.store(false, Relaxed);
-    // There was no file to be shown before.
+    // No file was shown before.
     let _ = snapshot::update(&quiet);
     quiet.has_attributes = sysfs::create_group(disk, &attrs::GROUP).is_ok();
     set_capacity(disk, sectors);
@@ -209,7 +209,7 @@ pub(crate) fn change_fd(io: &Ioctl<'_, Loop>, fd: u32) -> Result {
 
 /// Returns whether partitions are to be looked for.
 fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
-    let (old, shown, partscan);
+    let (old, old_snapshot, partscan);
     {
         let chain = match chain::is_loop(backing.file()) {
             true => Some(ChainLock::take(&disk.data().shared)?),
@@ -230,7 +230,7 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
         backing.write_dirty();
         partscan = guard.partscan;
 
-        switch::unpin(&mut guard, Reason::Changed);
+        switch::unpin(&mut guard, NotPinned::Changed);
         // One event tells of the change, when it is complete.
         let quiet = guard.suppress_uevents();
         disk.force_media_change();
@@ -246,11 +246,11 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
         old = core::mem::replace(&mut binding.backing, backing);
         binding.check_direct(disk);
         drop(frozen);
-        shown = snapshot::update(&guard);
+        old_snapshot = snapshot::update(&guard);
     }
     warn_of_error(disk, &old);
     // Under no lock.
-    drop(shown);
+    drop(old_snapshot);
     drop(old);
     // What somebody read in between came from the old file. Under no lock: this may have to wait
     // for the new one.
@@ -291,7 +291,7 @@ pub(crate) fn detach(disk: &OpenLocked<'_, Loop>) {
     let module = guard.module.take();
     let has_attributes = guard.has_attributes;
     *guard = State::new();
-    let shown = snapshot::update(&guard);
+    let old_snapshot = snapshot::update(&guard);
     drop(guard);
 
     disk.invalidate();
@@ -322,7 +322,7 @@ pub(crate) fn detach(disk: &OpenLocked<'_, Loop>) {
         binding.backing.unbind();
     }
     set_phase(&disk.lock(), Phase::Unbound);
-    drop(shown);
+    drop(old_snapshot);
     drop(binding);
     drop(module);
 }
@@ -437,7 +437,7 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
         // As when a device is bound.
         binding.backing.write_dirty();
     } else {
-        switch::unpin(&mut guard, Reason::Changed);
+        switch::unpin(&mut guard, NotPinned::Changed);
     }
     let binding = guard.config().ok_or(ENXIO)?;
     // A commit has the block layer reset the read-ahead, as the C driver does, also if nothing is new.
@@ -482,7 +482,7 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     };
     // Not for what the block layer is going to refuse.
     if is_valid_block_size(block_size) {
-        switch::unpin(&mut guard, Reason::Changed);
+        switch::unpin(&mut guard, NotPinned::Changed);
     }
     let binding = guard.config().ok_or(ENXIO)?;
     let discard = binding.backing.discard_limits();

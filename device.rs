@@ -23,7 +23,7 @@
 //! 4. `limits_lock` of the queue ([`LimitsUpdate`])
 //! 5. freezing the queue ([`DiskGuard::freeze`])
 //!
-//! `LoopDevice::shown` comes after the disk's mutex, and nothing is waited for under it: attributes can
+//! `LoopDevice::snapshot` comes after the disk's mutex, and nothing is waited for under it: attributes can
 //! be read while an ioctl waits for the backing file.
 //!
 //! The [`WriteBarrier`] blocks writes with the disk's mutex held and the queue frozen, so it does not wait. While
@@ -88,8 +88,8 @@ use crate::{
         workqueue::{OwnedQueue, QueueFlags},
     },
     driver::{DeviceParams, Loop, Shared, LOOP_MAJOR},
-    pinned::{Pinning, Reason},
-    snapshot::Shown,
+    pinned::{NotPinned, Pinning},
+    snapshot::SysfsSnapshot,
     uapi::LO_NAME_SIZE,
     write_barrier::WriteBarrier,
 };
@@ -136,7 +136,7 @@ pub(crate) struct LoopDevice {
     pub(crate) shared: Arc<Shared>,
     /// What the attributes show.
     #[pin]
-    pub(crate) shown: Mutex<Option<Shown>>,
+    pub(crate) snapshot: Mutex<Option<SysfsSnapshot>>,
     /// Blocks writes while pinned mode is switched on or off.
     #[pin]
     pub(crate) write_barrier: WriteBarrier,
@@ -210,7 +210,7 @@ pub(crate) struct State {
     /// Look for partitions.
     pub(crate) partscan: bool,
     /// Why the backing file is not pinned.
-    pub(crate) not_pinned: Reason,
+    pub(crate) not_pinned: NotPinned,
     /// Somebody is about to pin it, without the mutex most of the time.
     pub(crate) is_pinning: bool,
     pub(crate) file_name: [u8; LO_NAME_SIZE],
@@ -228,7 +228,7 @@ impl State {
             size_limit: 0,
             autoclear: false,
             partscan: false,
-            not_pinned: Reason::None,
+            not_pinned: NotPinned::NotAsked,
             is_pinning: false,
             file_name: [0; LO_NAME_SIZE],
             has_attributes: false,
@@ -289,7 +289,7 @@ impl Loop {
                 queue: SetOnce::new(),
                 flush_queue: SetOnce::new(),
                 shared,
-                shown <- new_mutex!(None, "loop_shown"),
+                snapshot <- new_mutex!(None, "loop_snapshot"),
                 write_barrier <- WriteBarrier::new(),
                 pinning: Pinning::new(),
                 withdrawing: AtomicFlag::new(false),

@@ -43,7 +43,7 @@ use crate::{
     driver::Loop,
     hw_queue::{HwQueue, Single, Sink},
     route::{reroute, route, DataPath, Facts, Route, SubmitContext, Why},
-    withdraw::Withdraw,
+    unsupported::Withdraw,
 };
 use kernel::{
     impl_has_work, new_work,

@@ -54,9 +54,9 @@ pub(crate) enum Sparse {
 
 /// Why a device is not pinned.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reason {
-    /// It was not asked for.
-    None,
+pub(crate) enum NotPinned {
+    /// Nobody asked for it, or the device is pinned.
+    NotAsked,
     NotDirect,
     NotRegular,
     NotWritable,
@@ -77,11 +77,11 @@ pub(crate) enum Reason {
     Changed,
 }
 
-impl Reason {
-    /// For people.
+impl NotPinned {
+    /// The text of `pinned_reason`.
     pub(crate) fn text(self) -> &'static str {
         match self {
-            Self::None => "",
+            Self::NotAsked => "",
             Self::NotDirect => "direct I/O is off",
             Self::NotRegular => "the backing file is not a regular file",
             Self::NotWritable => "the backing file was opened read-only",
@@ -112,7 +112,7 @@ impl Reason {
         }
     }
 
-    /// For the one who asked.
+    /// What the write to `pinned` fails with.
     fn error(self) -> Error {
         match self {
             Self::Busy => EBUSY,

@@ -43,7 +43,7 @@ mod snapshot;
 mod submit;
 mod times;
 mod uapi;
-mod withdraw;
+mod unsupported;
 mod write_barrier;
 
 module! {

@@ -2,11 +2,11 @@
 
 //! A copy of what the attributes show, so that those who read them need not wait for those who change the device.
 
-use crate::{abstractions::block::disk::DiskGuard, driver::Loop, pinned::Reason};
+use crate::{abstractions::block::disk::DiskGuard, driver::Loop, pinned::NotPinned};
 use kernel::{fs::File, sync::aref::ARef};
 
 /// What there is to show of a bound device.
-pub(crate) struct Shown {
+pub(crate) struct SysfsSnapshot {
     pub(crate) file: ARef<File>,
     pub(crate) offset: i64,
     pub(crate) size_limit: i64,
@@ -14,13 +14,13 @@ pub(crate) struct Shown {
     pub(crate) partscan: bool,
     pub(crate) direct: bool,
     pub(crate) pinned: bool,
-    pub(crate) not_pinned: Reason,
+    pub(crate) not_pinned: NotPinned,
 }
 
-/// Shows a device as it is now. Returns what was shown before; where that was another file, it is to be
-/// dropped under no lock.
-pub(crate) fn update(guard: &DiskGuard<'_, Loop>) -> Option<Shown> {
-    let shown = guard.config().map(|binding| Shown {
+/// Takes a snapshot of the device. Returns the one before; if it holds another file, the caller drops it
+/// under no lock.
+pub(crate) fn update(guard: &DiskGuard<'_, Loop>) -> Option<SysfsSnapshot> {
+    let snapshot = guard.config().map(|binding| SysfsSnapshot {
         file: binding.backing.file().clone(),
         offset: binding.offset,
         size_limit: guard.size_limit,
@@ -30,5 +30,5 @@ pub(crate) fn update(guard: &DiskGuard<'_, Loop>) -> Option<Shown> {
         pinned: binding.pinned().is_some(),
         not_pinned: guard.not_pinned,
     });
-    core::mem::replace(&mut *guard.disk().data().shown.lock(), shown)
+    core::mem::replace(&mut *guard.disk().data().snapshot.lock(), snapshot)
 }

@@ -11,7 +11,7 @@
 //! While writes are blocked, a piece of the holes is filled in the page cache; it is written when they are allowed. Most of
 //! the time the disk's mutex is not held, so whoever changes the device cancels this ([`Pinning`](super::Pinning)).
 
-use super::{is_aligned, Pinned, Reason, Sparse};
+use super::{is_aligned, NotPinned, Pinned, Sparse};
 use crate::{
     abstractions::{
         block::{
@@ -46,46 +46,46 @@ const FREEZE_MS: Range<Msecs> = 200..6400;
 const PAUSE: Delta = Delta::from_millis(100);
 
 /// Looks for reasons that can be seen without changing anything.
-fn check(disk: &Disk<Loop>, binding: &Binding, sparse: Sparse) -> Result<(), Reason> {
+fn check(disk: &Disk<Loop>, binding: &Binding, sparse: Sparse) -> Result<(), NotPinned> {
     let file = binding.backing.file();
     match file.kind() {
         FileKind::Regular => (),
-        _ => return Err(Reason::NotRegular),
+        _ => return Err(NotPinned::NotRegular),
     }
     // First: such a file has no direct I/O, whatever is asked for.
     if file.is_encrypted() {
-        return Err(Reason::Encrypted);
+        return Err(NotPinned::Encrypted);
     }
     if !binding.direct {
-        return Err(Reason::NotDirect);
+        return Err(NotPinned::NotDirect);
     }
     if !binding.backing.is_writable() {
-        return Err(Reason::NotWritable);
+        return Err(NotPinned::NotWritable);
     }
     if sparse == Sparse::Fill && file.flags() & O_APPEND != 0 {
-        return Err(Reason::Append);
+        return Err(NotPinned::Append);
     }
     if !is_aligned(binding.offset) {
-        return Err(Reason::Offset);
+        return Err(NotPinned::Offset);
     }
     if !is_aligned(file.cached_size()) {
-        return Err(Reason::Size);
+        return Err(NotPinned::Size);
     }
     if let Some(result) = file.with_sb_block_device(|bdev| check_device(disk, bdev)) {
         result?;
     }
-    SwapFile::check_supported(file).map_err(Reason::from_swap_file)
+    SwapFile::check_supported(file).map_err(NotPinned::from_swap_file)
 }
 
-fn check_device(disk: &Disk<Loop>, bdev: &DeviceLimits) -> Result<(), Reason> {
+fn check_device(disk: &Disk<Loop>, bdev: &DeviceLimits) -> Result<(), NotPinned> {
     if bdev.is_zoned() {
-        return Err(Reason::Zoned);
+        return Err(NotPinned::Zoned);
     }
     if disk.logical_block_size() < bdev.logical_block_size() {
-        return Err(Reason::BlockSize);
+        return Err(NotPinned::BlockSize);
     }
     if bdev.dma_alignment() & !disk.dma_alignment() != 0 {
-        return Err(Reason::Alignment);
+        return Err(NotPinned::Alignment);
     }
     Ok(())
 }
@@ -95,7 +95,7 @@ fn check_device(disk: &Disk<Loop>, bdev: &DeviceLimits) -> Result<(), Reason> {
 ///
 /// The disk's mutex is not held for long, nor are writes blocked for long: a change of the device cancels this.
 ///
-/// Fails as [`Reason::error`] has it, and with `EBUSY` if somebody else is about to pin it.
+/// Fails as [`NotPinned::error`] has it, and with `EBUSY` if somebody else is about to pin it.
 pub(crate) fn pin(disk: &Disk<Loop>, sparse: Sparse) -> Result {
     {
         let mut guard = Loop::lock_bound(disk)?;
@@ -106,19 +106,19 @@ pub(crate) fn pin(disk: &Disk<Loop>, sparse: Sparse) -> Result {
             return Err(EBUSY);
         }
         guard.is_pinning = true;
-        guard.not_pinned = Reason::None;
+        guard.not_pinned = NotPinned::NotAsked;
         disk.data().pinning.is_cancelled.store(false, Relaxed);
         let _ = snapshot::update(&guard);
     }
     let result = try_pin(disk, sparse);
     disk.data().pinning.percent.store(0, Relaxed);
     let (mut guard, reason) = match result {
-        Ok(guard) => (guard, Reason::None),
+        Ok(guard) => (guard, NotPinned::NotAsked),
         Err(reason) => (disk.lock(), reason),
     };
     guard.is_pinning = false;
     // Else it was said already by who has changed it, or there is no file any more.
-    if reason != Reason::Changed && disk.data().phase() == Phase::Bound {
+    if reason != NotPinned::Changed && disk.data().phase() == Phase::Bound {
         guard.not_pinned = reason;
         let _ = snapshot::update(&guard);
     }
@@ -130,21 +130,21 @@ pub(crate) fn pin(disk: &Disk<Loop>, sparse: Sparse) -> Result {
         }
     }
     match reason {
-        Reason::None => Ok(()),
+        NotPinned::NotAsked => Ok(()),
         reason => Err(reason.error()),
     }
 }
 
-fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Reason> {
+fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, NotPinned> {
     let file = {
-        let guard = Loop::lock_bound(disk).map_err(Reason::Error)?;
-        let binding = guard.config().ok_or(Reason::Error(ENXIO))?;
+        let guard = Loop::lock_bound(disk).map_err(NotPinned::Error)?;
+        let binding = guard.config().ok_or(NotPinned::Error(ENXIO))?;
         check(disk, binding, sparse)?;
         binding.backing.file().clone()
     };
-    let holes = Holes::of(&file).map_err(Reason::Error)?;
-    if sparse == Sparse::Refuse && holes.next(0).map_err(Reason::Error)?.is_some() {
-        return Err(Reason::Sparse);
+    let holes = Holes::of(&file).map_err(NotPinned::Error)?;
+    if sparse == Sparse::Refuse && holes.next(0).map_err(NotPinned::Error)?.is_some() {
+        return Err(NotPinned::Sparse);
     }
     // The more of it is written now the less there is to write while writes are held up.
     write_back(disk, &holes)?;
@@ -153,12 +153,12 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Rea
         if sparse == Sparse::Fill {
             fill(disk, &file, &holes, &mut patience)?;
         }
-        holes.sync().map_err(Reason::Error)?;
+        holes.sync().map_err(NotPinned::Error)?;
         let held_up = HeldUp::begin(disk, &file, &mut patience)?;
         // The memory that this task waits for must not depend on writes that are blocked.
         let _scope = IoWorkerScope::enter();
         // There is a discard that made some anew.
-        if sparse == Sparse::Fill && !fill_rest(&held_up, &holes).map_err(Reason::from_fill)? {
+        if sparse == Sparse::Fill && !fill_rest(&held_up, &holes).map_err(NotPinned::from_fill)? {
             continue;
         }
         let pinned = claim(disk, &file)?;
@@ -166,9 +166,9 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Rea
         // As before it became known to others.
         let result = match guard.config() {
             Some(binding) if disk.data().phase() == Phase::Bound => check(disk, binding, sparse)
-                .and_then(|()| disk.data().pinning.check().map_err(Reason::from_fill))
+                .and_then(|()| disk.data().pinning.check().map_err(NotPinned::from_fill))
                 .map(|()| binding),
-            _ => Err(Reason::Changed),
+            _ => Err(NotPinned::Changed),
         };
         match result {
             Ok(binding) => binding.set_pinned(pinned),
@@ -206,9 +206,13 @@ struct HeldUp<'a> {
 impl<'a> HeldUp<'a> {
     /// Blocks writes, once the file system is not frozen. May sleep, without any lock for more than a moment.
     /// `patience` is what this begins with, and has to go to, of [`FREEZE_MS`].
-    fn begin(disk: &'a Disk<Loop>, file: &'a File, patience: &mut Msecs) -> Result<Self, Reason> {
+    fn begin(
+        disk: &'a Disk<Loop>,
+        file: &'a File,
+        patience: &mut Msecs,
+    ) -> Result<Self, NotPinned> {
         loop {
-            disk.data().pinning.check().map_err(Reason::from_fill)?;
+            disk.data().pinning.check().map_err(NotPinned::from_fill)?;
             // Those writes that are on their way would wait for the thaw. The access is not kept while they are
             // waited for: they wait for a freeze, and that for this.
             let Some(access) = WriteAccess::try_start(file) else {
@@ -229,14 +233,14 @@ impl<'a> HeldUp<'a> {
         disk: &'a Disk<Loop>,
         file: &'a File,
         patience: Msecs,
-    ) -> Result<Option<Self>, Reason> {
+    ) -> Result<Option<Self>, NotPinned> {
         let began = Instant::<Monotonic>::now();
         let blocked = {
-            let mut guard = disk.lock_killable().map_err(Reason::Error)?;
+            let mut guard = disk.lock_killable().map_err(NotPinned::Error)?;
             if disk.data().phase() != Phase::Bound {
-                return Err(Reason::Changed);
+                return Err(NotPinned::Changed);
             }
-            disk.data().pinning.check().map_err(Reason::from_fill)?;
+            disk.data().pinning.check().map_err(NotPinned::from_fill)?;
             let Some(frozen) = guard.freeze_timeout(msecs_to_jiffies(patience)) else {
                 return Ok(None);
             };
@@ -263,12 +267,12 @@ impl Drop for HeldUp<'_> {
 }
 
 /// Writes back what the page cache has of the file, and drops it, a piece at a time.
-fn write_back(disk: &Disk<Loop>, holes: &Holes) -> Result<(), Reason> {
+fn write_back(disk: &Disk<Loop>, holes: &Holes) -> Result<(), NotPinned> {
     let mut pos = 0;
     while pos < holes.file_size() {
-        disk.data().pinning.check().map_err(Reason::from_fill)?;
+        disk.data().pinning.check().map_err(NotPinned::from_fill)?;
         let end = pos.saturating_add(4 * PIECE);
-        holes.write_back(pos..end).map_err(Reason::from_fill)?;
+        holes.write_back(pos..end).map_err(NotPinned::from_fill)?;
         pos = end;
     }
     Ok(())
@@ -276,10 +280,15 @@ fn write_back(disk: &Disk<Loop>, holes: &Holes) -> Result<(), Reason> {
 
 /// Fills holes, a piece at a time, which is written when writes are allowed again: until then it is in memory only. Then
 /// others may write for as long as they were held up.
-fn fill(disk: &Disk<Loop>, file: &File, holes: &Holes, patience: &mut Msecs) -> Result<(), Reason> {
+fn fill(
+    disk: &Disk<Loop>,
+    file: &File,
+    holes: &Holes,
+    patience: &mut Msecs,
+) -> Result<(), NotPinned> {
     let pinning = &disk.data().pinning;
     let mut pos = 0;
-    while let Some(range) = holes.batch(pos, PIECE).map_err(Reason::Error)? {
+    while let Some(range) = holes.batch(pos, PIECE).map_err(NotPinned::Error)? {
         let start = range.start;
         let began = Instant::<Monotonic>::now();
         let end = {
@@ -287,11 +296,11 @@ fn fill(disk: &Disk<Loop>, file: &File, holes: &Holes, patience: &mut Msecs) -> 
             fill_range(&held_up, holes, range)
         };
         let pause = began.elapsed().as_micros_ceil();
-        pos = end.map_err(Reason::from_fill)?;
+        pos = end.map_err(NotPinned::from_fill)?;
         let opened = Instant::<Monotonic>::now();
-        holes.write_back(start..pos).map_err(Reason::from_fill)?;
+        holes.write_back(start..pos).map_err(NotPinned::from_fill)?;
         pinning.set_progress(pos, holes.file_size());
-        pinning.check().map_err(Reason::from_fill)?;
+        pinning.check().map_err(NotPinned::from_fill)?;
         let pause = pause.saturating_sub(opened.elapsed().as_micros_ceil());
         fsleep(Delta::from_micros(pause.clamp(0, PAUSE.as_micros_ceil())));
     }
@@ -321,10 +330,10 @@ fn fill_range(held_up: &HeldUp<'_>, holes: &Holes, range: Range<i64>) -> Result<
 }
 
 /// Called while writes are blocked.
-fn claim(disk: &Disk<Loop>, file: &ARef<File>) -> Result<Pin<KBox<Pinned>>, Reason> {
-    let swap_file = SwapFile::new(file).map_err(Reason::from_swap_file)?;
+fn claim(disk: &Disk<Loop>, file: &ARef<File>) -> Result<Pin<KBox<Pinned>>, NotPinned> {
+    let swap_file = SwapFile::new(file).map_err(NotPinned::from_swap_file)?;
     check_device(disk, swap_file.bdev())?;
-    Pinned::new(file.clone(), swap_file).map_err(Reason::Error)
+    Pinned::new(file.clone(), swap_file).map_err(NotPinned::Error)
 }
 
 /// Lets the backing file go, if it is pinned, or about to be, and cannot serve a device of so many sectors from an offset on, in
@@ -340,12 +349,12 @@ pub(crate) fn unpin_unsuitable(guard: &mut DiskGuard<'_, Loop>, offset: i64, sec
                     .is_none_or(|pinned| !pinned.is_beyond(offset, sectors))
     });
     if !suits {
-        unpin(guard, Reason::Changed);
+        unpin(guard, NotPinned::Changed);
     }
 }
 
 /// Lets the backing file go, if it is pinned. Has an attempt to pin it end soon. Writes are not blocked. May sleep.
-pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: Reason) {
+pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned) {
     let disk = guard.disk();
     let Some(binding) = guard.config().filter(|binding| binding.pinned().is_some()) else {
         if guard.is_pinning {
