@@ -4,7 +4,7 @@
 
 use crate::{
     abstractions::{
-        block::{disk::Disk, limits::QueueLimits, mq::ForwardTo, BioSet, Place},
+        block::{disk::Disk, limits::QueueLimits, mq::RemapTo, BioSet, Extent},
         fs::{write_access::WriteAccess, FallocateMode},
     },
     backing::{BackingFile, SECTOR_SIZE},
@@ -49,14 +49,14 @@ pub(crate) struct Binding {
     pub(crate) times: Option<Arc<Times>>,
 }
 
-impl ForwardTo for Binding {
+impl RemapTo for Binding {
     #[inline(always)] // Called for each request, from one place but for rare ones.
-    fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>> {
+    fn map(&self, pos: i64, bytes: u32) -> Option<Extent<'_>> {
         let pos = pos.checked_add(self.offset)?;
         let Some(bdev) = self.backing.block_device() else {
-            return self.pinned()?.place(pos, bytes);
+            return self.pinned()?.map(pos, bytes);
         };
-        Some(Place {
+        Some(Extent {
             bdev,
             sector: u64::try_from(pos).ok()? / u64::from(SECTOR_SIZE),
             bytes,

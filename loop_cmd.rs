@@ -19,9 +19,9 @@
 //! | transition | by | context |
 //! |---|---|---|
 //! | → 1 → 2, 3, end | [`LoopCmd::submit`] | task that submits; must not call a file system |
-//! | 1 → 2, 3, 4, end | [`RequestForwarded::forwarded`] | any |
+//! | 1 → 2, 3, 4, end | [`RequestRemapped::remapped`] | any |
 //! | 2 → 3, 5 | [`LoopCmd::issue_nowait`], [`RequestIoDone::io_done`] | worker under a plug; any |
-//! | 3 → 4, 5, end | [`LoopCmd::issue_blocking`], `io_done`, `forwarded` | worker; any |
+//! | 3 → 4, 5, end | [`LoopCmd::issue_blocking`], `io_done`, `remapped` | worker; any |
 //! | 4 → 5 | work of its own | worker |
 //! | 5 → 3, end | [`LoopCmd::complete`] | any |
 //!
@@ -29,7 +29,7 @@
 
 use crate::{
     abstractions::{
-        block::mq::{impl_has_request_io, Op, Request, RequestForwarded, RequestIo, RequestIoDone},
+        block::mq::{impl_has_request_io, Op, Request, RequestIo, RequestIoDone, RequestRemapped},
         error::eopnotsupp,
         fs::{
             page_cache,
@@ -368,7 +368,7 @@ impl LoopCmd {
             };
             *rq.data().project().access = access;
         }
-        rq.forward(nowait).map_err(|mut rq| {
+        rq.remap(nowait).map_err(|mut rq| {
             Self::end_write(&mut rq);
             rq
         })
@@ -467,7 +467,7 @@ impl LoopCmd {
         match (rq.op(), result) {
             (Op::Read | Op::Write, Ok(access)) => {
                 *rq.data().project().access = access;
-                rq.forward_all();
+                rq.remap_all();
             }
             (_, result) => Self::finish_whole(rq, result.map(|_| ()).map_err(|_| EIO)),
         }
@@ -564,9 +564,9 @@ impl RequestIoDone<Loop> for LoopCmd {
     }
 }
 
-impl RequestForwarded<Loop> for LoopCmd {
+impl RequestRemapped<Loop> for LoopCmd {
     #[inline]
-    fn forwarded(mut rq: Request<Loop>, result: Result) {
+    fn remapped(mut rq: Request<Loop>, result: Result) {
         Self::end_write(&mut rq);
         let could_block = Self::is_blocking(&mut rq);
         match result {

@@ -12,7 +12,7 @@
 
 use crate::{
     abstractions::{
-        block::{limits::QueueLimits, BioSet, BlockDevice, Place},
+        block::{limits::QueueLimits, BioSet, BlockDevice, Extent},
         error::{ecanceled, enodata, eopnotsupp},
         fs::{
             write_access::{check_writable, is_read_only, WriteAccess},
@@ -205,10 +205,10 @@ impl Pinned {
         sectors > size / u64::from(SECTOR_SIZE)
     }
 
-    /// Where bytes of the backing file lie, see [`SwapFile::place`].
+    /// Where bytes of the backing file lie, see [`SwapFile::map`].
     #[inline]
-    pub(crate) fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>> {
-        self.file.place(pos, bytes)
+    pub(crate) fn map(&self, pos: i64, bytes: u32) -> Option<Extent<'_>> {
+        self.file.map(pos, bytes)
     }
 
     /// Begins a write, if it is known that the file system lets something be written, and it is not frozen.
@@ -264,9 +264,9 @@ impl Pinned {
         let mut done = 0;
         while done < bytes {
             let pos = pos.checked_add(i64::from(done)).ok_or(EIO)?;
-            let place = self.place(pos, bytes - done).ok_or(EIO)?;
-            BlockDevice::zero_out(&place)?;
-            done = done.checked_add(place.bytes).ok_or(EIO)?;
+            let extent = self.map(pos, bytes - done).ok_or(EIO)?;
+            BlockDevice::zero_out(&extent)?;
+            done = done.checked_add(extent.bytes).ok_or(EIO)?;
         }
         Ok(())
     }

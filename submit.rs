@@ -13,7 +13,7 @@
 use crate::{
     abstractions::{
         block::{
-            mq::{may_forward, Operations, Request, RequestBatch},
+            mq::{can_submit_now, Operations, Request, RequestBatch},
             task_holds_requests, with_inner_plug, with_plug,
         },
         cgroup::Blkcg,
@@ -139,7 +139,7 @@ impl Operations for Loop {
             HwQueue::commit(queue);
         }
         // Where others are behind it, what is remapped may have to wait for one of them.
-        let context = match is_last && may_forward() {
+        let context = match is_last && can_submit_now() {
             true => SubmitContext::MayWait,
             false => SubmitContext::NoSubmit,
         };

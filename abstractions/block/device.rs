@@ -39,7 +39,7 @@ extern "C" {
 }
 
 /// A range of a block device.
-pub struct Place<'a> {
+pub struct Extent<'a> {
     /// The device.
     pub bdev: &'a BlockDevice,
     /// Its first sector, of 512 bytes.
@@ -203,11 +203,11 @@ impl BlockDevice {
 
     /// Makes a place read as zeroes, with its blocks still allocated, and waits
     /// (`blkdev_issue_zeroout()` with `BLKDEV_ZERO_NOUNMAP`). May sleep, and allocates with `GFP_NOIO`.
-    pub fn zero_out(place: &Place<'_>) -> Result {
-        let sectors = u64::from(place.bytes >> bindings::SECTOR_SHIFT);
+    pub fn zero_out(extent: &Extent<'_>) -> Result {
+        let sectors = u64::from(extent.bytes >> bindings::SECTOR_SHIFT);
         // SAFETY: By the type invariants of the device; what lies beyond its end is refused.
         to_result(unsafe {
-            rust_helper_blkdev_zero_out(place.bdev.as_ptr(), place.sector, sectors)
+            rust_helper_blkdev_zero_out(extent.bdev.as_ptr(), extent.sector, sectors)
         })
     }
 

@@ -9,17 +9,17 @@
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
 mod batch;
-mod forward;
 mod operations;
 mod polled;
+mod remap;
 mod request;
 mod request_io;
 mod request_list;
 mod tag_set;
 
 pub use batch::RequestBatch;
-pub use forward::{may_forward, ForwardTo, RequestForwarded};
 pub use operations::Operations;
+pub use remap::{can_submit_now, RemapTo, RequestRemapped};
 pub use request::{Op, Request};
 pub(crate) use request_io::impl_has_request_io;
 pub use request_io::{HasRequestIo, RequestIo, RequestIoDone};

@@ -11,7 +11,7 @@
 
 use super::{write_access::check_claimed, FileExt, FileKind, Holes, StatMask};
 use crate::abstractions::{
-    block::{BlockDevice, Place},
+    block::{BlockDevice, Extent},
     error::{enodata, eopnotsupp},
     task::{cond_resched, fatal_signal_pending},
 };
@@ -53,7 +53,7 @@ const BATCH: u64 = 1024;
 
 /// Sectors of a file that lie next to each other on the device. They begin where the extent before ends.
 #[derive(Clone, Copy)]
-struct Extent {
+struct SwapExtent {
     /// The sector of the file behind the last one.
     end: u64,
     /// What the number of a sector in the file differs by from that on the device; it wraps.
@@ -102,7 +102,7 @@ pub struct SwapFile {
     file: ARef<File>,
     bdev: NonNull<bindings::block_device>,
     bottom: bool,
-    extents: KVVec<Extent>,
+    extents: KVVec<SwapExtent>,
     pages: u64,
 }
 
@@ -384,13 +384,13 @@ impl SwapFile {
     /// Where `bytes` bytes of the file lie that begin at byte `pos`, both multiples of 512: as many of them
     /// as lie next to each other. `None` beyond the end of the file.
     #[inline]
-    pub fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>> {
+    pub fn map(&self, pos: i64, bytes: u32) -> Option<Extent<'_>> {
         // Negative ones are beyond any end.
         let sector = pos as u64 >> bindings::SECTOR_SHIFT;
         let extent = self.extent_of(sector)?;
         let sectors = extent.end.checked_sub(sector)?;
         let left = sectors.saturating_mul(u64::from(bindings::SECTOR_SIZE));
-        Some(Place {
+        Some(Extent {
             bdev: self.bdev(),
             sector: sector.wrapping_add(extent.shift),
             bytes: u32::try_from(left).map_or(bytes, |left| min(bytes, left)),
@@ -399,7 +399,7 @@ impl SwapFile {
     }
 
     /// The extent that a sector of the file is in.
-    fn extent_of(&self, sector: u64) -> Option<&Extent> {
+    fn extent_of(&self, sector: u64) -> Option<&SwapExtent> {
         match self.extents.first()? {
             first if sector < first.end => Some(first),
             _ => {
@@ -523,7 +523,7 @@ fn has_unknown(info: &mut bindings::swap_info_struct) -> bool {
 }
 
 /// Takes the extents that a file system added out, in their order, with the number of their pages.
-fn take_extents(info: &mut bindings::swap_info_struct) -> Result<(KVVec<Extent>, u64)> {
+fn take_extents(info: &mut bindings::swap_info_struct) -> Result<(KVVec<SwapExtent>, u64)> {
     let mut extents = KVVec::new();
     let mut pages = 0;
     let mut result = Ok(());
@@ -546,7 +546,7 @@ fn take_extents(info: &mut bindings::swap_info_struct) -> Result<(KVVec<Extent>,
         let begin = pages << PAGE_SECTORS_SHIFT;
         pages += nr_pages as u64;
         let place = start_block << PAGE_SECTORS_SHIFT;
-        let extent = Extent {
+        let extent = SwapExtent {
             end: pages << PAGE_SECTORS_SHIFT,
             shift: place.wrapping_sub(begin),
         };

@@ -97,7 +97,7 @@ unsafe extern "C" fn poll_request<T: Operations>(
     // Whoever polls for the request has flushed his plug, or this would do so.
     //
     // SAFETY: The bio was submitted, or is about to be. It may end, but is not set up again before this returns: that is
-    // done once for each use of the request (`was_forwarded`), and blk-mq has a reference to this one. Its device had
+    // done once for each use of the request (`was_remapped`), and blk-mq has a reference to this one. Its device had
     // not been let go when `polled` was read, and so is released only after a grace period. The number of the queue
     // in it is one of that device, or none, since nothing holds writes back there (`BlockDevice::can_poll`).
     poll.found = unsafe {

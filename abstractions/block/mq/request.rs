@@ -6,8 +6,8 @@
 
 use super::{
     super::disk::{Disk, Private},
-    forward::Forwarding,
     polled::Polled,
+    remap::Remapping,
     Operations,
 };
 use crate::abstractions::{
@@ -102,13 +102,13 @@ pub(super) struct Pdu<T: Operations> {
     /// What was published when the request was started.
     config: NonNull<T::Config>,
     op: Op,
-    /// For [`Request::forward`].
-    pub(super) forwarding: Forwarding,
+    /// For [`Request::remap`].
+    pub(super) remapping: Remapping,
     /// The same: what the request is passed on as.
     pub(super) bio: Opaque<bindings::bio>,
     /// It was, since it was started. That is done once, since others may look at `bio` as long as they keep the
     /// request.
-    pub(super) was_forwarded: bool,
+    pub(super) was_remapped: bool,
     /// The same; it is there from the beginning to the end.
     pub(super) polled: Polled,
 }
@@ -140,7 +140,7 @@ impl<T: Operations> Request<T> {
         unsafe {
             (&raw mut (*pdu).config).write(config);
             (&raw mut (*pdu).op).write(op);
-            (&raw mut (*pdu).was_forwarded).write(false);
+            (&raw mut (*pdu).was_remapped).write(false);
         }
         // INVARIANT: By the safety requirement, started, and written above.
         Some(Self {

@@ -36,7 +36,7 @@ pub struct TagSetParams {
     /// Number of hardware queues; it is lowered to the number of possible CPUs.
     pub nr_hw_queues: u32,
     /// Number of further ones for requests that are polled for, lowered in the same way. What is passed on to
-    /// a device that can be polled is polled for there ([`Request::forward`](super::Request::forward)).
+    /// a device that can be polled is polled for there ([`Request::remap`](super::Request::remap)).
     pub nr_poll_queues: u32,
     /// Requests of each hardware queue, or of all where they share their tags.
     pub queue_depth: u32,

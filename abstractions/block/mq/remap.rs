@@ -3,7 +3,7 @@
 //! Passing a request's data on to another block device.
 
 use super::{
-    super::{BioSet, Place},
+    super::{BioSet, Extent},
     Op, Operations, Request,
 };
 use crate::abstractions::error::eopnotsupp;
@@ -63,30 +63,30 @@ const ALLOC_CACHE: bindings::blk_opf_t = flag(bindings::req_flag_bits___REQ_ALLO
 /// in the driver below, and the end of each bio. Until all are done the device below has to stay.
 ///
 /// It is written anew for each use.
-pub(super) struct Forwarding {
+pub(super) struct Remapping {
     parties: Atomic<i32>,
     /// The first status of a bio that was not `BLK_STS_OK`.
     status: Atomic<i32>,
 }
 
 /// What knows where a request's data goes; implemented by the configuration of its disk.
-pub trait ForwardTo {
+pub trait RemapTo {
     /// Where `bytes` bytes of the disk lie that begin at byte `pos`, both multiples of 512: as many of
     /// them as lie next to each other, at least 512. `None` if they cannot be passed on.
-    fn place(&self, pos: i64, bytes: u32) -> Option<Place<'_>>;
+    fn map(&self, pos: i64, bytes: u32) -> Option<Extent<'_>>;
 
-    /// Where [`Request::forward_all`] allocates bios, none if it cannot be called. It has to have a reserve, which no
+    /// Where [`Request::remap_all`] allocates bios, none if it cannot be called. It has to have a reserve, which no
     /// other device uses that this one may lie upon.
     fn bios(&self) -> Option<&BioSet>;
 }
 
-/// Gets the result of [`Request::forward`] and [`Request::forward_all`]; implemented by the request's private data.
-pub trait RequestForwarded<T: Operations> {
+/// Gets the result of [`Request::remap`] and [`Request::remap_all`]; implemented by the request's private data.
+pub trait RequestRemapped<T: Operations> {
     /// All of the request's data was read or written; or it failed, with `EAGAIN` where the request was not
     /// to wait.
     ///
     /// May be called from any context, also hard irq: must not sleep.
-    fn forwarded(rq: Request<T>, result: Result);
+    fn remapped(rq: Request<T>, result: Result);
 }
 
 /// Whether the current task is submitting a bio, and has no plug: then it holds no request back that
@@ -95,7 +95,7 @@ pub trait RequestForwarded<T: Operations> {
 /// Not so in kblockd, which must not be made to wait, nor while a plug is being emptied, to which nothing
 /// may be added.
 #[inline]
-pub fn may_forward() -> bool {
+pub fn can_submit_now() -> bool {
     c_may_nest_bio()
 }
 
@@ -111,44 +111,44 @@ fn operation(op: Op) -> Option<bindings::blk_opf_t> {
 impl<T> Request<T>
 where
     T: Operations,
-    T::Config: ForwardTo,
-    T::RequestData: RequestForwarded<T>,
+    T::Config: RemapTo,
+    T::RequestData: RequestRemapped<T>,
 {
     /// Reads the request's data from where its configuration says, or writes it there, past any page cache.
-    /// [`RequestForwarded::forwarded`] is called once, perhaps before this returns.
+    /// [`RequestRemapped::remapped`] is called once, perhaps before this returns.
     ///
     /// Gives the request back if it is neither read nor write, consists of several bios, does not lie
     /// in one place, must not wait although it is larger than the device takes, if the device is not known to
-    /// be the lowest one ([`Place::bottom`]), or if this was done before since the request was started. The bio is
+    /// be the lowest one ([`Extent::bottom`]), or if this was done before since the request was started. The bio is
     /// a part of the request: it needs memory only where it is encrypted.
     ///
     /// What was being submitted by the task waits meanwhile, so that the request waits for nothing but that
-    /// device: to be called only if [`may_forward`] says so; or with `nowait`, where it fails with `EAGAIN`
+    /// device: to be called only if [`can_submit_now`] says so; or with `nowait`, where it fails with `EAGAIN`
     /// instead of waiting for a tag. That of a cgroup but the root one may be held back all the same
     /// (`rq_qos_throttle()`), so there the task must hold nothing that others wait for
     /// ([`task_holds_requests`](super::super::task_holds_requests)). One that is polled for never waits for a
     /// tag; where it cannot be polled for it may fail with `EOPNOTSUPP`. May sleep even so: may be called by [`Operations::queue_rq`] and
     /// [`Operations::queue_rqs`] only where the tag set is one of
     /// [`TagSetFlags::BLOCKING`](super::TagSetFlags::BLOCKING).
-    pub fn forward(self, nowait: bool) -> Result<(), Self> {
+    pub fn remap(self, nowait: bool) -> Result<(), Self> {
         let Some(op) = operation(self.op()) else {
             return Err(self);
         };
         let bytes = self.bytes();
-        let Some(place) = self.config().place(self.pos(), bytes) else {
+        let Some(extent) = self.config().map(self.pos(), bytes) else {
             return Err(self);
         };
-        if place.bytes < bytes || !place.bottom {
+        if extent.bytes < bytes || !extent.bottom {
             return Err(self);
         }
         // Its buffers may have to be waited for.
-        if nowait && place.bdev.has_integrity() {
+        if nowait && extent.bdev.has_integrity() {
             return Err(self);
         }
         let flags = self.flags();
         // A cgroup might have to wait for requests that end only when this task polls for them.
         let polled = match flags & POLLED {
-            POLLED if place.bdev.can_poll() && self.blkcg().is_none() => POLLED,
+            POLLED if extent.bdev.can_poll() && self.blkcg().is_none() => POLLED,
             _ => 0,
         };
         // The tags that a polled one may have to wait for are perhaps those of others that this task is to
@@ -158,7 +158,7 @@ where
             false => flags & NOWAIT,
         };
         // What has to be split is refused.
-        if nowait != 0 && bytes > place.bdev.max_bytes() {
+        if nowait != 0 && bytes > extent.bdev.max_bytes() {
             return Err(self);
         }
         let rq = self.as_ptr();
@@ -170,7 +170,7 @@ where
         let opf = op | nowait | polled | (flags & KEPT);
         let pdu = Self::pdu_ptr(rq);
         // SAFETY: What is behind the request is ours, and was written when it was started.
-        if unsafe { (*pdu).was_forwarded } {
+        if unsafe { (*pdu).was_remapped } {
             return Err(self);
         }
         // SAFETY: As above.
@@ -178,21 +178,21 @@ where
         // Its priority, hints and cgroup come with the clone.
         //
         // SAFETY: The device is kept by the configuration, which the request keeps until it ends. The bio is the
-        // request's, and so are its segments, which the clone shares. It is done with in `forwarded`, before the
+        // request's, and so are its segments, which the clone shares. It is done with in `remapped`, before the
         // request ends. Nobody uses the clone's memory: its last use has ended with an earlier request there, also
         // for those who polled, since they had a reference to that.
-        if !unsafe { rust_helper_bio_init_clone(clone, place.bdev.as_ptr(), bio, opf) } {
+        if !unsafe { rust_helper_bio_init_clone(clone, extent.bdev.as_ptr(), bio, opf) } {
             return Err(self);
         }
-        let sector = place.sector;
+        let sector = extent.sector;
         let rq = self.into_raw();
         // One for this function, one for the bio.
         begin::<T>(rq, 2);
-        // SAFETY: The clone is ours until it is submitted. `forwarded` gets the ownership of the request,
+        // SAFETY: The clone is ours until it is submitted. `remapped` gets the ownership of the request,
         // which was given up above.
         unsafe {
-            (*pdu).was_forwarded = true;
-            prepare(clone, rq, sector, forwarded::<T>);
+            (*pdu).was_remapped = true;
+            prepare(clone, rq, sector, remapped::<T>);
             if polled != 0 {
                 (*pdu).polled.set();
             }
@@ -204,11 +204,11 @@ where
     }
 
     /// The same for whatever reads and writes: several bios, several places, any device. Fails, by
-    /// [`RequestForwarded::forwarded`], only as the devices do, with `EIO` where there is no place, and with
+    /// [`RequestRemapped::remapped`], only as the devices do, with `EIO` where there is no place, and with
     /// `EOPNOTSUPP` for what is neither read nor write.
     ///
     /// May sleep, also for memory, of which the reserve is enough. The task must not be submitting a bio.
-    pub fn forward_all(self) {
+    pub fn remap_all(self) {
         let op = operation(self.op());
         let kept = self.flags() & KEPT;
         let mut pos = self.pos();
@@ -230,7 +230,7 @@ where
                     // SAFETY: The bio is one of the request's, which stay as they are until it ends.
                     let bytes = unsafe { (*bio).bi_iter.bi_size };
                     // SAFETY: As above; the configuration says where.
-                    result = unsafe { Self::forward_bio(rq, config, bio, pos, op | kept) };
+                    result = unsafe { Self::remap_bio(rq, config, bio, pos, op | kept) };
                     pos = pos.saturating_add(i64::from(bytes));
                     // SAFETY: As above.
                     bio = unsafe { (*bio).bi_next };
@@ -254,7 +254,7 @@ where
     /// # Safety
     ///
     /// `rq` stays, with `config` and `bio`, until a party leaves that is not one of this function's.
-    unsafe fn forward_bio(
+    unsafe fn remap_bio(
         rq: NonNull<bindings::request>,
         config: &T::Config,
         bio: *mut bindings::bio,
@@ -266,19 +266,19 @@ where
         let bytes = unsafe { (*bio).bi_iter.bi_size };
         let mut done = 0;
         while done < bytes {
-            let place = pos
+            let extent = pos
                 .checked_add(i64::from(done))
-                .and_then(|pos| config.place(pos, bytes - done))
+                .and_then(|pos| config.map(pos, bytes - done))
                 .ok_or(EIO)?;
-            let part = place.bytes & !(bindings::SECTOR_SIZE - 1);
+            let part = extent.bytes & !(bindings::SECTOR_SIZE - 1);
             if part == 0 {
                 return Err(EIO);
             }
-            // SAFETY: As in `forward`; the part lies within the bio. Where it has to wait for memory it
+            // SAFETY: As in `remap`; the part lies within the bio. Where it has to wait for memory it
             // gets some: bios that this set was used for end by themselves.
             let clone = unsafe {
                 rust_helper_bio_clone_part(
-                    place.bdev.as_ptr(),
+                    extent.bdev.as_ptr(),
                     bio,
                     bios,
                     u64::from(done >> bindings::SECTOR_SHIFT),
@@ -291,13 +291,13 @@ where
             // SAFETY: The request has not ended. The bio is a party of its own.
             unsafe {
                 (*Self::pdu_ptr(rq.as_ptr()))
-                    .forwarding
+                    .remapping
                     .parties
                     .fetch_add(1, Relaxed);
                 // That says where it was allocated.
                 let cached = (*clone).bi_opf & ALLOC_CACHE;
                 (*clone).bi_opf = flags | cached;
-                prepare(clone, rq, place.sector, part_forwarded::<T>);
+                prepare(clone, rq, extent.sector, part_remapped::<T>);
                 bindings::submit_bio_noacct(clone);
             }
             done += part;
@@ -306,11 +306,11 @@ where
     }
 }
 
-/// Begins the forwarding of a request with so many parties.
+/// Begins the remapping of a request with so many parties.
 fn begin<T: Operations>(rq: NonNull<bindings::request>, parties: i32) {
     // SAFETY: Whoever calls this has just had the ownership of the request, and so of what is behind it.
     unsafe {
-        (&raw mut (*Request::<T>::pdu_ptr(rq.as_ptr())).forwarding).write(Forwarding {
+        (&raw mut (*Request::<T>::pdu_ptr(rq.as_ptr())).remapping).write(Remapping {
             parties: Atomic::new(parties),
             status: Atomic::new(bindings::BLK_STS_OK as i32),
         })
@@ -321,8 +321,8 @@ fn begin<T: Operations>(rq: NonNull<bindings::request>, parties: i32) {
 ///
 /// # Safety
 ///
-/// The clone is the caller's, and a party of the request's forwarding. `end_io` is `forwarded::<T>` if the clone is
-/// a part of the request, `part_forwarded::<T>` if it comes from a set; the request is one of `T`'s.
+/// The clone is the caller's, and a party of the request's remapping. `end_io` is `remapped::<T>` if the clone is
+/// a part of the request, `part_remapped::<T>` if it comes from a set; the request is one of `T`'s.
 unsafe fn prepare(
     clone: *mut bindings::bio,
     rq: NonNull<bindings::request>,
@@ -348,9 +348,9 @@ unsafe fn set_status<T: Operations>(
 ) {
     if status != bindings::BLK_STS_OK as bindings::blk_status_t {
         // SAFETY: The request does not end before all parties have left.
-        let forwarding = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).forwarding };
+        let remapping = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).remapping };
         // The first one counts.
-        let _ = forwarding
+        let _ = remapping
             .status
             .cmpxchg(bindings::BLK_STS_OK as i32, i32::from(status), Relaxed);
     }
@@ -365,10 +365,10 @@ unsafe fn set_status<T: Operations>(
 unsafe fn leave<T>(rq: NonNull<bindings::request>)
 where
     T: Operations,
-    T::RequestData: RequestForwarded<T>,
+    T::RequestData: RequestRemapped<T>,
 {
     // SAFETY: The request does not end before all parties have left, and this was set up by `begin`.
-    let parties = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).forwarding.parties };
+    let parties = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).remapping.parties };
     // Orders what the others did before what the last one does next.
     if parties.fetch_sub(1, Full) == 1 {
         // SAFETY: All have left.
@@ -384,10 +384,10 @@ where
 unsafe fn end<T>(rq: NonNull<bindings::request>)
 where
     T: Operations,
-    T::RequestData: RequestForwarded<T>,
+    T::RequestData: RequestRemapped<T>,
 {
     // SAFETY: The request has not ended; the others, which may have set the status, have left.
-    let status = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).forwarding.status }.load(Relaxed);
+    let status = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).remapping.status }.load(Relaxed);
     let result = match status as u32 {
         bindings::BLK_STS_OK => Ok(()),
         status => {
@@ -397,16 +397,16 @@ where
         }
     };
     // SAFETY: The ownership of the request was given up for this.
-    T::RequestData::forwarded(unsafe { Request::from_raw(rq) }, result);
+    T::RequestData::remapped(unsafe { Request::from_raw(rq) }, result);
 }
 
 /// # Safety
 ///
-/// Called by the block layer only, once, for a bio made by [`Request::forward`].
-unsafe extern "C" fn forwarded<T>(bio: *mut bindings::bio)
+/// Called by the block layer only, once, for a bio made by [`Request::remap`].
+unsafe extern "C" fn remapped<T>(bio: *mut bindings::bio)
 where
     T: Operations,
-    T::RequestData: RequestForwarded<T>,
+    T::RequestData: RequestRemapped<T>,
 {
     // SAFETY: `prepare` stored the request there. It has not ended, since this party has not left.
     let rq = unsafe { bio_ended::<T>(bio) };
@@ -420,11 +420,11 @@ where
 
 /// # Safety
 ///
-/// Called by the block layer only, once, for a bio made by [`Request::forward_all`].
-unsafe extern "C" fn part_forwarded<T>(bio: *mut bindings::bio)
+/// Called by the block layer only, once, for a bio made by [`Request::remap_all`].
+unsafe extern "C" fn part_remapped<T>(bio: *mut bindings::bio)
 where
     T: Operations,
-    T::RequestData: RequestForwarded<T>,
+    T::RequestData: RequestRemapped<T>,
 {
     // SAFETY: `prepare` stored the request there. It has not ended, since this party has not left.
     let rq = unsafe { bio_ended::<T>(bio) };
