@@ -22,9 +22,42 @@ use kernel::{
     },
 };
 
-/// Writes that are not tried without waiting after one that had to wait: many more than are on their way
+/// Writes that are not tried without waiting after one that would have blocked: many more than are on their way
 /// at a time, all of which may be tried before the first one fails.
-const UNTRIED_WRITES: u32 = 1024;
+const SKIPPED_WRITES: u32 = 1024;
+
+/// Decides whether a direct write is tried without waiting.
+///
+/// A write that finds in the middle that it would block costs more than one that may block from the start. In a sparse
+/// file, where blocks have to be allocated, that happens again and again. So after it happened the next writes are not
+/// tried. Where two tasks meet here a write may be tried too early or too late, which does no harm.
+pub(crate) struct WriteBackoff {
+    skip: Atomic<u32>,
+}
+
+impl WriteBackoff {
+    const fn new() -> Self {
+        Self {
+            skip: Atomic::new(0),
+        }
+    }
+
+    pub(crate) fn should_try(&self) -> bool {
+        self.skip.load(Relaxed) == 0
+    }
+
+    /// A write was not tried.
+    pub(crate) fn skipped(&self) {
+        if let Some(left) = self.skip.load(Relaxed).checked_sub(1) {
+            self.skip.store(left, Relaxed);
+        }
+    }
+
+    /// A write that was tried would have blocked.
+    pub(crate) fn would_block(&self) {
+        self.skip.store(SKIPPED_WRITES, Relaxed);
+    }
+}
 
 /// What a bound device's requests depend on.
 pub(crate) struct Binding {
@@ -36,10 +69,10 @@ pub(crate) struct Binding {
     pub(crate) read_only: bool,
     no_punch_hole: AtomicFlag,
     no_zero_range: AtomicFlag,
-    /// See [`Binding::may_try_write`].
-    untried_writes: Atomic<u32>,
-    /// Writes on their way that were allowed to wait.
-    waiting_writes: Atomic<i32>,
+    /// For direct writes.
+    pub(crate) write_backoff: WriteBackoff,
+    /// Writes on their way that may block.
+    blocking_writes: Atomic<i32>,
     /// There is one in pinned mode, never if the backing file is a block device. Set while there may be requests,
     /// taken away while there are none.
     pinned: SetOnce<Pin<KBox<Pinned>>>,
@@ -90,8 +123,8 @@ impl Binding {
             read_only: times.is_none(),
             no_punch_hole: AtomicFlag::new(false),
             no_zero_range: AtomicFlag::new(false),
-            untried_writes: Atomic::new(0),
-            waiting_writes: Atomic::new(0),
+            write_backoff: WriteBackoff::new(),
+            blocking_writes: Atomic::new(0),
             pinned: SetOnce::new(),
             ordered,
             times,
@@ -128,41 +161,19 @@ impl Binding {
         }
     }
 
-    /// Whether a direct write is to be tried without waiting.
-    ///
-    /// One that finds in the middle that it has to wait costs more than one that waits from the start. In
-    /// a sparse file, where blocks have to be allocated, that happens again and again. So after it has
-    /// happened the next writes are not tried.
-    pub(crate) fn may_try_write(&self) -> bool {
-        self.untried_writes.load(Relaxed) == 0
+    /// A write that may block begins.
+    pub(crate) fn begin_blocking_write(&self) {
+        self.blocking_writes.fetch_add(1, Relaxed);
     }
 
-    /// A write was not tried.
-    pub(crate) fn did_not_try_write(&self) {
-        // Where two tasks meet here a write may be tried too early, or too late, which does no harm.
-        if let Some(left) = self.untried_writes.load(Relaxed).checked_sub(1) {
-            self.untried_writes.store(left, Relaxed);
-        }
+    /// A write that could block has ended.
+    pub(crate) fn end_blocking_write(&self) {
+        self.blocking_writes.fetch_sub(1, Relaxed);
     }
 
-    /// A write could not be done without waiting.
-    pub(crate) fn write_had_to_wait(&self) {
-        self.untried_writes.store(UNTRIED_WRITES, Relaxed);
-    }
-
-    /// A write that is allowed to wait begins.
-    pub(crate) fn begin_waiting_write(&self) {
-        self.waiting_writes.fetch_add(1, Relaxed);
-    }
-
-    /// One has ended.
-    pub(crate) fn end_waiting_write(&self) {
-        self.waiting_writes.fetch_sub(1, Relaxed);
-    }
-
-    /// Whether there are any; may be out of date at once.
-    pub(crate) fn has_waiting_writes(&self) -> bool {
-        self.waiting_writes.load(Relaxed) > 0
+    /// Whether writes that may block are on their way; may be out of date at once.
+    pub(crate) fn has_blocking_writes(&self) -> bool {
+        self.blocking_writes.load(Relaxed) > 0
     }
 
     /// Whether the file was found not to support this.

@@ -139,7 +139,7 @@ impl Facts for Request<Loop> {
     }
 
     fn has_blocking_writes(&self) -> bool {
-        self.config().has_waiting_writes()
+        self.config().has_blocking_writes()
     }
 
     fn can_remap(&self) -> bool {
@@ -157,7 +157,7 @@ impl Facts for Request<Loop> {
             (Op::Read, true) => backing.can_try_direct(self.bytes()),
             (Op::Write, true) => {
                 backing.can_try_direct(self.bytes())
-                    && (backing.is_block() || binding.may_try_write())
+                    && (backing.is_block() || binding.write_backoff.should_try())
             }
             (Op::Read, false) => backing.can_try_buffered(),
             _ => false,
@@ -327,7 +327,7 @@ impl LoopCmd {
 
     fn note_untried(rq: &Request<Loop>) {
         if rq.op() == Op::Write {
-            rq.config().did_not_try_write();
+            rq.config().write_backoff.skipped();
         }
     }
 
@@ -480,7 +480,7 @@ impl LoopCmd {
         match file_pos(&rq) {
             Ok(pos) => {
                 if rq.op() == Op::Write && !mode.nowait() {
-                    binding.begin_waiting_write();
+                    binding.begin_blocking_write();
                 }
                 // What is to keep its order must not be left half done, and this is in the scope of a worker: it
                 // waits for memory, but for none that takes I/O.
@@ -548,14 +548,14 @@ impl RequestIoDone<Loop> for LoopCmd {
         let could_block = Self::is_blocking(&mut rq);
         let is_write = rq.op() == Op::Write;
         if could_block && is_write {
-            rq.config().end_waiting_write();
+            rq.config().end_blocking_write();
         }
         match result {
             // Some file systems do not know how not to wait, and say it this way (ext4 does where
             // direct I/O falls back to the page cache).
             Err(e) if (e == EAGAIN || e == eopnotsupp()) && !could_block => {
                 if is_write {
-                    rq.config().write_had_to_wait();
+                    rq.config().write_backoff.would_block();
                 }
                 Self::redispatch(rq, Why::WouldBlock);
             }
