@@ -7,6 +7,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/wait_bit.h>
+#include <trace/events/block.h>
 
 /* Constants that bindgen cannot see, as abstractions/block/ spells them. */
 static_assert((__force unsigned int)BLK_OPEN_WRITE == 0x2);
@@ -157,6 +158,14 @@ bool rust_helper_task_holds_requests(void)
 
 	return !plug || plug->multiple_queues || current->bio_list ||
 	       !rq_list_empty(&plug->cached_rqs);
+}
+
+/* @bio, which is to be submitted, does what @rq asks for from @sector on. */
+void rust_helper_trace_bio_remap(struct bio *bio, struct request *rq,
+				 sector_t sector)
+{
+	if (trace_block_bio_remap_enabled())
+		trace_block_bio_remap(bio, disk_devt(rq->q->disk), sector);
 }
 
 /*

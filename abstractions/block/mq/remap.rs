@@ -32,6 +32,11 @@ unsafe extern "C" {
         sectors: bindings::sector_t,
     ) -> *mut bindings::bio;
     fn rust_helper_submit_bio_nested(bio: *mut bindings::bio);
+    fn rust_helper_trace_bio_remap(
+        bio: *mut bindings::bio,
+        rq: *mut bindings::request,
+        sector: bindings::sector_t,
+    );
 
     #[link_name = "rust_helper_may_nest_bio"]
     safe fn c_may_nest_bio() -> bool;
@@ -184,7 +189,7 @@ where
         if !unsafe { rust_helper_bio_init_clone(clone, extent.bdev.as_ptr(), bio, opf) } {
             return Err(self);
         }
-        let sector = extent.sector;
+        let (pos, sector) = (self.pos(), extent.sector);
         let rq = self.into_raw();
         // One for this function, one for the bio.
         begin::<T>(rq, 2);
@@ -192,7 +197,7 @@ where
         // which was given up above.
         unsafe {
             (*pdu).was_remapped = true;
-            prepare(clone, rq, sector, remapped::<T>);
+            prepare(clone, rq, pos, sector, remapped::<T>);
             if polled != 0 {
                 (*pdu).polled.set();
             }
@@ -266,10 +271,8 @@ where
         let bytes = unsafe { (*bio).bi_iter.bi_size };
         let mut done = 0;
         while done < bytes {
-            let extent = pos
-                .checked_add(i64::from(done))
-                .and_then(|pos| config.map(pos, bytes - done))
-                .ok_or(EIO)?;
+            let start = pos.checked_add(i64::from(done)).ok_or(EIO)?;
+            let extent = config.map(start, bytes - done).ok_or(EIO)?;
             let part = extent.bytes & !(bindings::SECTOR_SIZE - 1);
             if part == 0 {
                 return Err(EIO);
@@ -297,7 +300,7 @@ where
                 // That says where it was allocated.
                 let cached = (*clone).bi_opf & ALLOC_CACHE;
                 (*clone).bi_opf = flags | cached;
-                prepare(clone, rq, extent.sector, part_remapped::<T>);
+                prepare(clone, rq, start, extent.sector, part_remapped::<T>);
                 bindings::submit_bio_noacct(clone);
             }
             done += part;
@@ -317,7 +320,7 @@ fn begin<T: Operations>(rq: NonNull<bindings::request>, parties: i32) {
     };
 }
 
-/// Makes a clone ready to be submitted.
+/// Makes a clone ready to be submitted, to do what the request asks for from byte `pos` of its disk on.
 ///
 /// # Safety
 ///
@@ -326,6 +329,7 @@ fn begin<T: Operations>(rq: NonNull<bindings::request>, parties: i32) {
 unsafe fn prepare(
     clone: *mut bindings::bio,
     rq: NonNull<bindings::request>,
+    pos: i64,
     sector: u64,
     end_io: unsafe extern "C" fn(*mut bindings::bio),
 ) {
@@ -334,6 +338,7 @@ unsafe fn prepare(
         (*clone).bi_iter.bi_sector = sector;
         (*clone).bi_private = rq.as_ptr().cast();
         (*clone).bi_end_io = Some(end_io);
+        rust_helper_trace_bio_remap(clone, rq.as_ptr(), (pos >> bindings::SECTOR_SHIFT) as u64);
     }
 }
 
