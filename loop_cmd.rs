@@ -29,7 +29,10 @@
 
 use crate::{
     abstractions::{
-        block::mq::{impl_has_request_io, Op, Request, RequestIo, RequestIoDone, RequestRemapped},
+        block::{
+            mq::{impl_has_request_io, Op, Request, RequestIo, RequestIoDone, RequestRemapped},
+            ZeroMode,
+        },
         error::eopnotsupp,
         fs::{
             page_cache,
@@ -225,6 +228,15 @@ fn commit_times(rq: &Request<Loop>) -> Result {
 /// Where in the backing file a request begins, in bytes.
 fn file_pos(rq: &Request<Loop>) -> Result<i64> {
     rq.pos().checked_add(rq.config().offset).ok_or(EIO)
+}
+
+/// How a discard or write-zeroes of a pinned file makes zeroes.
+fn zero_mode(rq: &Request<Loop>) -> ZeroMode {
+    match rq.op() {
+        Op::Discard => ZeroMode::MayUnmapOnly,
+        _ if rq.no_unmap() => ZeroMode::KeepAllocated,
+        _ => ZeroMode::MayUnmap,
+    }
 }
 
 /// The file's I/O, as the binding has it.
@@ -457,7 +469,8 @@ impl LoopCmd {
                 pinned.flush().and(committed).map(|()| None)
             }
             Op::Discard | Op::WriteZeroes => pinned.begin_write(true).and_then(|access| {
-                let result = file_pos(&rq).and_then(|pos| pinned.zero(pos, rq.bytes()));
+                let result =
+                    file_pos(&rq).and_then(|pos| pinned.zero(pos, rq.bytes(), zero_mode(&rq)));
                 binding.end_write(access);
                 invalidate_cached(&rq);
                 result.map(|()| None)
@@ -469,6 +482,8 @@ impl LoopCmd {
                 *rq.data().project().access = access;
                 rq.remap_all();
             }
+            // Its user knows another way.
+            (Op::Discard, Err(e)) if e == eopnotsupp() => Self::finish_whole(rq, Err(e)),
             (_, result) => Self::finish_whole(rq, result.map(|_| ()).map_err(|_| EIO)),
         }
         Ok(())

@@ -12,7 +12,7 @@
 
 use crate::{
     abstractions::{
-        block::{limits::QueueLimits, BioSet, BlockDevice, Extent},
+        block::{limits::QueueLimits, BioSet, BlockDevice, Extent, ZeroMode},
         error::{ecanceled, enodata, eopnotsupp},
         fs::{
             write_access::{check_writable, is_read_only, WriteAccess},
@@ -258,14 +258,14 @@ impl Pinned {
         Ok(access)
     }
 
-    /// Makes a range of the backing file read as zeroes, block for block: the file system counts on all of
-    /// them. May sleep.
-    pub(crate) fn zero(&self, pos: i64, bytes: u32) -> Result {
+    /// Makes a range of the backing file read as zeroes. The file system keeps its blocks allocated either way, and
+    /// needs them to read as zeroes; `mode` says whether the device may deallocate them. May sleep.
+    pub(crate) fn zero(&self, pos: i64, bytes: u32, mode: ZeroMode) -> Result {
         let mut done = 0;
         while done < bytes {
             let pos = pos.checked_add(i64::from(done)).ok_or(EIO)?;
             let extent = self.map(pos, bytes - done).ok_or(EIO)?;
-            BlockDevice::zero_out(&extent)?;
+            BlockDevice::zero_out(&extent, mode)?;
             done = done.checked_add(extent.bytes).ok_or(EIO)?;
         }
         Ok(())
@@ -284,7 +284,7 @@ impl Pinned {
         limits
             // A device without a cache ignores FUA, since each of its writes is on the medium when it ends.
             .set_fua(bdev.has_fua() || !bdev.has_write_cache())
-            // A discard must not take the blocks away.
+            // Where the device makes no zeroes by itself a discard would be a slow write.
             .set_discard(zeroes, zeroes, granularity);
         bdev.needs_stable_writes() && limits.require_stable_writes()
     }

@@ -212,10 +212,15 @@ void rust_helper_finish_inner_plug(struct blk_plug *plug,
 }
 
 int rust_helper_blkdev_zero_out(struct block_device *bdev, sector_t sector,
-				sector_t sectors)
+				sector_t sectors, bool unmap, bool fallback)
 {
-	return blkdev_issue_zeroout(bdev, sector, sectors, GFP_NOIO,
-				    BLKDEV_ZERO_NOUNMAP);
+	unsigned int flags = 0;
+
+	if (!unmap)
+		flags |= BLKDEV_ZERO_NOUNMAP;
+	if (!fallback)
+		flags |= BLKDEV_ZERO_NOFALLBACK;
+	return blkdev_issue_zeroout(bdev, sector, sectors, GFP_NOIO, flags);
 }
 
 /* As read_part_sector() does. */

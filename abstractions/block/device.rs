@@ -35,7 +35,20 @@ extern "C" {
         bdev: *mut bindings::block_device,
         sector: bindings::sector_t,
         sectors: bindings::sector_t,
+        unmap: bool,
+        fallback: bool,
     ) -> c_int;
+}
+
+/// How [`BlockDevice::zero_out`] makes zeroes. In all cases the extent reads as zeroes afterwards.
+#[derive(Clone, Copy)]
+pub enum ZeroMode {
+    /// The blocks stay allocated (`BLKDEV_ZERO_NOUNMAP`).
+    KeepAllocated,
+    /// The device may deallocate them; where it cannot make zeroes by itself they are written.
+    MayUnmap,
+    /// The same, but no zeroes are written (`BLKDEV_ZERO_NOFALLBACK`).
+    MayUnmapOnly,
 }
 
 /// A range of a block device.
@@ -201,13 +214,24 @@ impl BlockDevice {
         to_result(unsafe { bindings::blkdev_issue_flush(self.as_ptr()) })
     }
 
-    /// Makes a place read as zeroes, with its blocks still allocated, and waits
-    /// (`blkdev_issue_zeroout()` with `BLKDEV_ZERO_NOUNMAP`). May sleep, and allocates with `GFP_NOIO`.
-    pub fn zero_out(extent: &Extent<'_>) -> Result {
+    /// Makes an extent read as zeroes, and waits (`blkdev_issue_zeroout()`). May sleep; allocates with `GFP_NOIO`.
+    /// Fails with `EOPNOTSUPP` if the device cannot, or not any more, and zeroes must not be written instead.
+    pub fn zero_out(extent: &Extent<'_>, mode: ZeroMode) -> Result {
         let sectors = u64::from(extent.bytes >> bindings::SECTOR_SHIFT);
+        let (unmap, fallback) = match mode {
+            ZeroMode::KeepAllocated => (false, true),
+            ZeroMode::MayUnmap => (true, true),
+            ZeroMode::MayUnmapOnly => (true, false),
+        };
         // SAFETY: By the type invariants of the device; what lies beyond its end is refused.
         to_result(unsafe {
-            rust_helper_blkdev_zero_out(extent.bdev.as_ptr(), extent.sector, sectors)
+            rust_helper_blkdev_zero_out(
+                extent.bdev.as_ptr(),
+                extent.sector,
+                sectors,
+                unmap,
+                fallback,
+            )
         })
     }
 
