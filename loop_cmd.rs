@@ -433,7 +433,13 @@ impl LoopCmd {
                 let mode = io_mode(&rq, false);
                 return Self::transfer(rq, mode);
             }
-            Op::Flush => rq.config().backing.file().fsync().map_err(|_| EIO),
+            Op::Flush => {
+                let binding = rq.config();
+                if let Some(times) = &binding.times {
+                    times.update();
+                }
+                binding.backing.file().fsync().map_err(|_| EIO)
+            }
             Op::Discard => deallocate(&rq, &[PunchHole]),
             Op::WriteZeroes => match rq.no_unmap() {
                 true => deallocate(&rq, &[ZeroRange]),
