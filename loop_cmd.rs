@@ -647,17 +647,15 @@ fn deallocate(rq: &Request<Loop>, modes: &[FallocateMode]) -> Result {
         }
         match binding.backing.file().fallocate(mode, pos, len) {
             Err(e) if e == eopnotsupp() => {
-                if !unsupported.xchg(true, Relaxed) {
-                    is_new = true;
-                    Withdraw::enqueue(rq);
-                }
+                is_new |= !unsupported.xchg(true, Relaxed);
             }
             result => return result.map_err(|_| EIO),
         }
     }
-    // It came before the limits were taken back, and to tell that once is enough.
+    // The request came before the limits were taken back, and logging that once is enough.
     if !is_new {
         rq.set_quiet();
     }
+    Withdraw::enqueue(rq);
     Err(eopnotsupp())
 }
