@@ -100,7 +100,7 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     let mut backing = BackingFile::new(io.fget(config.fd)?)?;
     // Open, by the caller: the module is there to be kept.
     let module = ModuleRef::get();
-    let _claim = match io.mode().is_exclusive() {
+    let claim = match io.mode().is_exclusive() {
         true => None,
         false => Some(io.bdev().claim()?),
     };
@@ -183,12 +183,14 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
 
     drop(guard);
     drop(chain);
+    if partscan {
+        rescan(disk);
+    }
+    // Others who open the device exclusively wait for the end of the claim, and pinning may wait for a thaw.
+    drop(claim);
     if pin {
         // It goes on without.
         let _ = switch::pin(disk, Sparse::Refuse);
-    }
-    if partscan {
-        rescan(disk);
     }
     Ok(())
 }

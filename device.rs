@@ -138,7 +138,6 @@ pub(crate) struct LoopDevice {
     #[pin]
     pub(crate) snapshot: Mutex<Option<SysfsSnapshot>>,
     /// Blocks writes while pinned mode is switched on or off.
-    #[pin]
     pub(crate) write_barrier: WriteBarrier,
     pub(crate) pinning: Pinning,
     /// A `Withdraw` is under way.
@@ -290,7 +289,7 @@ impl Loop {
                 flush_queue: SetOnce::new(),
                 shared,
                 snapshot <- new_mutex!(None, "loop_snapshot"),
-                write_barrier <- WriteBarrier::new(),
+                write_barrier: WriteBarrier::new(),
                 pinning: Pinning::new(),
                 withdrawing: AtomicFlag::new(false),
                 is_hard_to_freeze: AtomicFlag::new(false),

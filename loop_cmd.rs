@@ -459,16 +459,17 @@ impl LoopCmd {
         let binding = rq.config();
         let result = match rq.op() {
             Op::Read => Ok(None),
-            Op::Write => {
-                if let (true, Some(times)) = (wait, &binding.times) {
-                    // The write may wait for a thaw, and the freeze waits for this.
-                    times.update();
+            Op::Write => match pinned.begin_write(false) {
+                Err(e) if e == EAGAIN && !wait => return Err(rq),
+                Err(e) if e == EAGAIN => {
+                    // The write waits for a thaw, and the freeze may wait for the update.
+                    if let Some(times) = &binding.times {
+                        times.update();
+                    }
+                    pinned.begin_write(true).map(Some)
                 }
-                match pinned.begin_write(wait) {
-                    Err(e) if e == EAGAIN && !wait => return Err(rq),
-                    result => result.map(Some),
-                }
-            }
+                result => result.map(Some),
+            },
             _ if !wait => return Err(rq),
             Op::Flush => {
                 let committed = commit_times(&rq);

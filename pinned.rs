@@ -18,7 +18,7 @@ use crate::{
             write_access::{check_writable, is_read_only, WriteAccess},
             FileExt, SwapFile,
         },
-        task::fatal_signal_pending,
+        task::{fatal_signal_pending, is_freezing},
         time::jiffies,
     },
     backing::SECTOR_SIZE,
@@ -317,12 +317,12 @@ impl Pinning {
         self.is_cancelled.store(true, Relaxed);
     }
 
-    /// `ECANCELED` if it is to end, `EINTR` if its task is killed.
+    /// `ECANCELED` if it is to end, `EINTR` if its task is killed, or the system is about to be suspended.
     fn check(&self) -> Result {
         if self.is_cancelled.load(Relaxed) {
             return Err(ecanceled());
         }
-        match fatal_signal_pending() {
+        match fatal_signal_pending() || is_freezing() {
             true => Err(EINTR),
             false => Ok(()),
         }

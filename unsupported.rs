@@ -96,17 +96,25 @@ impl Withdraw {
         if binding.pinned().is_some() {
             return Ok(());
         }
+        // A queue is not frozen while writes are blocked (see `WriteBarrier::block`).
+        if disk.data().write_barrier.is_blocking() {
+            return Err(EBUSY);
+        }
         let mut limits = LimitsUpdate::try_start(disk).ok_or(EBUSY)?;
-        binding.apply_unsupported(&mut limits);
         if self.tries >= TRIES.len() && guard.has_started_requests() {
             return Err(EBUSY);
         }
         let (_, patience) = TRIES.get(self.tries).copied().unwrap_or(LAST_TRY);
-        let frozen = guard
+        let mut frozen = guard
             .freeze_timeout(msecs_to_jiffies(patience))
             .ok_or(EBUSY)?;
+        // With the queue frozen, so nothing is refused between this and the end of the try.
+        if let (Some(binding), _) = frozen.parts() {
+            binding.apply_unsupported(&mut limits);
+        }
         // Limits do not become invalid by what they allow no more.
         let _ = limits.commit_frozen(&frozen);
+        disk.data().withdrawing.store(false, Relaxed);
         Ok(())
     }
 }

@@ -6,79 +6,59 @@
 //! device. Here only writes wait, each in a work item that may block.
 
 use crate::{
-    abstractions::{block::disk::Frozen, sync::LockKillable},
+    abstractions::{block::disk::Frozen, sync::WaitFlag},
     driver::Loop,
 };
-use kernel::{
-    new_mutex,
-    prelude::*,
-    sync::{
-        atomic::{Acquire, Atomic, Release},
-        Mutex, MutexGuard,
-    },
-};
+use kernel::prelude::*;
 
 /// See the head of the file.
-#[pin_data]
 pub(crate) struct WriteBarrier {
-    /// Held while writes are blocked.
-    #[pin]
-    lock: Mutex<()>,
-    is_blocking: Atomic<bool>,
+    is_blocking: WaitFlag,
 }
 
 impl WriteBarrier {
-    pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            lock <- new_mutex!((), "loop_write_barrier"),
-            is_blocking: Atomic::new(false),
-        })
+    pub(crate) const fn new() -> Self {
+        Self {
+            is_blocking: WaitFlag::new(),
+        }
     }
 
-    /// Blocks writes of a queue that is frozen: no write is on its way that has not seen it. `None` if writes are
-    /// blocked already.
+    /// Blocks writes of a queue that is frozen, so every later write sees it, and none is in flight. `None` if writes
+    /// are blocked already.
     ///
     /// While writes are blocked the queue must not be frozen with the disk's mutex held, since the task that blocks
     /// writes may need the mutex to end that: a task that freezes the queue calls
     /// [`wait_killable`](Self::wait_killable) without the mutex first.
     pub(crate) fn block(&self, _frozen: &Frozen<'_, '_, Loop>) -> Option<WritesBlocked<'_>> {
-        let lock = self.lock.try_lock()?;
-        self.is_blocking.store(true, Release);
-        Some(WritesBlocked {
-            barrier: self,
-            _lock: lock,
-        })
+        match self.is_blocking.try_set() {
+            true => Some(WritesBlocked { barrier: self }),
+            false => None,
+        }
     }
 
     /// Whether writes are blocked. A task that sees `false` after `true` sees everything that was done in between.
     pub(crate) fn is_blocking(&self) -> bool {
-        self.is_blocking.load(Acquire)
+        self.is_blocking.is_set()
     }
 
     /// Waits until writes are allowed.
     pub(crate) fn wait(&self) {
-        if self.is_blocking() {
-            drop(self.lock.lock());
-        }
+        self.is_blocking.wait();
     }
 
     /// Waits until writes are allowed; `EINTR` if the task is killed while it waits.
     pub(crate) fn wait_killable(&self) -> Result {
-        if self.is_blocking() {
-            drop(self.lock.lock_killable()?);
-        }
-        Ok(())
+        self.is_blocking.wait_killable()
     }
 }
 
 /// Writes are blocked as long as this exists.
 pub(crate) struct WritesBlocked<'a> {
     barrier: &'a WriteBarrier,
-    _lock: MutexGuard<'a, ()>,
 }
 
 impl Drop for WritesBlocked<'_> {
     fn drop(&mut self) {
-        self.barrier.is_blocking.store(false, Release);
+        self.barrier.is_blocking.clear();
     }
 }

@@ -22,6 +22,9 @@ unsafe extern "C" {
     #[link_name = "rust_helper_in_task"]
     safe fn c_in_task() -> bool;
 
+    #[link_name = "rust_helper_current_is_freezing"]
+    safe fn c_current_is_freezing() -> bool;
+
     #[link_name = "rust_helper_fatal_signal_pending"]
     safe fn c_fatal_signal_pending() -> bool;
 
@@ -63,6 +66,14 @@ pub fn in_task() -> bool {
 /// C: `fatal_signal_pending()`
 pub fn fatal_signal_pending() -> bool {
     c_fatal_signal_pending()
+}
+
+/// Whether the current task is to be frozen, since the system is about to be suspended: it had better not go on for
+/// long. Process context.
+///
+/// C: `freezing()`
+pub fn is_freezing() -> bool {
+    c_current_is_freezing()
 }
 
 /// Marks the current task as one that other I/O depends on.

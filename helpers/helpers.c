@@ -13,3 +13,4 @@
 #include "ratelimit.c"
 #include "task.c"
 #include "version.c"
+#include "wait_bit.c"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/freezer.h>
 #include <linux/capability.h>
 #include <linux/ioprio.h>
 #include <linux/sched.h>
@@ -18,6 +19,11 @@ void rust_helper_cond_resched(void)
 bool rust_helper_in_task(void)
 {
 	return in_task();
+}
+
+bool rust_helper_current_is_freezing(void)
+{
+	return freezing(current);
 }
 
 bool rust_helper_fatal_signal_pending(void)

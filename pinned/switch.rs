@@ -149,7 +149,7 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
     // The more of it is written now the less there is to write while writes are held up.
     write_back(disk, &holes)?;
     let mut patience = FREEZE_MS.start;
-    let mut guard = loop {
+    let guard = loop {
         if sparse == Sparse::Fill {
             fill(disk, &file, &holes, &mut patience)?;
         }
@@ -161,7 +161,7 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
         if sparse == Sparse::Fill && !fill_rest(&held_up, &holes).map_err(NotPinned::from_fill)? {
             continue;
         }
-        let pinned = claim(disk, &file)?;
+        let pinned = claim(disk, &file, &holes)?;
         let guard = disk.lock();
         // As before it became known to others.
         let result = match guard.config() {
@@ -179,19 +179,52 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
         }
         break guard;
     };
-    let mut limits = LimitsUpdate::start(disk);
-    let stable_writes = guard
-        .config()
-        .and_then(Binding::pinned)
-        .is_some_and(|pinned| pinned.set_limits(&mut limits));
-    // This also waits for what began before the file was pinned.
-    let mut frozen = guard.freeze();
-    // Those of the file are right, too, if not the best.
-    if limits.commit_frozen(&frozen).is_ok() && stable_writes {
-        frozen.parts().1.require_stable_writes(disk);
+    set_limits(disk, guard)
+}
+
+/// Gives a device that was pinned just now the limits of its blocks. Those of the file are right, too, if not the best,
+/// unless data must not be modified while it is written. So where something in flight hangs, all others go on between
+/// tries, and this gives up if it can.
+fn set_limits<'a>(
+    disk: &'a Disk<Loop>,
+    mut guard: DiskGuard<'a, Loop>,
+) -> Result<DiskGuard<'a, Loop>, NotPinned> {
+    let mut patience = FREEZE_MS.start;
+    loop {
+        let mut limits = LimitsUpdate::start(disk);
+        let pinned = guard.config().and_then(Binding::pinned);
+        let stable_writes = pinned.ok_or(NotPinned::Changed)?.set_limits(&mut limits);
+        let is_set = {
+            let frozen = match disk.data().pinning.check() {
+                Ok(()) => guard.freeze_timeout(msecs_to_jiffies(patience)),
+                Err(_) if stable_writes => Some(guard.freeze()),
+                Err(_) => None,
+            };
+            match frozen {
+                Some(mut frozen) => {
+                    if limits.commit_frozen(&frozen).is_ok() && stable_writes {
+                        frozen.parts().1.require_stable_writes(disk);
+                    }
+                    true
+                }
+                None => {
+                    drop(limits);
+                    false
+                }
+            }
+        };
+        if is_set {
+            return Ok(guard);
+        }
+        let is_last = patience >= FREEZE_MS.end || disk.data().pinning.check().is_err();
+        if is_last && !stable_writes {
+            return Ok(guard);
+        }
+        drop(guard);
+        fsleep(Delta::from_millis(i64::from(patience)));
+        patience = patience.saturating_mul(2).min(FREEZE_MS.end);
+        guard = disk.lock();
     }
-    drop(frozen);
-    Ok(guard)
 }
 
 /// As long as this exists no write is on its way, and the file system is not frozen.
@@ -223,7 +256,11 @@ impl<'a> HeldUp<'a> {
             if let Some(this) = Self::try_begin(disk, file, *patience)? {
                 return Ok(this);
             }
-            fsleep(PAUSE);
+            // Something in flight hangs. All others go on for as long as they were held up.
+            if *patience >= FREEZE_MS.end {
+                return Err(NotPinned::Error(ETIMEDOUT));
+            }
+            fsleep(Delta::from_millis(i64::from(*patience)));
             *patience = patience.saturating_mul(2).min(FREEZE_MS.end);
         }
     }
@@ -330,8 +367,12 @@ fn fill_range(held_up: &HeldUp<'_>, holes: &Holes, range: Range<i64>) -> Result<
 }
 
 /// Called while writes are blocked.
-fn claim(disk: &Disk<Loop>, file: &ARef<File>) -> Result<Pin<KBox<Pinned>>, NotPinned> {
-    let swap_file = SwapFile::new(file).map_err(NotPinned::from_swap_file)?;
+fn claim(
+    disk: &Disk<Loop>,
+    file: &ARef<File>,
+    holes: &Holes,
+) -> Result<Pin<KBox<Pinned>>, NotPinned> {
+    let swap_file = SwapFile::new(file, holes).map_err(NotPinned::from_swap_file)?;
     check_device(disk, swap_file.bdev())?;
     Pinned::new(file.clone(), swap_file).map_err(NotPinned::Error)
 }
@@ -386,8 +427,9 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned) {
         state.not_pinned = reason;
         (blocked, binding.map(Binding::take_pinned))
     };
+    // Here, and not in the work item for that: a worker for it may have to wait for writes that are blocked.
     if let Some(times) = guard.config().and_then(|binding| binding.times.as_ref()) {
-        times.finish();
+        times.update();
     }
     // Until this is done the file refuses to be written to. Not with the queue frozen: it takes locks of the
     // file system.

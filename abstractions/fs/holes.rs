@@ -144,6 +144,11 @@ impl Holes {
         Ok(())
     }
 
+    /// The open file that is looked at.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// `vfs_fsync()`. Errors are told here, too, to whoever has the file open. May sleep.
     pub fn sync(&self) -> Result {
         self.file.fsync()

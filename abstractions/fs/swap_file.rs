@@ -134,6 +134,9 @@ impl SwapFile {
     /// What the file consists of has to be written: blocks that are allocated only would show what the
     /// device had there before. The dirty pages of the file are written; its page cache is dropped.
     ///
+    /// `holes` is of the same file. Nothing is opened here: that may ask userspace (fanotify), for which a caller who
+    /// holds off writes or a freeze must not wait.
+    ///
     /// Fails with
     /// - `EINVAL` if the file is not regular, was not opened for writing, does not consist of whole pages and
     ///   blocks, or is encrypted, verified, journalled, or read past the page cache (DAX); or if the file system
@@ -146,7 +149,7 @@ impl SwapFile {
     /// - `ENODATA` if not all of it was written;
     /// - `EINTR` if the task is killed, `ENOMEM`, or what writing dirty pages fails with, or has failed with if nobody
     ///   was told.
-    pub fn new(file: &File) -> Result<Self> {
+    pub fn new(file: &File, holes: &Holes) -> Result<Self> {
         let FileKind::Regular = file.kind() else {
             return Err(EINVAL);
         };
@@ -169,13 +172,13 @@ impl SwapFile {
         let pages = u32::try_from(size >> PAGE_SHIFT).map_err(|_| EFBIG)?;
 
         // Errors of writeback that are found here are not taken from the next sync of `file`.
-        let other = file.reopen()?;
+        let other = holes.file();
         claim(&InodeLock::new(file))?;
         // Of all the inode's metadata, not only of what leads to its data, as the file system does by itself: XFS
         // takes extents for uncommitted as long as the inode is in any transaction that is.
         let committed = other.fsync();
         let lock = InodeLock::new(file);
-        let this = match committed.and_then(|()| Self::activate(&lock, &other, activate, pages)) {
+        let this = match committed.and_then(|()| Self::activate(&lock, other, activate, pages)) {
             Ok(this) => this,
             Err(e) => {
                 unclaim(&lock);
@@ -185,7 +188,7 @@ impl SwapFile {
         drop(lock);
         // Only now: some file systems take the lock for this. Where it fails the drop undoes all.
         check_claimed(file)?;
-        this.check_written()?;
+        this.check_written(holes)?;
         // Some file systems (btrfs) have written the data by now, but not yet where it lies. Without that
         // a crash would take away what is written to the blocks from now on.
         other.fsync()?;
@@ -283,11 +286,11 @@ impl SwapFile {
 
     /// `ENODATA` unless all of the file was written; `EINVAL` if that cannot be told. The inode's lock must
     /// not be held.
-    fn check_written(&self) -> Result {
+    fn check_written(&self, holes: &Holes) -> Result {
         if a_ops(&self.file).bmap.is_none() {
             // Such a file system (btrfs) looks at extents for this; others at the page cache as well, in
             // which blocks that were not written may lie.
-            return match Holes::of(&self.file)?.next(0)? {
+            return match holes.next(0)? {
                 Some(_) => Err(enodata()),
                 None => Ok(()),
             };
@@ -303,8 +306,8 @@ impl SwapFile {
                 len /= 2;
                 was_shorter = true;
             }
-            self.check_mapped(block)?;
-            self.check_mapped(block + (len - 1))?;
+            self.check_mapped(block, holes)?;
+            self.check_mapped(block + (len - 1), holes)?;
             block += len;
             // Where extents are short not each range is to begin with one that is too long.
             if !was_shorter {
@@ -342,23 +345,23 @@ impl SwapFile {
     }
 
     /// Fails unless a block was written: only then it is mapped.
-    fn check_mapped(&self, block: u64) -> Result {
+    fn check_mapped(&self, block: u64, holes: &Holes) -> Result {
         let mut place = block;
         // SAFETY: The inode is valid.
         to_result(unsafe { bindings::bmap(inode(&self.file), &raw mut place) })?;
         match place {
-            0 => Err(self.why_not_mapped()?),
+            0 => Err(self.why_not_mapped(holes)?),
             _ => Ok(()),
         }
     }
 
     /// What to say where a block is not mapped. XFS maps none of a file that shares blocks, or did once.
-    fn why_not_mapped(&self) -> Result<Error> {
+    fn why_not_mapped(&self, holes: &Holes) -> Result<Error> {
         // Pages that somebody has read would pass for data.
         //
         // SAFETY: The mapping is valid.
         unsafe { bindings::invalidate_inode_pages2(mapping(&self.file)) };
-        Ok(match Holes::of(&self.file)?.next(0)? {
+        Ok(match holes.next(0)? {
             Some(_) => enodata(),
             None => EINVAL,
         })
