@@ -122,7 +122,8 @@ impl Holes {
     }
 
     /// Writes what the page cache has of a range, and drops it: pages of ranges that were not written would pass for
-    /// data, where somebody has read them. May sleep.
+    /// data, where somebody has read them. May sleep. An error of writeback is told here once; others who have the file
+    /// open are told as well.
     pub fn write_back(&self, range: Range<i64>) -> Result {
         if range.is_empty() {
             return Ok(());
@@ -130,18 +131,19 @@ impl Holes {
         // SAFETY: The file is valid, and keeps its mapping.
         unsafe {
             let mapping = (*self.file.as_ptr()).f_mapping;
-            to_result(bindings::filemap_write_and_wait_range(
+            to_result(bindings::filemap_fdatawrite_range(
                 mapping,
                 range.start,
                 range.end - 1,
             ))?;
+            bindings::filemap_fdatawait_range_keep_errors(mapping, range.start, range.end - 1);
             bindings::invalidate_inode_pages2_range(
                 mapping,
                 (range.start >> PAGE_SHIFT) as c_ulong,
                 ((range.end - 1) >> PAGE_SHIFT) as c_ulong,
             );
         }
-        Ok(())
+        self.file.take_error()
     }
 
     /// The open file that is looked at.
