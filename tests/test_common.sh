@@ -566,7 +566,7 @@ opened_all_along()
 	for _ in 1 2 3; do
 		while [[ -e $TMP/open ]]; do
 			: <"$DEV"
-		done &
+		done 8<&- &
 		JOBS+=($!)
 	done
 }
@@ -634,7 +634,8 @@ mark()
 monitor()
 {
 	need udevadm
-	udevadm monitor --kernel --property >>"$TMP/monitor" &
+	# Not with the lock that keeps udev off.
+	udevadm monitor --kernel --property >>"$TMP/monitor" 8<&- &
 	JOBS+=($!)
 	# It may not listen yet.
 	poll 20 mark 0 || fail "no events are heard"
