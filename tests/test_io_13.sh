@@ -21,9 +21,14 @@ for type in ext4 xfs btrfs; do
 done
 nullb loopio size=64
 IMG=$NULLB
+# When a writer closes the disk udev reads it, unless somebody has this lock.
+settle
+exec 7<"$NULLB"
+flock 7
 attach_quietly "$IMG"
 keeps_priority R "$IMG" 65536 read 0 64K
 keeps_priority R "$IMG" 4096 write 4608 512
 lo "$DEV" set-dio 1
 keeps_priority W "$IMG" 65536 zeroout 1M 64K
 detach
+exec 7<&-
