@@ -73,10 +73,9 @@ pub(crate) struct Binding {
     pub(crate) write_backoff: WriteBackoff,
     /// Writes on their way that may block.
     blocking_writes: Atomic<i32>,
-    /// There is one in pinned mode, never if the backing file is a block device. Set while there may be requests,
-    /// taken away while there are none.
+    /// Set in pinned mode, never for a block device. It is set with requests in flight, and taken away with none.
     pinned: SetOnce<Pin<KBox<Pinned>>>,
-    /// What issues writes if there is a zoned device at the bottom, which takes them in the order of a zone only.
+    /// The queue for writes in the order of submission, if a zoned device is at the bottom.
     pub(crate) ordered: Option<Arc<HwQueue>>,
     /// Those of the backing file; `None` if the device is read-only.
     pub(crate) times: Option<Arc<Times>>,

@@ -98,7 +98,7 @@ fn warn_of_error(disk: &Disk<Loop>, backing: &BackingFile) {
 pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     let disk = io.disk();
     let mut backing = BackingFile::new(io.fget(config.fd)?)?;
-    // Open, by the caller: the module is there to be kept.
+    // The caller has the device open, so the module is loaded.
     let module = ModuleRef::get();
     let claim = match io.mode().is_exclusive() {
         true => None,
@@ -279,8 +279,7 @@ pub(crate) fn detach(disk: &OpenLocked<'_, Loop>) {
     disk.data().pinning.cancel();
     disk.data().write_barrier.wait();
     let mut guard = disk.lock();
-    // A write that comes late, when nobody has the device open, still finds the file, or is told
-    // that there is none.
+    // A write after the last close still gets the binding, or ends with `EIO`.
     let mut binding = guard.take_config();
     let mut limits = LimitsUpdate::start(disk);
     limits.set_block_size(SECTOR_SIZE);

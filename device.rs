@@ -150,7 +150,7 @@ pub(crate) struct LoopDevice {
 }
 
 impl LoopDevice {
-    /// Whether one more message may be logged that whoever may use the device can bring about at will.
+    /// Whether to log a message that users of the device can trigger at will.
     pub(crate) fn may_log(&self) -> bool {
         self.log.allows(c"loop")
     }

@@ -71,7 +71,7 @@ enum Stage {
     Done {
         /// How many bytes were transferred.
         result: Result<u32>,
-        /// The I/O could wait, so what is missing is not there.
+        /// It was issued to block if needed, so a short result is final.
         could_block: bool,
     },
 }
@@ -79,7 +79,7 @@ enum Stage {
 /// Private data of a request.
 #[pin_data]
 pub(crate) struct LoopCmd {
-    /// For what may block. It owns the request while it is queued.
+    /// For stages 3 to 5. Owns the request while it is queued.
     #[pin]
     work: Work<LoopCmd>,
     #[pin]
@@ -462,7 +462,7 @@ impl LoopCmd {
             Op::Write => match pinned.begin_write(false) {
                 Err(e) if e == EAGAIN && !wait => return Err(rq),
                 Err(e) if e == EAGAIN => {
-                    // The write waits for a thaw, and the freeze may wait for the update.
+                    // `begin_write` may wait for a thaw, and the freeze for the mark of `times`: drop that first.
                     if let Some(times) = &binding.times {
                         times.update();
                     }
@@ -489,7 +489,7 @@ impl LoopCmd {
                 *rq.data().project().access = access;
                 rq.remap_all();
             }
-            // Its user knows another way.
+            // The submitter falls back by itself.
             (Op::Discard, Err(e)) if e == eopnotsupp() => Self::finish_whole(rq, Err(e)),
             (_, result) => Self::finish_whole(rq, result.map(|_| ()).map_err(|_| EIO)),
         }
@@ -543,7 +543,7 @@ impl LoopCmd {
                 result,
                 could_block,
             } => (result, could_block),
-            // `finish` alone completes requests.
+            // Unreachable: `finish` is the only caller of `Request::complete`.
             _ => (Err(EIO), true),
         };
         match result {
@@ -555,7 +555,7 @@ impl LoopCmd {
                 rq.zero_fill();
                 rq.end(Err(EIO));
             }
-            // Without waiting it may end anywhere, also within a sector, which is then done again.
+            // An attempt that must not block may stop anywhere, also within a sector; that sector is done again.
             Ok(bytes) => {
                 if let Some(rest) = rq.advance(bytes) {
                     Self::block_in_own_work(rest);
@@ -573,8 +573,8 @@ impl RequestIoDone<Loop> for LoopCmd {
             rq.config().end_blocking_write();
         }
         match result {
-            // Some file systems do not know how not to wait, and say it this way (ext4 does where
-            // direct I/O falls back to the page cache).
+            // Some file systems answer `EOPNOTSUPP` to `IOCB_NOWAIT` (ext4 does where direct I/O falls back to
+            // the page cache).
             Err(e) if (e == EAGAIN || e == eopnotsupp()) && !could_block => {
                 if is_write {
                     rq.config().write_backoff.would_block();
@@ -592,7 +592,7 @@ impl RequestRemapped<Loop> for LoopCmd {
         Self::end_write(&mut rq);
         let could_block = Self::is_blocking(&mut rq);
         match result {
-            // While it was on its way a task may have read what was there before into the page cache.
+            // A read may have cached the old data while the write was in flight.
             Ok(()) if rq.op() == Op::Write && (is_cached(&rq) || are_times_due(&rq)) => {
                 Self::set_stage(&mut rq, Stage::PostWrite);
                 Self::enqueue(rq);
@@ -600,12 +600,12 @@ impl RequestRemapped<Loop> for LoopCmd {
             // A task that submitted it reports this itself, under no lock.
             Err(e) if e == EAGAIN && !could_block => Self::redispatch(rq, Why::NoTag),
             Err(e) if e == eopnotsupp() && !could_block => Self::redispatch(rq, Why::CannotPoll),
-            // Where devices lie on each other this is called out of another one's. What the submitter remapped
-            // went to a device that is not stacked.
+            // On stacked devices this is nested in another device's completion: `finish` bounds the depth. The
+            // submitter remaps only to devices that are not stacked.
             result if could_block && !rq.config().is_on_bottom() => {
                 Self::finish_whole(rq, result);
             }
-            // Where the device below completed it, by its own settings of the CPU.
+            // On the CPU where the device below completed it.
             result => rq.end(result),
         }
     }

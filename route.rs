@@ -139,8 +139,8 @@ pub(crate) fn route(facts: &impl Facts, context: SubmitContext) -> Route {
     in_task(facts)
 }
 
-/// The route of a request that could not go the way that [`route`] chose. `in_task` says whether the caller runs in a
-/// task: the lists of a hardware queue must not be changed in interrupts.
+/// The route of a request that could not go the way that [`route`] chose. `in_task_context`: whether this is process
+/// context; only there may the lists of a hardware queue be changed.
 pub(crate) fn reroute(facts: &impl Facts, why: Why, in_task_context: bool) -> Route {
     let path = facts.path();
     match why {

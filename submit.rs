@@ -101,7 +101,7 @@ impl WorkItem for CgroupQueue {
                 LoopCmd::issue_blocking(first);
                 for _ in 1..BATCH {
                     cond_resched();
-                    // Until there is none the queue is not idle, so it is of the same cgroup.
+                    // The queue is not idle until it is empty, so this is the same cgroup.
                     let Some(rq) = this.next() else {
                         return;
                     };
@@ -138,7 +138,7 @@ impl Operations for Loop {
         if is_last {
             HwQueue::commit(queue);
         }
-        // Where others are behind it, what is remapped may have to wait for one of them.
+        // If more requests follow, a bio may wait for one of them, so it is not submitted here.
         let context = match is_last && can_submit_now() {
             true => SubmitContext::MayWait,
             false => SubmitContext::NoSubmit,

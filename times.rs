@@ -177,7 +177,7 @@ impl Times {
         result
     }
 
-    /// Updates the times the last time: all writes have ended, and no others begin. Sleeps as
+    /// The final update, after all writes. Sleeps as
     /// [`update`](Self::update) does.
     pub(crate) fn finish(&self) {
         flush_delayed(self);

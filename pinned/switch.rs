@@ -36,12 +36,13 @@ use kernel::{
     time::{delay::fsleep, msecs_to_jiffies, Delta, Instant, Monotonic, Msecs},
 };
 
-/// How much is filled at a time, in bytes, and for how long, or as long as it took to hold writes up for it.
+/// Bytes that are filled at a time.
 const PIECE: i64 = 16 << 20;
+/// How long filling may block writes, in ms; longer if blocking them took longer.
 const PIECE_MS: i64 = 40;
 
-/// How long all may be held up for those that are on their way: longer each time, since freezing also waits for a
-/// grace period of RCU, which may be long in itself. It is tried again after a pause.
+/// Timeout in ms of the first and of the longest freeze: longer each time, since freezing also waits for a grace
+/// period of RCU, which may be long in itself.
 const FREEZE_MS: Range<Msecs> = 200..6400;
 const PAUSE: Delta = Delta::from_millis(100);
 
@@ -157,13 +158,13 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
         let held_up = HeldUp::begin(disk, &file, &mut patience)?;
         // The memory that this task waits for must not depend on writes that are blocked.
         let _scope = IoWorkerScope::enter();
-        // There is a discard that made some anew.
+        // If a discard made new holes, start again.
         if sparse == Sparse::Fill && !fill_rest(&held_up, &holes).map_err(NotPinned::from_fill)? {
             continue;
         }
         let pinned = claim(disk, &file, &holes)?;
         let guard = disk.lock();
-        // As before it became known to others.
+        // Check again: the mutex was not held.
         let result = match guard.config() {
             Some(binding) if disk.data().phase() == Phase::Bound => check(disk, binding, sparse)
                 .and_then(|()| disk.data().pinning.check().map_err(NotPinned::from_fill))
@@ -394,7 +395,7 @@ pub(crate) fn unpin_unsuitable(guard: &mut DiskGuard<'_, Loop>, offset: i64, sec
     }
 }
 
-/// Lets the backing file go, if it is pinned. Has an attempt to pin it end soon. Writes are not blocked. May sleep.
+/// Lets the backing file go, if it is pinned. Cancels an attempt to pin it. Writes are not blocked. May sleep.
 pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned) {
     let disk = guard.disk();
     let Some(binding) = guard.config().filter(|binding| binding.pinned().is_some()) else {
