@@ -704,6 +704,30 @@ umounted()
 	done
 }
 
+# times: mtime and ctime of $IMG, in seconds.
+times()
+{
+	stat -c '%.9Y %.9Z' "$IMG"
+}
+
+# old: $IMG is of 2001 from now on; before are its times.
+old()
+{
+	touch -m -d 2001-01-01 "$IMG"
+	# shellcheck disable=SC2034 # The tests compare with it.
+	before=$(times)
+}
+
+# moved: mtime and ctime of $IMG are both others than before.
+moved()
+{
+	local old now
+
+	read -ra old <<<"$before"
+	read -ra now <<<"$(times)"
+	[[ ${now[0]} != "${old[0]}" && ${now[1]} != "${old[1]}" ]]
+}
+
 # nullb NAME [ATTRIBUTE=VALUE...]: NULLB is a new null_blk device which keeps
 # what is written.
 nullb()

@@ -10,26 +10,6 @@ nullb loopio size=16 cache_size=1
 mknod "$TMP/node" b $((0x$(stat -c %t "$NULLB"))) $((0x$(stat -c %T "$NULLB")))
 IMG=$TMP/node
 
-times()
-{
-	stat -c '%.9Y %.9Z' "$IMG"
-}
-
-old()
-{
-	touch -m -d 2001-01-01 "$IMG"
-	before=$(times)
-}
-
-moved()
-{
-	local old now
-
-	read -ra old <<<"$before"
-	read -ra now <<<"$(times)"
-	[[ ${now[0]} != "${old[0]}" && ${now[1]} != "${old[1]}" ]]
-}
-
 for flags in 0 $DIRECT_IO; do
 	for i in 1 2; do
 		old

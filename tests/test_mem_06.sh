@@ -3,7 +3,7 @@
 
 . ./test_common.sh
 
-DESCRIPTION="A filesystem on a loop device, written by somebody who has little memory: all of it gets there"
+DESCRIPTION="A process with little memory fills a file system on a loop device: all data arrives"
 
 need mkfs.ext4
 cgroup small

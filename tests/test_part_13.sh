@@ -12,7 +12,7 @@ appeared_once 2
 opened_no_more
 detach
 
-# Nor do those who can see it wait for a disk that is slow.
+# The same on a slow disk, where the scan takes long.
 slow_img
 opened_all_along
 events lo "$DEV" open r , configure "r:$IMG" flags=$PARTSCAN

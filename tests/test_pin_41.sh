@@ -3,7 +3,7 @@
 
 . ./test_common.sh
 
-DESCRIPTION="f2fs is refused: it moves blocks that it has promised to keep in place, if somebody who may read the file says so (F2FS_IOC_SET_PIN_FILE), or garbage collection meets them often"
+DESCRIPTION="A file on f2fs is not pinned: f2fs may move the blocks of its swap files (F2FS_IOC_SET_PIN_FILE, garbage collection)"
 
 fs f2fs
 written_img 2M

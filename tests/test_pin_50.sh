@@ -8,28 +8,6 @@ DESCRIPTION="The times of a pinned file move with what is written to the device,
 
 need debugfs
 
-times()
-{
-	stat -c '%.9Y %.9Z' "$IMG"
-}
-
-# old: from now on the file is one of 2001.
-old()
-{
-	touch -m -d 2001-01-01 "$IMG"
-	before=$(times)
-}
-
-# moved: mtime and ctime are others.
-moved()
-{
-	local old now
-
-	read -ra old <<<"$before"
-	read -ra now <<<"$(times)"
-	[[ ${now[0]} != "${old[0]}" && ${now[1]} != "${old[1]}" ]]
-}
-
 stays()
 {
 	sleep 1.5
