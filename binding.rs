@@ -150,6 +150,19 @@ impl Binding {
         core::mem::take(&mut self.pinned)
     }
 
+    /// Begins a write to the pinned file, see [`Pinned::begin_write`]. May sleep, for a thaw if `wait` is set.
+    pub(crate) fn begin_write(&self, pinned: &Pinned, wait: bool) -> Result<WriteAccess> {
+        match pinned.begin_write(false) {
+            Err(e) if e == EAGAIN && wait => (),
+            result => return result,
+        }
+        // The freeze may wait for the mark of `times`, so drop that before waiting for the thaw.
+        if let Some(times) = &self.times {
+            times.update();
+        }
+        pinned.begin_write(true)
+    }
+
     /// A write in pinned mode has ended. Any context.
     #[inline]
     pub(crate) fn end_write(&self, access: WriteAccess) {

@@ -260,7 +260,7 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
     Ok(partscan)
 }
 
-/// Has the device detached when it is closed the last time (`LOOP_CLR_FD`).
+/// Marks the device to be detached at its last close (`LOOP_CLR_FD`).
 pub(crate) fn clear_fd(disk: &Disk<Loop>) -> Result {
     // From here on nobody may put another device on this one.
     let _chain = ChainLock::take(&disk.data().shared)?;

@@ -2,8 +2,7 @@
 
 //! One command: the stages of a request, its issue, and its completion.
 //!
-//! `route.rs` decides what is to be done with a request, and [`LoopCmd::dispatch`] does it; nothing else queues a
-//! request. Over its life a request is in one of these stages:
+//! `route.rs` decides what is done with a request, and [`LoopCmd::dispatch`] does it. Nothing else queues requests. Over its life a request is in one of these stages:
 //!
 //! 1. [`Submitted`](Stage::Submitted): in the hands of `queue_rq` or `queue_rqs`, or on its way as a bio that they
 //!    submitted.
@@ -400,14 +399,10 @@ impl LoopCmd {
         let _priority = IoPriorityScope::enter(rq.ioprio());
         match Self::stage(&mut rq) {
             // A read may find that the file was pinned meanwhile: to read it by way of the file system is still
-            // right. A write finds writes allowed: they are blocked only while no request is on its way.
+            // right. A write finds writes allowed, as when it was routed: blocking them takes a frozen queue.
             Stage::Nowait => {
                 let mode = io_mode(&rq, true);
                 Self::transfer(rq, mode);
-            }
-            // It was to be remapped. What was known then may have changed.
-            _ if rq.op().is_write() && rq.disk().write_barrier.is_blocking() => {
-                Self::block_in_own_work(rq)
             }
             _ => {
                 if let Err(rq) = Self::issue_pinned(rq, false) {
@@ -459,15 +454,8 @@ impl LoopCmd {
         let binding = rq.config();
         let result = match rq.op() {
             Op::Read => Ok(None),
-            Op::Write => match pinned.begin_write(false) {
+            Op::Write => match binding.begin_write(pinned, wait) {
                 Err(e) if e == EAGAIN && !wait => return Err(rq),
-                Err(e) if e == EAGAIN => {
-                    // `begin_write` may wait for a thaw, and the freeze for the mark of `times`: drop that first.
-                    if let Some(times) = &binding.times {
-                        times.update();
-                    }
-                    pinned.begin_write(true).map(Some)
-                }
                 result => result.map(Some),
             },
             _ if !wait => return Err(rq),
@@ -475,7 +463,7 @@ impl LoopCmd {
                 let committed = commit_times(&rq);
                 pinned.flush().and(committed).map(|()| None)
             }
-            Op::Discard | Op::WriteZeroes => pinned.begin_write(true).and_then(|access| {
+            Op::Discard | Op::WriteZeroes => binding.begin_write(pinned, true).and_then(|access| {
                 let result =
                     file_pos(&rq).and_then(|pos| pinned.zero(pos, rq.bytes(), zero_mode(&rq)));
                 binding.end_write(access);

@@ -5,7 +5,7 @@
 //! Both ask the file system for some time, during which writes must not fail but need not go on either: the device's
 //! [`WriteBarrier`](crate::write_barrier::WriteBarrier) blocks them, and reads go on. The queue is frozen only for moments, and at the end of
 //! pinned mode for a flush of the device below: while it is, nothing of the file system may be waited for, nor
-//! memory, since who has what is waited for may wait for a request.
+//! memory: the task that holds either may itself wait for a request of this device.
 //!
 //! What takes long, to write back what is dirty and to fill holes, is done before that ([`fill`]), a piece at a time.
 //! While writes are blocked, a piece of the holes is filled in the page cache; it is written when they are allowed. Most of
@@ -118,7 +118,7 @@ pub(crate) fn pin(disk: &Disk<Loop>, sparse: Sparse) -> Result {
         Err(reason) => (disk.lock(), reason),
     };
     guard.is_pinning = false;
-    // Else it was said already by who has changed it, or there is no file any more.
+    // Otherwise the task that changed the device has set the reason, or no file is bound.
     if reason != NotPinned::Changed && disk.data().phase() == Phase::Bound {
         guard.not_pinned = reason;
         let _ = snapshot::update(&guard);

@@ -183,7 +183,8 @@ pub trait FileExt {
     fn take_error(&self) -> Result;
     /// The same, but leaves it there. Does not sleep.
     fn check_error(&self) -> Result;
-    /// Has an error reported as one of writeback is (`mapping_set_error()`): once to each open file. Does not sleep.
+    /// Records an error of writeback (`mapping_set_error()`): the next `fsync` of each open file reports it. Does not
+    /// sleep.
     fn set_error(&self, e: Error);
     /// Opens the file once more, for reading. May sleep.
     fn reopen(&self) -> Result<ARef<File>>;
