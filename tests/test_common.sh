@@ -721,11 +721,11 @@ old()
 # moved: mtime and ctime of $IMG are both others than before.
 moved()
 {
-	local old now
+	local mtime ctime old_mtime old_ctime
 
-	read -ra old <<<"$before"
-	read -ra now <<<"$(times)"
-	[[ ${now[0]} != "${old[0]}" && ${now[1]} != "${old[1]}" ]]
+	read -r old_mtime old_ctime <<<"$before"
+	read -r mtime ctime <<<"$(times)"
+	[[ $mtime != "$old_mtime" && $ctime != "$old_ctime" ]]
 }
 
 # nullb NAME [ATTRIBUTE=VALUE...]: NULLB is a new null_blk device which keeps
