@@ -15,6 +15,17 @@ crossed()
 {
 	local first second dirty
 
+	# Opening the file, or closing it, writes dirty pages, too: so this is to open it before there are any, and nobody
+	# else has it open.
+	mkfifo "$TMP/go"
+	(
+		exec 6<"$IMG"
+		read -r <"$TMP/go"
+		exec loop_ioctl fd:7 change-fd fd:6
+	) &
+	first=$!
+	JOBS+=("$first")
+	exec 5>"$TMP/go"
 	# Dirty pages of the new file, which are written first.
 	python3 -c '
 import mmap, os, signal, sys
@@ -26,9 +37,7 @@ signal.pause()' "$IMG" "$TMP/dirty" &
 	JOBS+=("$dirty")
 	poll 20 test -e "$TMP/dirty" || fail "there is nothing to write"
 	fuse hold write 1
-	loop_ioctl fd:7 change-fd "r:$IMG" &
-	first=$!
-	JOBS+=("$first")
+	echo >&5
 	fuse_saw "held write"
 	loop_ioctl fd:7 change-fd "r:$TMP/img" &
 	second=$!
@@ -39,6 +48,7 @@ signal.pause()' "$IMG" "$TMP/dirty" &
 	fuse release
 	wait $first || fail "the first one failed"
 	kill $dirty
+	exec 5>&-
 }
 
 need python3
