@@ -40,6 +40,8 @@ use kernel::{
 const PIECE: i64 = 16 << 20;
 /// How long filling may block writes, in ms; longer if blocking them took longer.
 const PIECE_MS: i64 = 40;
+/// How often to look again for holes that filling has missed.
+const HIDDEN: u32 = 8;
 
 /// Timeout in ms of the first and of the longest freeze: longer each time, since freezing also waits for a grace
 /// period of RCU, which may be long in itself.
@@ -150,6 +152,7 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
     // The more of it is written now the less there is to write while writes are held up.
     write_back(disk, &holes)?;
     let mut patience = FREEZE_MS.start;
+    let mut hidden = 0;
     let guard = loop {
         if sparse == Sparse::Fill {
             fill(disk, &file, &holes, &mut patience)?;
@@ -162,7 +165,14 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
         if sparse == Sparse::Fill && !fill_rest(&held_up, &holes).map_err(NotPinned::from_fill)? {
             continue;
         }
-        let pinned = claim(disk, &file, &holes)?;
+        let pinned = match claim(disk, &file, &holes) {
+            // Somebody has read one just when it was looked for.
+            Err(NotPinned::Sparse) if sparse == Sparse::Fill && hidden < HIDDEN => {
+                hidden += 1;
+                continue;
+            }
+            result => result?,
+        };
         let guard = disk.lock();
         // Check again: the mutex was not held.
         let result = match guard.config() {
@@ -325,16 +335,17 @@ fn fill(
     patience: &mut Msecs,
 ) -> Result<(), NotPinned> {
     let pinning = &disk.data().pinning;
-    let mut pos = 0;
-    while let Some(range) = holes.batch(pos, PIECE).map_err(NotPinned::Error)? {
-        let start = range.start;
+    let mut start = 0;
+    while let Some(range) = holes.batch(start, PIECE).map_err(NotPinned::Error)? {
+        // From there on again, the next time: somebody may have read a part of it meanwhile, which passed for data.
+        start = range.start;
         let began = Instant::<Monotonic>::now();
         let end = {
             let held_up = HeldUp::begin(disk, file, patience)?;
             fill_range(&held_up, holes, range)
         };
         let pause = began.elapsed().as_micros_ceil();
-        pos = end.map_err(NotPinned::from_fill)?;
+        let pos = end.map_err(NotPinned::from_fill)?;
         let opened = Instant::<Monotonic>::now();
         holes.write_back(start..pos).map_err(NotPinned::from_fill)?;
         pinning.set_progress(pos, holes.file_size());
@@ -347,11 +358,11 @@ fn fill(
 
 /// Fills the few holes that came since [`fill`] has ended. False if there are more.
 fn fill_rest(held_up: &HeldUp<'_>, holes: &Holes) -> Result<bool> {
-    let Some(range) = holes.batch(0, PIECE)? else {
+    let Some(hole) = holes.next(0)? else {
         return Ok(true);
     };
-    let end = range.end;
-    Ok(fill_range(held_up, holes, range)? == end && holes.next(end)?.is_none())
+    let end = holes.file_size();
+    Ok(fill_range(held_up, holes, hole.start..end)? == end)
 }
 
 /// Fills the holes in a range, as long as it may. Returns where that ended.

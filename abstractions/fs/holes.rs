@@ -5,6 +5,7 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{
+    page_cache::{invalidate, is_cached},
     swap_file::has_other_writers,
     write_access::{write_cached, WriteAccess},
     FileExt,
@@ -17,6 +18,8 @@ use kernel::{
 
 /// How much is zeroed at a time, in bytes.
 const CHUNK: usize = 64 << 10;
+/// How much is dropped from the page cache before it is looked at again, in bytes.
+const DROP: u32 = 4 << 20;
 
 /// Finds holes, and fills them. Whether ranges that are allocated, but were not written, count as holes is for
 /// the file system to say; most count them, unless there are pages of them in the page cache.
@@ -59,10 +62,29 @@ impl Holes {
         }
     }
 
+    /// The same, but also one that somebody has read: pages that are not dirty are dropped from the page cache on the
+    /// way. Where they are read again at once it may still be missed.
+    fn next_dropping(&self, mut pos: i64) -> Result<Option<Range<i64>>> {
+        let hole = self.next(pos)?;
+        let end = hole.as_ref().map_or(self.file_size(), |hole| hole.start);
+        while pos < end {
+            if is_cached(&self.file, pos, DROP) {
+                invalidate(&self.file, pos, DROP);
+                match self.next(pos)? {
+                    Some(hidden) if hidden.start < end => return Ok(Some(hidden)),
+                    _ => cond_resched(),
+                }
+            }
+            pos = pos.saturating_add(i64::from(DROP));
+        }
+        Ok(hole)
+    }
+
     /// Finds those that are to be filled next: the range from the first one at or behind byte `pos` on, in which there
-    /// are as many as hold `bytes` together, of which the last one may go on behind it. May sleep.
+    /// are as many as hold `bytes` together, of which the last one may go on behind it. The first one is found also if
+    /// somebody has read it: what is not dirty is dropped from the page cache up to there. May sleep.
     pub fn batch(&self, pos: i64, bytes: i64) -> Result<Option<Range<i64>>> {
-        let Some(first) = self.next(pos)? else {
+        let Some(first) = self.next_dropping(pos)? else {
             return Ok(None);
         };
         let (start, mut hole, mut left) = (first.start, first, bytes);

@@ -9,7 +9,7 @@
 //!
 //! C header: [`include/linux/swap.h`](srctree/include/linux/swap.h)
 
-use super::{write_access::check_claimed, FileExt, FileKind, Holes, StatMask};
+use super::{page_cache, write_access::check_claimed, FileExt, FileKind, Holes, StatMask};
 use crate::abstractions::{
     block::{BlockDevice, Extent},
     error::{enodata, eopnotsupp},
@@ -50,6 +50,9 @@ const PAGE_SECTORS_SHIFT: usize = PAGE_SHIFT - bindings::SECTOR_SHIFT as usize;
 
 /// Calls between which others may run, and a signal may end a long loop.
 const BATCH: u64 = 1024;
+
+/// How often to look at a block that somebody reads at the same time.
+const TRIES: u32 = 100;
 
 /// Sectors of a file that lie next to each other on the device. They begin where the extent before ends.
 #[derive(Clone, Copy)]
@@ -350,21 +353,26 @@ impl SwapFile {
         // SAFETY: The inode is valid.
         to_result(unsafe { bindings::bmap(inode(&self.file), &raw mut place) })?;
         match place {
-            0 => Err(self.why_not_mapped(holes)?),
+            0 => Err(self.why_not_mapped(block, holes)?),
             _ => Ok(()),
         }
     }
 
     /// What to say where a block is not mapped. XFS maps none of a file that shares blocks, or did once.
-    fn why_not_mapped(&self, holes: &Holes) -> Result<Error> {
-        // Pages that somebody has read would pass for data.
-        //
-        // SAFETY: The mapping is valid.
-        unsafe { bindings::invalidate_inode_pages2(mapping(&self.file)) };
-        Ok(match holes.next(0)? {
-            Some(_) => enodata(),
-            None => EINVAL,
-        })
+    fn why_not_mapped(&self, block: u64, holes: &Holes) -> Result<Error> {
+        let pos = i64::try_from(block << block_bits(&self.file))?;
+        for _ in 0..TRIES {
+            // A page that somebody has read would pass for data.
+            page_cache::invalidate(&self.file, pos, 1);
+            if holes.next(pos)?.is_some_and(|hole| hole.start <= pos) {
+                return Ok(enodata());
+            }
+            // Or has read once more.
+            if !page_cache::is_cached(&self.file, pos, 1) {
+                break;
+            }
+        }
+        Ok(EINVAL)
     }
 
     /// How many bytes the file has, as long as it is one of these.
