@@ -6,11 +6,13 @@ use crate::{
     abstractions::{
         block::{disk::Disk, limits::QueueLimits, mq::RemapTo, BioSet, Extent},
         fs::{write_access::WriteAccess, FallocateMode},
+        time::jiffies,
     },
     backing::{BackingFile, SECTOR_SIZE},
     driver::Loop,
     hw_queue::HwQueue,
     pinned::Pinned,
+    recent::Recent,
     times::Times,
 };
 use kernel::{
@@ -71,6 +73,8 @@ pub(crate) struct Binding {
     no_zero_range: AtomicFlag,
     /// For direct writes.
     pub(crate) write_backoff: WriteBackoff,
+    /// The file system lets the file be read, by way of its page cache.
+    readable: Recent,
     /// Writes on their way that may block.
     blocking_writes: Atomic<i32>,
     /// Set in pinned mode, never for a block device. It is set with requests in flight, and taken away with none.
@@ -123,11 +127,22 @@ impl Binding {
             no_punch_hole: AtomicFlag::new(false),
             no_zero_range: AtomicFlag::new(false),
             write_backoff: WriteBackoff::new(),
+            readable: Recent::new(),
             blocking_writes: Atomic::new(0),
             pinned: SetOnce::new(),
             ordered,
             times,
         }
+    }
+
+    /// Whether a read may be served from the page cache without calling the file system, which may have been shut down.
+    pub(crate) fn can_read_cached(&self) -> bool {
+        self.backing.reads_from_cache() && (self.backing.is_block() || self.readable.holds())
+    }
+
+    /// A buffered read has succeeded. Any context.
+    pub(crate) fn note_read(&self) {
+        self.readable.confirm(jiffies());
     }
 
     /// The backing file's fixed blocks, in pinned mode.

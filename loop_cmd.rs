@@ -149,7 +149,7 @@ impl Facts for Request<Loop> {
     }
 
     fn can_copy(&self) -> bool {
-        self.bytes() <= MAX_COPY && self.config().backing.reads_from_cache()
+        self.bytes() <= MAX_COPY && self.config().can_read_cached()
     }
 
     fn can_try(&self) -> bool {
@@ -569,7 +569,13 @@ impl RequestIoDone<Loop> for LoopCmd {
                 }
                 Self::redispatch(rq, Why::WouldBlock);
             }
-            result => Self::finish(rq, result),
+            result => {
+                let binding = rq.config();
+                if !is_write && !binding.direct && result.is_ok() {
+                    binding.note_read();
+                }
+                Self::finish(rq, result);
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::{
         time::jiffies,
     },
     backing::SECTOR_SIZE,
+    recent::Recent,
 };
 use kernel::{
     fs::File,
@@ -31,14 +32,9 @@ use kernel::{
         aref::ARef,
         atomic::{Atomic, AtomicFlag, Relaxed},
     },
-    time::{msecs_to_jiffies, Msecs},
 };
 
 pub(crate) mod switch;
-
-/// How often the file system is asked whether it lets something be written while writes keep coming. What it said
-/// holds for twice as long.
-const ASK_EVERY_MS: Msecs = 20;
 
 /// Bios of each device for when there is no memory. One would do, at the speed of one at a time.
 const RESERVE: u32 = 16;
@@ -71,7 +67,9 @@ pub(crate) enum NotPinned {
     Sparse,
     Busy,
     Unsupported,
+    CopyOnWrite,
     FileSystem,
+    FileSystemBusy,
     Error(Error),
     /// It was, or was about to be, until the device was changed.
     Changed,
@@ -104,10 +102,19 @@ impl NotPinned {
             Self::Unsupported => {
                 "the file system of the backing file has no swap files, or does not keep their blocks in place"
             }
-            Self::FileSystem => {
-                "the file system refuses the backing file (compressed, shared, copy-on-write, …)"
+            Self::CopyOnWrite => {
+                "the backing file is copy-on-write or compressed (chattr +C has to come before the data)"
             }
-            Self::Error(_) => "there was an error",
+            Self::FileSystem => {
+                "the file system refuses the backing file: its blocks are shared with a snapshot or reflink copy, held by a scrub or balance, or on several devices (see its line in the log)"
+            }
+            Self::FileSystemBusy => {
+                "the file system is busy with a balance, or a device being added, removed, replaced or resized"
+            }
+            Self::Error(e) => e
+                .name()
+                .and_then(|name| name.to_str().ok())
+                .unwrap_or("there was an error"),
             Self::Changed => "the device was changed",
         }
     }
@@ -115,7 +122,7 @@ impl NotPinned {
     /// What the write to `pinned` fails with.
     fn error(self) -> Error {
         match self {
-            Self::Busy => EBUSY,
+            Self::Busy | Self::FileSystemBusy => EBUSY,
             Self::Sparse => enodata(),
             Self::Unsupported | Self::NotRegular => eopnotsupp(),
             Self::Error(e) => e,
@@ -136,6 +143,7 @@ impl NotPinned {
     fn from_swap_file(e: Error) -> Self {
         match e {
             EINVAL => Self::FileSystem,
+            EAGAIN => Self::FileSystemBusy,
             EBUSY => Self::Busy,
             EFBIG => Self::Size,
             ERANGE => Self::SmallBlocks,
@@ -153,26 +161,18 @@ pub(crate) struct Pinned {
     backing: ARef<File>,
     #[pin]
     bios: BioSet,
-    /// When the file system was last found to let something be written, in jiffies.
-    writable_at: Atomic<usize>,
-    /// When somebody was last sent to ask it, in jiffies.
-    asked_at: Atomic<usize>,
-    /// [`ASK_EVERY_MS`] in jiffies, at least 1.
-    ask_every: usize,
+    /// The file system lets something be written.
+    writable: Recent,
 }
 
 impl Pinned {
     fn new(backing: ARef<File>, file: SwapFile) -> Result<Pin<KBox<Self>>> {
-        let ask_every = msecs_to_jiffies(ASK_EVERY_MS);
-        let long_ago = jiffies().wrapping_sub(ask_every.saturating_mul(2));
         KBox::try_pin_init(
             try_pin_init!(Self {
                 file,
                 backing,
                 bios <- BioSet::new(RESERVE),
-                writable_at: Atomic::new(long_ago),
-                asked_at: Atomic::new(long_ago),
-                ask_every,
+                writable: Recent::new(),
             }),
             GFP_KERNEL,
         )
@@ -215,25 +215,10 @@ impl Pinned {
     /// Neither waits nor calls the file system.
     #[inline]
     pub(crate) fn try_begin_write(&self) -> Option<WriteAccess> {
-        if !self.is_known_writable() || is_read_only(&self.backing) {
+        if !self.writable.holds() || is_read_only(&self.backing) {
             return None;
         }
         WriteAccess::try_start(&self.backing)
-    }
-
-    /// Whether the file system was found to let something be written not long ago. When it is time to ask again
-    /// the first write to come is told no, so that it is the one which [asks](Self::begin_write), and the others
-    /// need not wait for the answer, unless that takes as long again.
-    fn is_known_writable(&self) -> bool {
-        let now = jiffies();
-        let age = now.wrapping_sub(self.writable_at.load(Relaxed));
-        if age < self.ask_every {
-            return true;
-        }
-        let asked = self.asked_at.load(Relaxed);
-        age / 2 < self.ask_every
-            && (now.wrapping_sub(asked) < self.ask_every
-                || self.asked_at.cmpxchg(asked, now, Relaxed).is_err())
     }
 
     /// Begins a write. Waits while the file system is frozen, if `wait` is set, else fails with `EAGAIN`. Fails
@@ -245,7 +230,7 @@ impl Pinned {
             false => WriteAccess::try_start(&self.backing).ok_or(EAGAIN)?,
         };
         let now = jiffies();
-        let result = match self.writable_at.load(Relaxed) == now {
+        let result = match self.writable.is_of(now) {
             true if is_read_only(&self.backing) => Err(EROFS),
             true => Ok(()),
             false => check_writable(&self.backing, &access),
@@ -254,7 +239,7 @@ impl Pinned {
             access.end(&self.backing);
             return Err(e);
         }
-        self.writable_at.store(now, Relaxed);
+        self.writable.confirm(now);
         Ok(access)
     }
 

@@ -38,6 +38,7 @@ mod loop_cmd;
 mod partition_table;
 mod pending;
 mod pinned;
+mod recent;
 mod route;
 mod snapshot;
 mod submit;

@@ -2,6 +2,7 @@
 
 #include <linux/falloc.h>
 #include <linux/fiemap.h>
+#include <linux/fileattr.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/iversion.h>
@@ -122,6 +123,15 @@ int rust_helper_inode_count_extents(struct inode *inode, u64 pos, u64 len,
 	ret = inode->i_op->fiemap(inode, &info, pos, len);
 	*count = info.fi_extents_mapped;
 	return ret;
+}
+
+/* Whether FS_NOCOW_FL is known not to be set. */
+bool rust_helper_file_lacks_nocow(struct file *file)
+{
+	struct file_kattr attr = {};
+
+	return !vfs_fileattr_get(file->f_path.dentry, &attr) &&
+	       !(attr.flags & FS_NOCOW_FL);
 }
 
 bool rust_helper_file_can_odirect(struct file *file)

@@ -77,7 +77,11 @@ fn check(disk: &Disk<Loop>, binding: &Binding, sparse: Sparse) -> Result<(), Not
     if let Some(result) = file.with_sb_block_device(|bdev| check_device(disk, bdev)) {
         result?;
     }
-    SwapFile::check_supported(file).map_err(NotPinned::from_swap_file)
+    SwapFile::check_supported(file).map_err(NotPinned::from_swap_file)?;
+    match SwapFile::is_copied_on_write(file) {
+        true => Err(NotPinned::CopyOnWrite),
+        false => Ok(()),
+    }
 }
 
 fn check_device(disk: &Disk<Loop>, bdev: &DeviceLimits) -> Result<(), NotPinned> {

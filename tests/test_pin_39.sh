@@ -21,7 +21,7 @@ mounted -t btrfs "$NULLB" "$FS"
 img 0 "$FS/img"
 io "$IMG" fill 1 0 1M , fsync
 attach "$IMG" flags=$DIRECT_IO
-pin_fails EINVAL "file system refuses"
+pin_fails EINVAL "copy-on-write"
 io -d "$DEV" check 1 0 1M
 detach
 umounted "$FS"

@@ -37,6 +37,7 @@ extern "C" {
     fn rust_helper_inode_writers(inode: *const bindings::inode) -> c_int;
     fn rust_helper_swap_has_own_io(info: *const bindings::swap_info_struct) -> bool;
     fn rust_helper_inode_blkbits(inode: *const bindings::inode) -> c_uint;
+    fn rust_helper_file_lacks_nocow(file: *mut bindings::file) -> bool;
     fn rust_helper_inode_count_extents(
         inode: *mut bindings::inode,
         pos: u64,
@@ -149,6 +150,7 @@ impl SwapFile {
     /// - `EFBIG` if there are too many pages;
     /// - `ERANGE` if blocks that are smaller than a page do not lie in whole pages on the device;
     /// - `EBUSY` if it is a swap file already, or somebody else may write to it;
+    /// - `EAGAIN` if the file system is doing something that excludes this (btrfs: balance, or a change of devices);
     /// - `ENODATA` if not all of it was written;
     /// - `EINTR` if the task is killed, `ENOMEM`, or what writing dirty pages fails with, or has failed with if nobody
     ///   was told.
@@ -216,6 +218,16 @@ impl SwapFile {
         }
     }
 
+    /// Whether a file of a file system that copies on write lacks the attribute that forbids it (`FS_NOCOW_FL`), as a
+    /// compressed file does. False where that is not known. May sleep.
+    pub fn is_copied_on_write(file: &File) -> bool {
+        // SAFETY: The file keeps its file system mounted.
+        let magic = unsafe { (*(*inode(file)).i_sb).s_magic };
+        // SAFETY: The file is valid, and keeps its path.
+        magic == bindings::BTRFS_SUPER_MAGIC as c_ulong
+            && unsafe { rust_helper_file_lacks_nocow(file.as_ptr()) }
+    }
+
     /// Asks the file system for the blocks of a file that is claimed. Where this fails the file is not
     /// activated. Most file systems sync what they get, `other`, which is the same file, opened once more.
     fn activate(
@@ -251,7 +263,12 @@ impl SwapFile {
         // In any case, since those are to be released.
         let extents = take_extents(&mut info);
         if ret < 0 {
-            return Err(to_result(ret).err().unwrap_or(EIO));
+            return Err(match to_result(ret) {
+                // Not to be taken for a file that is in use.
+                Err(EBUSY) => EAGAIN,
+                Err(e) => e,
+                Ok(()) => EIO,
+            });
         }
         let result = extents.and_then(|(extents, found)| {
             let Some(bdev) = NonNull::new(info.bdev) else {
