@@ -65,6 +65,8 @@ class Entry:
     name = None
     key = None
     gib = 0
+    # Whether make() can go on with what another one, which was interrupted, has left.
+    resumable = False
 
     @property
     def dir(self):
@@ -75,7 +77,7 @@ class Entry:
         return self.dir + ".stamp"
 
     def make(self):
-        """Fill self.dir, which exists and is empty. Returns the paths that vouch for it."""
+        """Fill self.dir, which exists, and is empty unless this is resumable. Returns the paths that vouch for it."""
         raise NotImplementedError
 
     def sizes(self, files):
@@ -99,13 +101,15 @@ class Entry:
         return self
 
     def remake(self):
+        resume = self.resumable and not os.path.exists(self.stamp)
         if os.path.exists(self.dir):
-            say(f"{self.name} in the cache is broken or half made, making it again")
+            say(f"{self.name} in the cache is broken or half made, {'going on with it' if resume else 'making it again'}")
         need_space(self.gib)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.stamp)
-        shutil.rmtree(self.dir, ignore_errors=True)
-        os.makedirs(self.dir)
+        if not resume:
+            shutil.rmtree(self.dir, ignore_errors=True)
+        os.makedirs(self.dir, exist_ok=True)
         sizes = self.sizes(self.make())
         with open(self.stamp + ".new", "w") as stamp:
             json.dump({"dir": self.dir, "sizes": sizes}, stamp, indent=1)

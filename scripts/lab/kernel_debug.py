@@ -26,6 +26,8 @@ class DebugKernel(kernel.Kernel):
     """As a stock kernel, of the same series and version; `series` tells them apart."""
 
     gib = 4
+    # It takes long, and make knows what is done.
+    resumable = True
     # Emulating five levels of page tables costs time; the rest is patience.
     arguments = "no5lvl workqueue.watchdog_thresh=120 sysctl.kernel.hung_task_timeout_secs=240"
     memory = 4096
@@ -48,7 +50,7 @@ class DebugKernel(kernel.Kernel):
         return [f"LLVM={self.clang.programs}/"]
 
     def make(self):
-        os.mkdir(self.kdir)
+        os.makedirs(self.kdir, exist_ok=True)
         make = ["make", "-C", self.source, f"O={self.kdir}", *self.make_arguments, f"-j{os.cpu_count()}"]
         with Step(f"building the debug kernel {self.series}", cache.log(self.name)) as step:
             step.run(*make, f"KCONFIG_ALLCONFIG={CONFIG}", "allnoconfig")
