@@ -105,7 +105,7 @@ profile:
 	@$(lab) bench --profile --kernel $(KERNEL) --cases '$(CASE)'
 
 shell:
-	@scripts/guest --kernel $(KERNEL)
+	@scripts/in-guest --kernel $(KERNEL)
 
 check:
 	@$(lab) check --kernel $(KERNEL)

@@ -21,7 +21,7 @@
  *	disk bN SEED			what the block device N contains
  *
  * Needs a guest of its own: it takes all loop devices away. What else it needs
- * is in ROOT, see scripts/guest-differential.
+ * is in ROOT, see scripts/guest/differential.
  */
 #include <errno.h>
 #include <fcntl.h>

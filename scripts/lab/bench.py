@@ -17,7 +17,7 @@ import time
 
 from . import accelerator, bench_profile, bench_report, cache, dmesg, kernel, module, rublk
 from .bench_cases import ALL, CASES, CPUS, INSTRUCTIONS, WALL
-from .guest import HERE, Guest
+from .guest import INSIDE, Guest
 from .say import Failure, say
 
 # Guests may run side by side and have a plugin, so everything may take long.
@@ -76,7 +76,7 @@ class Boot:
         bench_report.progress(result)
 
     def run(self):
-        self.guest.run(["python3", "guest-bench.py", "cases.json"], SECONDS, self.take, SILENT_SECONDS)
+        self.guest.run(["python3", "bench.py", "cases.json"], SECONDS, self.take, SILENT_SECONDS)
         if self.guest.verdict:
             self.problems.append(f"{self.guest.verdict}; {self.guest.output} and {self.guest.dmesg} say more")
         self.problems += dmesg.complaints(self.guest.dmesg)
@@ -118,7 +118,7 @@ def stage(temporary, cases, ko, wanted):
     common = os.path.join(temporary, "bench")
     os.mkdir(common)
     peer = rublk.find() if "rublk" in wanted and any("rublk" in case.neighbours for case in cases) else None
-    shutil.copy(os.path.join(HERE, "guest-bench.py"), common)
+    shutil.copy(os.path.join(INSIDE, "bench.py"), common)
     shutil.copy(ko, os.path.join(common, "loop.ko"))
     subprocess.run(["strip", "--strip-debug", os.path.join(common, "loop.ko")], check=True)
     if peer:

@@ -7,9 +7,9 @@ import os
 import subprocess
 
 from . import cache, kernel, module, rustdoc, test_index
-from .guest import HERE
 from .say import Failure, say
 
+SCRIPTS = os.path.join(module.REPO, "scripts")
 HOST_TESTS = "tests/host/main.rs"
 
 
@@ -41,7 +41,8 @@ def clippy(stock):
 def shellcheck(_stock):
     """shellcheck has nothing to say about the scripts and the tests."""
     scripts = [
-        path for path in glob.glob(f"{HERE}/*") + glob.glob(f"{module.REPO}/.ci/*") + glob.glob(f"{module.REPO}/packaging/**", recursive=True)
+        path for where in ("scripts/*", "scripts/guest/*", ".ci/*", "packaging/**")
+        for path in glob.glob(f"{module.REPO}/{where}", recursive=True)
         if os.path.isfile(path) and open(path).readline().startswith(("#!/bin/sh", "#!/bin/bash"))
     ]  # fmt: skip
     tests = sorted(os.path.basename(path) for path in glob.glob(f"{module.REPO}/tests/*.sh"))
@@ -71,7 +72,7 @@ def documentation(stock):
 
 def python(_stock):
     """All Python compiles."""
-    for path in glob.glob(f"{HERE}/**/*.py", recursive=True):
+    for path in glob.glob(f"{SCRIPTS}/**/*.py", recursive=True):
         with open(path) as file:
             try:
                 compile(file.read(), path, "exec")
@@ -83,7 +84,7 @@ def python(_stock):
 
 def audit(_stock):
     """The repository's own rules; see scripts/audit.py."""
-    return passes("python3", f"{HERE}/audit.py")
+    return passes("python3", f"{SCRIPTS}/audit.py")
 
 
 def tests_index(_stock):

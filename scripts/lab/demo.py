@@ -6,7 +6,7 @@ import shutil
 import tempfile
 
 from . import accelerator, dmesg, image, kernel, module
-from .guest import HERE, Guest
+from .guest import INSIDE, Guest
 from .say import say
 
 SECONDS = 900
@@ -20,11 +20,11 @@ def run(series):
     with tempfile.TemporaryDirectory() as temporary:
         payload = os.path.join(temporary, "demo")
         os.mkdir(payload)
-        shutil.copy(os.path.join(HERE, "guest-demo.py"), payload)
+        shutil.copy(os.path.join(INSIDE, "demo.py"), payload)
         shutil.copy(ko, payload)
         guest = Guest(stock, accel, payload=[payload])
         say(f"booting {stock.release} ({accel.name})")
-        status = guest.run(["python3", "guest-demo.py", "loop.ko"], SECONDS)
+        status = guest.run(["python3", "demo.py", "loop.ko"], SECONDS)
 
     print("dmesg:")
     for line in dmesg.about_loop(guest.dmesg):

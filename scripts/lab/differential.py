@@ -17,7 +17,7 @@ import threading
 import time
 
 from . import accelerator, cache, dmesg, image, kernel, module
-from .guest import HERE, Guest
+from .guest import INSIDE, Guest
 from .kselftest import TESTS
 from .say import Failure, Step, say
 from .tally import AGAIN, Tally
@@ -45,7 +45,7 @@ def install(stock, where):
             kernel.CC, "-D_GNU_SOURCE=", "-O2", "-Wall", "-Wextra", "-isystem", f"{stock.kdir}/usr/include",
             *sources, "-o", os.path.join(where, "loop_diff"),
         )  # fmt: skip
-    shutil.copy(os.path.join(HERE, "guest-differential"), where)
+    shutil.copy(os.path.join(INSIDE, "differential"), where)
 
 
 class Died(Exception):
@@ -79,7 +79,7 @@ class Side:
 
     def run(self):
         try:
-            self.guest.run(["./guest-differential"], SECONDS, self.take, SILENT_SECONDS)
+            self.guest.run(["./differential"], SECONDS, self.take, SILENT_SECONDS)
         finally:
             self.finished.put(None)
 

@@ -2,7 +2,7 @@
 """`make test-dropin`: a system with systemd and udev, on the C driver and on ours.
 
 Ours is put there by `make install`, into a copy of the kernel's modules. The
-checks (scripts/guest-dropin.py) and what they see have to be the same.
+checks (scripts/guest/dropin.py) and what they see have to be the same.
 """
 
 import concurrent.futures
@@ -17,12 +17,12 @@ import sys
 import tempfile
 
 from . import accelerator, cache, dmesg, kernel, kselftest, module
-from .guest import HERE
+from .guest import INSIDE
 from .say import Failure, Step, say
 from .system import SystemGuest, SystemImage
 from .tally import AGAIN
 
-CHECKS = os.path.join(HERE, "guest-dropin.py")
+CHECKS = os.path.join(INSIDE, "dropin.py")
 # Both drivers took ten minutes on a busy machine with two cores.
 SECONDS = 2400
 SILENT_SECONDS = 600

@@ -27,7 +27,8 @@ import time
 from . import cache, dmesg, image
 from .say import Failure, last_line
 
-HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# What runs in guests.
+INSIDE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "guest")
 BOOT_SECONDS = 120
 SCRATCH_BYTES = 8 << 30
 RUNS_KEPT = 100
@@ -72,7 +73,7 @@ class Guest:
     """What to boot, and after run() what came of it: `output`, `dmesg` (paths), `verdict`."""
 
     image = image.GuestImage
-    init = "guest-init"
+    init = "init"
     boot_seconds = BOOT_SECONDS
 
     def __init__(
@@ -97,8 +98,8 @@ class Guest:
         """Put everything that is this run's own on one small disk."""
         disk = os.path.join(self.dir, "lab.img")
         with tempfile.TemporaryDirectory(dir=self.dir) as stage:
-            for source, name in ((self.init, "init"), ("guest-run", "run")):
-                shutil.copy(os.path.join(HERE, source), os.path.join(stage, name))
+            for source, name in ((self.init, "init"), ("run", "run")):
+                shutil.copy(os.path.join(INSIDE, source), os.path.join(stage, name))
                 os.chmod(os.path.join(stage, name), 0o755)
             if self.driver == "ours":
                 if not os.path.isfile(self.ko):

@@ -34,7 +34,7 @@ class Image(cache.Entry):
                 '--aptopt=APT::Install-Recommends "false";' + apt.PROXY,
                 "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
                 "--dpkgopt=path-exclude=/usr/share/locale/*",
-                # Where guest-init mounts what differs from guest to guest.
+                # Where guest/init mounts what differs from guest to guest.
                 "--customize-hook=mkdir -p $1/lab $1/usr/lib/modules", *self.options,
                 apt.SUITE, tar, f"deb {apt.mirror()} {apt.SUITE} main",
             )  # fmt: skip

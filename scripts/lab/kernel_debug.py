@@ -9,10 +9,9 @@ import os
 import shutil
 
 from . import cache, clang, kernel
-from .guest import HERE
 from .say import Failure, Step
 
-CONFIG = os.path.join(HERE, "lab/debug.config")
+CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "debug.config")
 RECIPE = 1
 
 

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 
 from . import accelerator, cache, dmesg, image, kernel, kernel_debug, ktap, module, test_index
-from .guest import HERE, Guest
+from .guest import INSIDE, Guest
 from .say import Failure, Step, say
 from .tally import AGAIN, Tally
 
@@ -43,7 +43,7 @@ def install(stock, where):
                 )  # fmt: skip
         finally:
             subprocess.run(["umount", target], check=True)
-    shutil.copy(os.path.join(HERE, "guest-kselftest"), where)
+    shutil.copy(os.path.join(INSIDE, "kselftests"), where)
 
 
 def choose(where, globs):
@@ -92,7 +92,7 @@ class Run:
         patience = booted.patience
         self.guest = Guest(booted, accel, driver=driver, ko=ko, payload=[payload])
         self.guests = [self.guest]
-        command = ["env", f"LOOP_PATIENCE={patience}", "./guest-kselftest"]
+        command = ["env", f"LOOP_PATIENCE={patience}", "./kselftests"]
         if patience > 1:
             command += ["-o", str(seconds_of_a_test() * patience)]
         command += [word for test in tests for word in ("-t", f"loop:{test}")]

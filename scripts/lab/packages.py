@@ -3,7 +3,7 @@
 
 The kernel's own modules lie on the guest's disk of modules; a package without
 files stands for them, since ours depend on it. A second guest takes only signed
-modules. The checks are scripts/guest-packages.py.
+modules. The checks are scripts/guest/packages.py.
 """
 
 import os
@@ -13,11 +13,11 @@ import sys
 import tempfile
 
 from . import accelerator, apt, cache, deb, dropin, image, kernel, kernel_tree, kselftest
-from .guest import HERE
+from .guest import INSIDE
 from .say import Failure, Step
 from .system import SystemGuest, SystemImage
 
-CHECKS = os.path.join(HERE, "guest-packages.py")
+CHECKS = os.path.join(INSIDE, "packages.py")
 ENFORCED = "enforced"
 
 

@@ -3,7 +3,7 @@
 
 A guest has ten disks: ext4 and XFS, on loop devices with direct and with
 buffered I/O, on a file (on ext4) and on a partition, and in pinned mode. While writers are at all of
-them (scripts/guest-powercut.py), QEMU is killed at a random moment.
+them (scripts/guest/powercut.py), QEMU is killed at a random moment.
 
 The disks have a volatile write cache, which really loses what is in it: QEMU
 logs their writes and flushes (blklogwrites, the log format of dm-log-writes).
@@ -34,11 +34,11 @@ import threading
 import time
 
 from . import accelerator, cache, dmesg, dropin, image, kernel, kernel_debug, module
-from .guest import HERE, Guest
+from .guest import INSIDE, Guest
 from .say import Failure, say
 from .tally import Tally
 
-PROGRAM = "guest-powercut.py"
+PROGRAM = "powercut.py"
 SETUPS = [
     {"on": on, "fs": fs, "mode": mode}
     for on, modes in (("file", ("direct", "buffered", "pinned")), ("partition", ("direct", "buffered")))
@@ -93,7 +93,7 @@ class CutGuest(Guest):
         with tempfile.TemporaryDirectory() as temporary:
             payload = os.path.join(temporary, "powercut")
             os.mkdir(payload)
-            shutil.copy(os.path.join(HERE, PROGRAM), payload)
+            shutil.copy(os.path.join(INSIDE, PROGRAM), payload)
             with open(os.path.join(payload, "plan"), "w") as file:
                 json.dump(plan, file)
             self.payload = [payload]

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 from . import accelerator, dmesg, image, kernel, kernel_debug, kselftest, module
-from .guest import HERE, Guest
+from .guest import INSIDE, Guest
 from .say import Failure, say
 from .tally import Tally
 
@@ -36,7 +36,7 @@ class Run:
         self.counts = collections.defaultdict(lambda: [0, 0])
         self.done = set()
         self.guest = Guest(booted, accel, driver=driver, ko=ko, payload=[payload])
-        command = ["env", f"LOOP_PATIENCE={booted.patience}", "./guest-storm", str(calls), *map(str, seeds)]
+        command = ["env", f"LOOP_PATIENCE={booted.patience}", "./storm", str(calls), *map(str, seeds)]
         silence = SILENT_SECONDS * booted.patience
         self.guest.run(command, silence * len(seeds), self.take, silence)
         missing = [name for name in ("devices", *(f"seed {seed}" for seed in seeds)) if name not in self.done]
@@ -97,7 +97,7 @@ def run(series, calls, first, driver="ours", debug=False):
     with tempfile.TemporaryDirectory() as temporary:
         payload = os.path.join(temporary, "kselftest")
         kselftest.install(stock, payload)
-        shutil.copy(os.path.join(HERE, "guest-storm"), payload)
+        shutil.copy(os.path.join(INSIDE, "storm"), payload)
         say(f"{calls} calls on {driver if driver == 'ours' else 'the C driver'}, {booted.release} ({accel.name})")
         parts = [part for part in (seeds[n::GUESTS] for n in range(GUESTS)) if part]
         with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:

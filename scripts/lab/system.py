@@ -34,5 +34,5 @@ class SystemGuest(Guest):
     """
 
     image = SystemImage
-    init = "guest-system"
+    init = "system"
     boot_seconds = 300

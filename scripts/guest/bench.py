@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Measures in the guest what `make bench` asks for.
 
-    guest-bench.py cases.json           (payload: loop.ko of ours, rublk if there is one)
+    bench.py cases.json           (payload: loop.ko of ours, rublk if there is one)
 
 Each case names a backing, the neighbours that put a device on it (the backing
 itself is the neighbour `raw`), and the work. The neighbours take turns within

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Installs and removes the Debian packages, in the guest of `make test-packages`.
 
-    guest-packages.py --list          names of the checks
-    guest-packages.py NAME CHECK…     run some
+    packages.py --list          names of the checks
+    packages.py NAME CHECK…     run some
 
 The packages lie beside it. A line "ok NAME" or "FAIL NAME: WHY" ends each check.
 """

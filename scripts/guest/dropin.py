@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a system with systemd does with loop devices, done in the guest by `make test-dropin`.
 
-    guest-dropin.py --list          names of the checks
-    guest-dropin.py c|ours NAME…    run some; says which driver modprobe has to take
+    dropin.py --list          names of the checks
+    dropin.py c|ours NAME…    run some; says which driver modprobe has to take
 
 A line "ok NAME", "skip NAME: WHY" or "FAIL NAME: WHY" ends each check. What it
 saw goes before, as lines "see NAME: TEXT": the lab compares those of one driver
