@@ -361,7 +361,7 @@ def place(path, neighbour, work):
 
 
 def do_program(path, neighbour, work):
-    """The steps of a program (see lab/bench_program_cases.py)."""
+    """The steps of a program (see bench/program_cases.py)."""
     made = f"{MADE}/{work['name']}"
     result = {"seconds": 0.0}
     with cgroups(work["controllers"]) as (cgroup,), place(path, neighbour, work) as directory:

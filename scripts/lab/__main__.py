@@ -5,8 +5,10 @@ import argparse
 import signal
 import sys
 
+from bench import run as bench
+
 from . import (
-    accelerator, bench, check, deb, demo, differential, dropin, kernel, kernel_debug, kselftest, module, packages,
+    accelerator, check, deb, demo, differential, dropin, kernel, kernel_debug, kselftest, module, packages,
     powercut, rustdoc, storm,
 )  # fmt: skip
 from .guest import Guest

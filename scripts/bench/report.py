@@ -6,8 +6,8 @@ import os
 import statistics
 import sys
 
-from . import bench_chart
-from .bench_model import ALL, INSTRUCTIONS, Target
+from . import chart
+from .model import ALL, INSTRUCTIONS, Target
 
 NAMES = {
     "disk": "disk", "raw": "raw", "dm": "dm-linear", "c": "C loop", "rublk": "rublk", "ours": "this", "pinned": "pinned",
@@ -166,4 +166,4 @@ class Report:
         with open(where + ".md", "w") as file:
             file.write(self.markdown())
         with open(where + ".svg", "w") as file:
-            file.write(bench_chart.draw(self.head, cases))
+            file.write(chart.draw(self.head, cases))

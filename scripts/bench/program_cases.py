@@ -10,10 +10,11 @@ A program is a set of shell commands, which run in a directory of the file syste
     end       after the steps, not timed
 """
 
-from .bench_cgroup_cases import BOTH
-from .bench_model import WALL, Case, Metric, on_filesystem
-from .bench_sync_cases import LATENCY, NEIGHBOURS
-from .image import BenchImage
+from lab.image import BenchImage
+
+from .cgroup_cases import BOTH
+from .model import WALL, Case, Metric, on_filesystem
+from .sync_cases import LATENCY, NEIGHBOURS
 
 IMAGE_MIB = 512
 # A rollback journal takes several flushes a transaction, so fewer transactions are as long.

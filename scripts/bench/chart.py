@@ -8,7 +8,7 @@ is written at each bar. Colours and contrast suit light and dark pages.
 
 from xml.sax.saxutils import escape
 
-from .bench_model import ALL, INSTRUCTIONS
+from .model import ALL, INSTRUCTIONS
 
 WIDTH = 860
 LEFT, RIGHT = 350, 90

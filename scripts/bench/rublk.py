@@ -8,8 +8,8 @@ for it. Where that fails (no registry, for one) the bench goes without.
 import glob
 import os
 
-from . import apt, cache
-from .say import Failure, Step, say
+from lab import apt, cache
+from lab.say import Failure, Step, say
 
 VERSION = "0.2.15"
 LIBRARIES = "usr/lib/x86_64-linux-gnu"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What `make bench` measures: the cases, and what each is to reach."""
 
-from . import bench_cgroup_cases, bench_program_cases, bench_sync_cases
-from .bench_model import (
+from . import cgroup_cases, program_cases, sync_cases
+from .model import (
     ALL,
     CPUS,
     INSTRUCTIONS,
@@ -227,7 +227,7 @@ CASES = tuple(
     case
     for group in (
         device_cases, file_cases, batch_cases, pinned_cases, pinning_cases, buffered_cases, sparse_cases, wall_cases,
-        management_cases, bench_cgroup_cases.cases, bench_sync_cases.cases, bench_program_cases.cases,
+        management_cases, cgroup_cases.cases, sync_cases.cases, program_cases.cases,
     )  # fmt: skip
     for case in group()
 )

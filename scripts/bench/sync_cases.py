@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Cases of synchronous I/O: each write is waited for, and made durable, before the next one."""
 
-from .bench_model import INSTRUCTIONS, IOPS, ON_DEVICE, PER_IO, TIME, WALL, Backing, Case, fio, null_blk, on_filesystem
+from .model import INSTRUCTIONS, IOPS, ON_DEVICE, PER_IO, TIME, WALL, Backing, Case, fio, null_blk, on_filesystem
 
 NEIGHBOURS = ("raw", "c", "ours")
 CPUS = {INSTRUCTIONS: 1, WALL: 4}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """`make profile`: where the instructions of an I/O go, by function and by layer.
 
-QEMU counts them (see scripts/qemu-profile.c) while fio is at it, so the figures
+QEMU counts them (see qemu-profile.c) while fio is at it, so the figures
 are exact, also with interrupts off: no sampling. Of code that is inlined, the
 function it is inlined into is named.
 """
@@ -15,10 +15,11 @@ import subprocess
 import tempfile
 import zlib
 
-from . import accelerator, bench_model, cache
-from .bench_report import NAMES, figure
-from .guest import HERE
-from .say import Failure, Step, say
+from lab import accelerator, cache
+from lab.say import Failure, Step, say
+
+from . import model
+from .report import NAMES, figure
 
 ROWS = 45
 USER_END = 1 << 47
@@ -46,7 +47,7 @@ LAYERS = (
 
 def plugin():
     """The plugin, built for this run's toolbox."""
-    source = os.path.join(HERE, "qemu-profile.c")
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "qemu-profile.c")
     with open(source) as file:
         place = cache.path("qemu-profile-" + cache.recipe_key(file.read()) + ".so")
     if not os.path.exists(place):
@@ -64,7 +65,7 @@ def accelerated(outfile):
 
 def request(case):
     """The request for a case: a run that lasts longer than the window in which is counted."""
-    if case.work["kind"] != "fio" or case.instrument != bench_model.INSTRUCTIONS:
+    if case.work["kind"] != "fio" or case.instrument != model.INSTRUCTIONS:
         raise Failure(f"{case.name} has no profile: only cases of fio that count instructions have")
     work = dict(case.work)
     for name in ("options", "raw_options"):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Cases whose work runs in a cgroup of its own, as services and containers do."""
 
-from .bench_model import (
+from .model import (
     INSTRUCTIONS,
     IOPS,
     LOOPS,

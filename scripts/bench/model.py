@@ -11,7 +11,7 @@ A case is measured with one of two instruments:
 
 import dataclasses
 
-from . import image
+from lab import image
 
 INSTRUCTIONS, WALL = "instructions", "wall"
 CPUS = {INSTRUCTIONS: 1, WALL: 4}

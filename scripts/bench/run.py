@@ -15,10 +15,14 @@ import tempfile
 import threading
 import time
 
-from . import accelerator, bench_profile, bench_report, cache, dmesg, kernel, module, rublk
-from .bench_cases import ALL, CASES, CPUS, INSTRUCTIONS, WALL
-from .guest import INSIDE, Guest
-from .say import Failure, say
+from lab import accelerator, cache, dmesg, kernel, module
+from lab.guest import INSIDE, Guest
+from lab.say import Failure, say
+
+from . import rublk
+from .cases import ALL, CASES, CPUS, INSTRUCTIONS, WALL
+from .profile import run as run_profile
+from .report import Report, progress
 
 # Guests may run side by side and have a plugin, so everything may take long.
 BOOT_SECONDS = 600
@@ -73,7 +77,7 @@ class Boot:
         result = json.loads(line.removeprefix("result "))
         result["instrument"] = self.instrument
         self.results.append(result)
-        bench_report.progress(result)
+        progress(result)
 
     def run(self):
         self.guest.run(["python3", "bench.py", "cases.json"], SECONDS, self.take, SILENT_SECONDS)
@@ -166,7 +170,7 @@ def profile(stock, cases, ko, wanted):
                 say(problem)
             return done
 
-        bench_profile.run(cases, boot, there)
+        run_profile(cases, boot, there)
 
 
 def report(head, cases, boots, arguments):
@@ -174,7 +178,7 @@ def report(head, cases, boots, arguments):
     results = [result for boot in boots for result in boot.results]
     problems = [problem for boot in boots for problem in boot.problems]
     problems += [f"{one['case']}, {one['neighbour']}: {one['error']}" for one in results if "error" in one]
-    found = bench_report.Report(head, cases, results)
+    found = Report(head, cases, results)
     found.print()
     where = arguments.output or os.path.join(module.REPO, "build", arguments.kernel, "bench")
     found.save(where)
