@@ -2,17 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0
 """Installs and removes the Debian packages, in the guest of `make test-packages`.
 
-    packages.py --list          names of the checks
+    packages.py --list          names of the checks (see checks.py)
     packages.py NAME CHECK…     run some
 
-The packages lie beside it. A line "ok NAME" or "FAIL NAME: WHY" ends each check.
+The packages lie beside it.
 """
 
 import glob
 import os
 import shutil
-import subprocess
-import sys
+
+import checks
+from checks import want
 
 RELEASE = os.uname().release
 TREE = f"/lib/modules/{RELEASE}"
@@ -26,24 +27,12 @@ STUB = "/run/stub"
 MOK = "/var/lib/dkms"
 
 
-class Wrong(Exception):
-    """What was not as it has to be."""
-
-
 def sh(command, status=0):
-    """Run a shell command; returns what it printed, fails if its status is not the one expected."""
-    done = subprocess.run(
-        command, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    print(f"# {command}\n{done.stdout}", flush=True)
-    if done.returncode != status:
-        raise Wrong(f"{command}: exit status {done.returncode}: {done.stdout}")
-    return done.stdout.rstrip()
-
-
-def want(condition, complaint):
-    if not condition:
-        raise Wrong(complaint)
+    """As checks.sh, and shows what was printed."""
+    print(f"# {command}", flush=True)
+    text = checks.sh(command, status)
+    print(text, flush=True)
+    return text
 
 
 def has(text, *words):
@@ -211,18 +200,9 @@ CHECKS = (
 
 
 def main():
-    if sys.argv[1] == "--list":
-        print("\n".join(check.__name__ for check in CHECKS))
-        return
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
-    for check in CHECKS:
-        if check.__name__ not in sys.argv[2:]:
-            continue
-        try:
-            check()
-            print(f"ok {check.__name__}", flush=True)
-        except (Wrong, OSError, ValueError) as failure:
-            print(f"FAIL {check.__name__}: {' / '.join(str(failure).splitlines())}", flush=True)
+    for check in checks.chosen(CHECKS):
+        checks.run(check)
 
 
 main()
