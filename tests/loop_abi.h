@@ -19,8 +19,9 @@
 #define MAP_32BIT 0
 #endif
 
-static long page;
-static char *area;		/* three pages, below 4 GiB: rw, r, none */
+/* One for all files of a program. */
+__attribute__((weak)) long page;
+__attribute__((weak)) char *area;	/* three pages, below 4 GiB: rw, r, none */
 
 static inline void map_area(void)
 {
