@@ -72,6 +72,14 @@ filled()
 	same "pinned_progress" "$(sys loop/pinned_progress)" 100
 }
 
+# given_up: it has ended with an error.
+given_up()
+{
+	is_pinned 0
+	same "pinned_progress" "$(sys loop/pinned_progress)" 0
+	same "pinned_reason" "$(sys loop/pinned_reason)" "there was an error"
+}
+
 # not_filled: it ends, as told, and $DEV is not pinned but works.
 not_filled()
 {

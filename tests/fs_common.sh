@@ -38,6 +38,23 @@ fs_without_flushes()
 	mounted -t ext4 /dev/mapper/loop-selftest "$FS"
 }
 
+# on_each_fs SIZE COMMAND [FIELD=VALUE...]: runs it on each type of file system that there
+# are tools for, $TYPE, with $DEV attached to a written file of that size; $DISK is below.
+on_each_fs()
+{
+	for TYPE in "${PINNABLE[@]}"; do
+		command -v "mkfs.$TYPE" >/dev/null || continue
+		fs "$TYPE"
+		# shellcheck disable=SC2034 # The command looks at it.
+		DISK=$(findmnt -n -o SOURCE "$FS")
+		written_img "$1"
+		attach_quietly "$IMG" "${@:3}"
+		"$2"
+		detach
+		umounted "$FS"
+	done
+}
+
 # frozen DIRECTORY: its filesystem is frozen, until "thawed" or the test's end.
 frozen()
 {

@@ -31,6 +31,23 @@ fuse_saw()
 	poll 20 grep -q "^$1" "$TMP/fuse.log" || fail "no \"$1\" arrived"
 }
 
+# read_hangs: a direct read of $DEV does not end until "read_goes_on".
+read_hangs()
+{
+	fuse hold read 1
+	io -d "$DEV" read 0 4096 &
+	READER=$!
+	JOBS+=("$READER")
+	fuse_saw "held read"
+}
+
+read_goes_on()
+{
+	kill -0 "$READER" || fail "the read has ended"
+	fuse release
+	wait "$READER" || fail "the read failed"
+}
+
 # fuse_abort: the kernel is told to give its filesystem up.
 fuse_abort()
 {

@@ -131,6 +131,14 @@ background()
 	JOBS+=($!)
 }
 
+# soon COMMAND...: it ends, without waiting for a thaw or the like. Returns its status.
+soon()
+{
+	background "$@"
+	poll 10 ended "${JOBS[-1]}" || fail "it hangs: $*"
+	wait "${JOBS[-1]}"
+}
+
 # between WHAT NUMBER LOW HIGH: it has to be in this range.
 between()
 {

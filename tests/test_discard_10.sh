@@ -16,11 +16,7 @@ no_discard() { [[ $(sys queue/discard_max_bytes) == 0 ]]; }
 fuse_img 1M
 attach_quietly "$IMG" flags=$DIRECT_IO
 fuse fail punch EOPNOTSUPP
-fuse hold read 1
-io -d "$DEV" read 0 4096 &
-reader=$!
-JOBS+=("$reader")
-fuse_saw "held read"
+read_hangs
 echo >$TRACE/trace
 echo 1 >$TRACE/events/loop_selftest/freeze/enable
 # Long enough for what is tried again and again, after pauses however long a user may take for none.
@@ -33,9 +29,7 @@ count=$(freezes)
 echo 0 >$TRACE/events/loop_selftest/freeze/enable
 echo -:loop_selftest/freeze >>$TRACE/kprobe_events
 between "freezes of the queue" "$count" 0 4
-kill -0 $reader || fail "the read has ended"
-fuse release
-wait $reader || fail "the read failed"
+read_goes_on
 
 # When nothing is under way any more the next one that is refused is the last.
 refused()

@@ -11,17 +11,12 @@ fuse_img 1M
 waiting()
 {
 	fuse fail punch EOPNOTSUPP
-	fuse hold read 1
-	io -d "$DEV" read 0 4096 &
-	reader=$!
-	JOBS+=("$reader")
-	fuse_saw "held read"
+	read_hangs
 	: >"$TMP/fuse.log"
 	io "$DEV" discard 64K 64K
 	fuse_saw "punch"
 	sleep 0.5
-	fuse release
-	wait $reader || fail "the read failed"
+	read_goes_on
 }
 
 attach_quietly "$TMP/fuse/img" flags=$DIRECT_IO

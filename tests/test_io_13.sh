@@ -5,20 +5,16 @@
 
 DESCRIPTION="Buffered reads, and what is zeroed, have the I/O priority of who submits them"
 
-for type in ext4 xfs btrfs; do
-	command -v mkfs.$type >/dev/null || continue
-	fs $type
-	disk=$(findmnt -n -o SOURCE "$FS")
-	written_img 8M
-	attach_quietly "$IMG"
-	keeps_priority R "$disk" 65536 read 0 64K
-	keeps_priority R "$disk" 4096 read 1M 4K
-	keeps_priority R "$disk" 8388608 check 1 0 8M
+buffered()
+{
+	keeps_priority R "$DISK" 65536 read 0 64K
+	keeps_priority R "$DISK" 4096 read 1M 4K
+	keeps_priority R "$DISK" 8388608 check 1 0 8M
 	# A part of a page has to be read before it can be written.
-	keeps_priority R "$disk" 4096 write 4608 512
-	detach
-	umounted "$FS"
-done
+	keeps_priority R "$DISK" 4096 write 4608 512
+}
+
+on_each_fs 8M buffered
 nullb loopio size=64
 IMG=$NULLB
 # When a writer closes the disk udev reads it, unless somebody has this lock.

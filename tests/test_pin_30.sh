@@ -5,13 +5,6 @@
 
 DESCRIPTION="While the filesystem is frozen pinned mode can be ended, and the device detached"
 
-soon()
-{
-	background "$@"
-	poll 10 ended "${JOBS[-1]}" || fail "it waits for the thaw: $*"
-	wait "${JOBS[-1]}"
-}
-
 for type in "${PINNABLE[@]}"; do
 	fs "$type"
 	pinned_img 1M

@@ -7,12 +7,6 @@ DESCRIPTION="While holes are filled on a slow disk the device is opened, asked, 
 
 . ./fill_common.sh
 
-# soon COMMAND...: it does not wait for what is filled.
-soon()
-{
-	timeout $((5 * PATIENCE)) "$@" >/dev/null || fail "it waits, or fails: $*"
-}
-
 for type in "${PINNABLE[@]}"; do
 	slow_fs "$type"
 	sparse_img 96M
