@@ -13,7 +13,7 @@ UNEXPLAINED=4096
 # Open files of others, as udev's.
 FILES=64
 BACKINGS=()
-# The C driver notices no circles by way of partitions (defect_13), in which I/O
+# The C driver notices no circles by way of partitions (nest_10), in which I/O
 # waits for itself.
 OPTIONS=()
 [[ -e /sys/module/loop/parameters/nr_hw_queues ]] || OPTIONS=(-P)
