@@ -261,7 +261,7 @@ cleanup()
 		say "FAILED: left something behind"
 		rc=$KSFT_FAIL
 	fi
-	((rc != KSFT_FAIL)) || say "not so: ${DESCRIPTION:-}"
+	((rc != KSFT_FAIL)) || say "not so: ${TOPIC:+$TOPIC: }${DESCRIPTION:-}"
 	exit $rc
 }
 

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="on and off"
 DESCRIPTION="On and off on each filesystem: what the attributes say, and the data stays"
 
 need filefrag

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="on and off"
 DESCRIPTION="pinned=1 pins what is attached with direct I/O and qualifies; the rest works without"
 
 need_unload

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="on and off"
 DESCRIPTION="Switching it on or off takes CAP_SYS_ADMIN, and an attached device"
 
 need setpriv

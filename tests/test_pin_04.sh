@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="what qualifies"
 DESCRIPTION="Which attachments do not qualify, and why; a refusal changes nothing else"
 
 fs ext4

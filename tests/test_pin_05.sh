@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="what qualifies"
 DESCRIPTION="Holes, and ranges that were only allocated, are refused on each filesystem, also if somebody has just read them into the page cache"
 
 for type in "${PINNABLE[@]}"; do

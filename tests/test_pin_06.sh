@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="what qualifies"
 DESCRIPTION="A file that somebody else may write to, or swaps to, is refused"
 
 need mkswap swapon

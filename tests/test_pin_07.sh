@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="what qualifies"
 DESCRIPTION="Shared blocks and copy-on-write are refused; what has blocks of its own qualifies"
 
 need btrfs

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="what qualifies"
 DESCRIPTION="A block size that the disk below does not take is refused; changing it ends pinned mode"
 
 nullb looppin size=64 blocksize=4096

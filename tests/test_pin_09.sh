@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="holes are filled"
 DESCRIPTION="fill writes zeroes to what was never written: nothing of what the disk had there before is to be seen, and everything else stays"
 
 size=$((320 << 20))

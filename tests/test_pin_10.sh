@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="data"
 DESCRIPTION="A file of thousands of extents: requests of all sizes across their ends, verified pinned, then by the ordinary path"
 
 fs ext4 64

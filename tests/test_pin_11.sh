@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="data"
 DESCRIPTION="Offset and size limit in pinned mode: the right data, and nothing beside it"
 
 fs ext4 64

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="data"
 DESCRIPTION="A filesystem on a pinned device: made, filled, checked, and the same afterwards"
 
 need mkfs.ext4 fsck.ext4

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="data"
 DESCRIPTION="Discards and zeroes read as zeroes; the file keeps its blocks"
 
 # Modes of fallocate.

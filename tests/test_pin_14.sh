@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="flushes"
 DESCRIPTION="A flush is one of the disk below, and so is FUA; a disk without a cache gets none"
 
 flushes()

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="the blocks of the file stay"
 DESCRIPTION="What changes the content or the blocks of a pinned file is refused, by each filesystem, and works afterwards"
 
 try()

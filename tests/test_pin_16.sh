@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="the blocks of the file stay"
 DESCRIPTION="Nothing moves the blocks of a pinned file: defragmentation, balance, snapshots"
 
 fs ext4 64

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="freezes, shutdowns and errors of the file system"
 DESCRIPTION="While the filesystem is frozen writes wait and reads go on; the thaw lets them through"
 
 for type in "${PINNABLE[@]}"; do

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="freezes, shutdowns and errors of the file system"
 DESCRIPTION="After the filesystem was shut down nothing is written any more; reading goes on"
 
 for type in "${PINNABLE[@]}"; do

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="freezes, shutdowns and errors of the file system"
 DESCRIPTION="A filesystem with a pinned file cannot be unmounted or made read-only by hand; one that went read-only by an error lets nothing be written any more"
 
 fs ext4 64

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="the disk fails"
 DESCRIPTION="The disk below fails, or goes: errors, and the device can be detached"
 
 nullb looppin size=64

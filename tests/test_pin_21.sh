@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="on and off"
 DESCRIPTION="What else can be done to a pinned device: another file, a larger file, direct I/O off"
 
 fs ext4

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="on and off"
 DESCRIPTION="On and off again and again: no error, no lost write, while fio verifies and under a filesystem"
 
 need mkfs.ext4 fsck.ext4

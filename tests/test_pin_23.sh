@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="data"
 DESCRIPTION="A pinned device on a file on a filesystem on a pinned device"
 
 need mkfs.ext4

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="data"
 DESCRIPTION="Swapping to a pinned device, by a cgroup that needs more memory than it may have"
 
 need mkswap swapon python3

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="flushes"
 DESCRIPTION="What was flushed on a pinned device is still there if the power goes: the filesystem needs nothing more for it, also if the file is new"
 
 for type in "${PINNABLE[@]}"; do

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="what qualifies"
 DESCRIPTION="A file whose data goes through the journal is refused: the journal would write old data over what was written since"
 
 fs ext4

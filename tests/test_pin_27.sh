@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="data"
 DESCRIPTION="The filesystem lies on a partition, or on two pieces of a disk put together"
 
 need sfdisk

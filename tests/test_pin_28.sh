@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="freezes, shutdowns and errors of the file system"
 DESCRIPTION="Writes that keep coming fail soon after the filesystem was shut down, too"
 
 need fio

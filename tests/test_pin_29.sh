@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="data"
 DESCRIPTION="Whoever reads the file by way of the filesystem sees what was written, also what he has read before, while the device is pinned and when that has ended"
 
 for type in "${PINNABLE[@]}"; do

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="freezes, shutdowns and errors of the file system"
 DESCRIPTION="While the filesystem is frozen pinned mode can be ended, and the device detached"
 
 for type in "${PINNABLE[@]}"; do

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="data"
 DESCRIPTION="A file of more than 100,000 extents"
 # To have it without writing that much every other block of the disk is said to be bad, debugfs
 # gives the file its blocks, and they are then said to be written.

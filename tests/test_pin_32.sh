@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="flushes"
 DESCRIPTION="Each piece of a write with FUA is one below, where the disk has that"
 # Else a flush follows it; a disk without a cache gets neither.
 

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="data"
 DESCRIPTION="The disk below is slow: requests of hundreds of extents are done when all of them are"
 # Pinned mode is ended, and the device detached, while they are under way.
 

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="the disk fails"
 DESCRIPTION="Some blocks below fail, or all writes do: so does what needs these, and nothing else, and it is still pinned when they are good again"
 
 need_module dm_flakey

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="freezes, shutdowns and errors of the file system"
 DESCRIPTION="After an error of its own journal the filesystem lets nothing be written, also when the disk is good again; reading goes on"
 
 for type in ext4 xfs btrfs; do

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="the blocks of the file stay"
 DESCRIPTION="Attributes, links and odd ioctls of a pinned file, on each filesystem: whether they are refused or not, it keeps its blocks, and what is written to the device meanwhile gets there"
 
 need chattr xfs_io filefrag

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="the blocks of the file stay"
 DESCRIPTION="The filesystem is made larger, smaller, trimmed and scrubbed, and gets other disks: the pinned file keeps its blocks and its content"
 
 need filefrag fstrim resize2fs xfs_growfs btrfs

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="data"
 DESCRIPTION="The disk below keeps protection information, which it checks, and has blocks of 4096 bytes"
 
 [[ ! -d /sys/module/scsi_debug ]] || skip "scsi_debug is in use"

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="what qualifies"
 DESCRIPTION="A file on a zoned disk is refused, even if it lies where that can be written as any other"
 
 nullb loopzoned size=256 zoned=1 zone_size=16 zone_nr_conv=15

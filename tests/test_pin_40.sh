@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="on and off"
 DESCRIPTION="The file becomes longer, and shorter where it may, while pinned mode is switched, the device told of the size, and written to: what is written is there, and nothing beyond the end of the file"
 
 switch()

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="what qualifies"
 DESCRIPTION="A file on f2fs is not pinned: f2fs may move the blocks of its swap files (F2FS_IOC_SET_PIN_FILE, garbage collection)"
 
 fs f2fs

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="what qualifies"
 DESCRIPTION="Blocks smaller than those of the disk below are refused, where direct I/O is on nevertheless: btrfs does not say what that needs, and a dm device may get larger blocks later"
 
 nullb looppin4k size=320 blocksize=4096

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="holes are filled"
 DESCRIPTION="Where it can be seen that a file is refused no hole of it is filled"
 
 # sparse: IMG has a hole below $FS.

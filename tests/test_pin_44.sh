@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="holes are filled"
 DESCRIPTION="While somebody else may write to the file no hole of it is filled, and what he writes stays"
 
 for type in "${PINNABLE[@]}"; do

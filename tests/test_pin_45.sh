@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="on and off"
 DESCRIPTION="An offset that the disk below does not take ends pinned mode, and direct I/O with it, where its blocks are larger than pages"
 
 need mkfs.xfs

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="on and off"
 DESCRIPTION="What a stacked device copies of the limits when its table is loaded stays the same from bind to detach: pinned mode, and whatever begins or ends it, changes none of it"
 
 # promised DEVICE: the limits that are copied, one a line. FUA is not among them: the block layer has a flush

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="flushes"
 DESCRIPTION="On a disk without a write cache what was synced by way of a device that was stacked on a pinned one is on the disk, also after pinned mode has ended"
 
 # synced PATTERN: what is written to the stacked device, and synced in each way, is on the disk then.

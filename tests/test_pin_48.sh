@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="on and off"
 DESCRIPTION="A file can be pinned while the log of its file system is written, and its inode is in the part that comes next"
 
 waits()

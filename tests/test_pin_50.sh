@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="times of the file"
 DESCRIPTION="The times of a pinned file move with what is written to the device, soon, and at once at a flush, unpin and detach; not by reading, nor by pinning"
 # The change counter moves, too.
 

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="times of the file"
 DESCRIPTION="A filesystem that is frozen just after a write to a pinned device shows the new times; a flush, unpin and detach meanwhile wait for no thaw, and the times of what was written after that move"
 
 for type in "${PINNABLE[@]}"; do

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="times of the file"
 DESCRIPTION="Whose data was flushed on a pinned device, or written with FUA, does not have the times that were there before if the power goes then"
 
 need mkfs.ext4

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="times of the file"
 DESCRIPTION="Where the filesystem was shut down, or went read-only, before the times of a pinned file have moved, nothing hangs and nothing is said about it"
 
 # lost WAY: the filesystem takes no writes any more.

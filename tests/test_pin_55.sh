@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="flushes"
 DESCRIPTION="A flush in pinned mode reports what writeback of the file failed with before"
 
 has_pinned || fail "no pinned mode"

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="flushes"
 DESCRIPTION="Where the flush at the end of pinned mode fails, the next flush of the device does, and a sync of the file"
 # If there is none, as the device is detached, that is logged.
 

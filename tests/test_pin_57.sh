@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="what qualifies"
 DESCRIPTION="A file of blocks smaller than a page is pinned if they lie in whole pages"
 # If not it is refused, and told why.
 

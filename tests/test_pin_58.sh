@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="what qualifies"
 DESCRIPTION="An encrypted file is not pinned, and pinned_reason says why, with direct I/O or without"
 
 has_pinned || fail "no pinned mode"

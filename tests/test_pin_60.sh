@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="holes are filled"
 DESCRIPTION="While holes are filled on a slow disk the device is opened, asked, changed, read and written as ever; how far it is can be read; a second one is refused"
 
 . ./fill_common.sh

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="holes are filled"
 DESCRIPTION="What is written to holes while they are filled stays, and what is discarded behind is filled again"
 
 . ./fill_common.sh

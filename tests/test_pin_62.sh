@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="holes are filled"
 DESCRIPTION="Who fills holes can be killed; the device goes on in the ordinary way, and what is left is filled the next time"
 
 . ./fill_common.sh

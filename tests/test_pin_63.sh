@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="holes are filled"
 DESCRIPTION="What ends pinned mode also ends filling, with ECANCELED; so does the last close"
 # What does not goes on beside it.
 

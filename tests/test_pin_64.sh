@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="holes are filled"
 DESCRIPTION="The filesystem is frozen while holes are filled: that waits, also for its end, and reads, opens, a kill and a detach do not"
 # After a shutdown it fails.
 

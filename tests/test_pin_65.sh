@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="holes are filled"
 DESCRIPTION="The filesystem becomes full, or the disk fails, while holes are filled: it ends with that error, and the device works"
 
 . ./fill_common.sh

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="what qualifies"
 DESCRIPTION="One block that was not written is found wherever it is in a file of few or of many extents, also while somebody reads the file all the time"
 
 read_on()

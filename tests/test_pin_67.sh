@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="holes are filled"
 DESCRIPTION="Holes that somebody reads all the time are filled as others are"
 
 read_on()

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="what qualifies"
 DESCRIPTION="Why btrfs does not let a file be pinned is said: copy-on-write, compressed, shared with a snapshot, a balance that is not at its end; and what it refuses while one is"
 
 has_pinned || fail "no pinned mode"

@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="data"
 DESCRIPTION="A bio is split for a device that has one request: each part reaches the disk below before the task waits for the request, to submit the next one"
 
 need_unload

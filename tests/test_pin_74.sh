@@ -3,6 +3,7 @@
 
 . ./test_common.sh
 
+TOPIC="data"
 DESCRIPTION="A discard on a pinned device gives space of a thin disk back; zeroes that are to keep it do not"
 
 # Modes of fallocate.
