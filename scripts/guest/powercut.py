@@ -7,7 +7,9 @@
     check PLAN      on what was left: recover, compare with what was promised, fsck
 
 PLAN is a file with a list of disks, each with what is on it: a file system on a
-loop device, direct, buffered or pinned, on a file (on ext4) or on a partition. What
+loop device, direct, buffered or pinned, on a file (on ext4) or on a partition. Between them
+is a device of device mapper with `linear` or `crypt` (LUKS): made before the loop device is pinned
+or after, and then that is unpinned and pinned again all the time. What
 was pinned is checked by direct I/O, as the file that it is. The first
 partition of a disk is for marks. Each is a sector which says, in JSON, what
 fsync has just promised, or what is about to go. They are written around all
@@ -34,6 +36,9 @@ TABLE = "label: dos\nstart=1MiB, size=4MiB\nstart=5MiB\n"
 MARKS_SECTORS = 4 * MIB // SECTOR
 # The least that XFS takes, and some.
 FILE_SYSTEM_MIB = 320
+# LUKS keeps its header there.
+LUKS_MIB = 16
+LUKS_KEY = "/run/powercut/key"
 SLOTS = 64
 NAMES = 4
 MOST_FILES = 24
@@ -111,6 +116,7 @@ class Disk:
         self.plan = plan
         self.number, self.fs = plan["number"], plan["fs"]
         self.on_file, self.mode = plan["on"] == "file", plan["mode"]
+        self.is_stacked = self.mode in ("linear", "crypt")
         self.node = node(self.number)
         place = f"/run/powercut/{self.number}"
         self.outer, self.top = f"{place}/outer", f"{place}/top"
@@ -132,30 +138,56 @@ class Disk:
             sh("mkfs.ext4", "-q", "-F", "-b", str(BLOCK), self.node + "2")
             sh("mount", self.node + "2", self.outer)
             with open(self.backing, "wb") as file:
-                file.truncate(FILE_SYSTEM_MIB * MIB)
-        self.mkfs(self.backing)
-        if self.mode == "pinned":
+                file.truncate((FILE_SYSTEM_MIB + LUKS_MIB * (self.mode == "crypt")) * MIB)
+        if self.mode != "crypt":
+            self.mkfs(self.backing)
+        if self.mode == "pinned" or self.is_stacked:
             # It must have no holes, not even those that mkfs has made.
             sh("dd", f"if={self.backing}", f"of={self.backing}", "bs=1M", "conv=notrunc")
         if self.on_file:
             sh("umount", self.outer)
 
-    def attach(self, pin):
+    def attach(self, writing):
         """Mount all of it, which recovers what has to be."""
         if self.on_file:
             sh("mount", self.node + "2", self.outer)
         self.mtime = self.backing_mtime()
         direct = self.mode != "buffered"
         self.loop = sh("losetup", "--find", "--show", f"--direct-io={'on' if direct else 'off'}", self.backing)
-        attributes = f"/sys/block/{os.path.basename(self.loop)}/loop"
-        if (dio := read(f"{attributes}/dio")) != str(int(direct)):
+        self.attributes = f"/sys/block/{os.path.basename(self.loop)}/loop"
+        if (dio := read(f"{self.attributes}/dio")) != str(int(direct)):
             raise Wrong(f"dio of {self.loop} is {dio}")
-        if self.mode == "pinned" and pin:
-            with open(f"{attributes}/pinned", "w") as file:
-                file.write("1")
+        self.device = self.loop
+        if self.mode == "linear":
+            self.stack(writing)
+        if writing and (self.mode == "pinned" or self.is_stacked):
+            self.pin("1")
+        if self.mode == "crypt":
+            self.stack(writing)
         # All images have come from the same few, with the same UUIDs.
         options = "discard,nouuid" if self.fs == "xfs" else "discard"
-        sh("mount", "-t", self.fs, "-o", options, self.loop, self.top)
+        sh("mount", "-t", self.fs, "-o", options, self.device, self.top)
+
+    def pin(self, value):
+        with open(f"{self.attributes}/pinned", "w") as file:
+            file.write(value)
+
+    def stack(self, writing):
+        """Put a device of device mapper on the loop device. What is encrypted is made here, the first time."""
+        name = f"cut{self.number}"
+        if self.mode == "linear":
+            sectors = FILE_SYSTEM_MIB * MIB // SECTOR
+            sh("dmsetup", "create", name, "--table", f"0 {sectors} linear {self.loop} 0")
+        else:
+            with open(LUKS_KEY, "w") as file:
+                file.write("key of a test")
+            if writing:
+                cheap = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
+                sh("cryptsetup", "luksFormat", "-q", "--type", "luks2", *cheap, self.loop, LUKS_KEY)
+            sh("cryptsetup", "open", "--allow-discards", "--key-file", LUKS_KEY, self.loop, name)
+        self.device = f"/dev/mapper/{name}"
+        if writing and self.mode == "crypt":
+            self.mkfs(self.device)
 
     def backing_mtime(self):
         """In nanoseconds; 0 if that is a partition."""
@@ -169,7 +201,9 @@ class Disk:
 
     def detach_and_fsck(self):
         sh("umount", self.top)
-        self.fsck(self.loop, self.fs)
+        self.fsck(self.device, self.fs)
+        if self.is_stacked:
+            sh("dmsetup", "remove", "--retry", os.path.basename(self.device))
         # While udev looks at the device it keeps its file.
         sh("losetup", "--detach", self.loop)
         for _ in range(DETACH_SECONDS * 10):
@@ -218,7 +252,10 @@ class Writer:
         self.marks.add("begin")
 
     def go(self):
-        for job in (self.overwrite, self.replace, self.create, self.scribble):
+        jobs = [self.overwrite, self.replace, self.create, self.scribble]
+        if self.disk.is_stacked:
+            jobs.append(self.switch)
+        for job in jobs:
             threading.Thread(target=self.guarded, args=(job,), daemon=True).start()
 
     def guarded(self, job):
@@ -262,6 +299,13 @@ class Writer:
             buffer[:] = content(SCRIBBLE_FILE, BLOCK, version, first=slot * BLOCK // SECTOR)
             os.pwrite(rng.choice(fds), buffer, slot * BLOCK)
             time.sleep(0.02)
+
+    def switch(self, rng):
+        """Pinned mode, off and on. What is discarded meanwhile has to be filled."""
+        while True:
+            for value in ("0", "fill"):
+                time.sleep(rng.uniform(0.2, 1.5))
+                self.disk.pin(value)
 
     def replace(self, rng):
         """Files by the way of rename: the old one or the new one, and whole."""
@@ -379,7 +423,7 @@ def check(plan):
         disk = Disk(plan)
         promises = Promises(plan["marks"])
         where = "mounting"
-        disk.attach(pin=False)
+        disk.attach(writing=False)
         where = "mtime"
         if disk.mtime <= promises.mtime > 0:
             raise Wrong(f"that of the backing file is {disk.mtime}, and {promises.mtime} was seen before it was written to")
@@ -400,7 +444,7 @@ def prepare(plan):
 def begin(plan):
     """A writer that can go."""
     writer = Writer(Disk(plan))
-    writer.disk.attach(pin=True)
+    writer.disk.attach(writing=True)
     writer.start()
     return writer
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """`make test-powercut`: what fsync has promised is there after a power cut.
 
-A guest has ten disks: ext4 and XFS, on loop devices with direct and with
-buffered I/O, on a file (on ext4) and on a partition, and in pinned mode. While writers are at all of
+A guest has fourteen disks: ext4 and XFS, on loop devices with direct and with
+buffered I/O, on a file (on ext4) and on a partition, in pinned mode, and with LVM-like and LUKS devices on a loop
+device that is unpinned and pinned all the time. While writers are at all of
 them (scripts/guest/powercut.py), QEMU is killed at a random moment.
 
 The disks have a volatile write cache, which really loses what is in it: QEMU
@@ -41,7 +42,7 @@ from .tally import Tally
 PROGRAM = "powercut.py"
 SETUPS = [
     {"on": on, "fs": fs, "mode": mode}
-    for on, modes in (("file", ("direct", "buffered", "pinned")), ("partition", ("direct", "buffered")))
+    for on, modes in (("file", ("direct", "buffered", "pinned", "linear", "crypt")), ("partition", ("direct", "buffered")))
     for fs in ("ext4", "xfs") for mode in modes
 ]  # fmt: skip
 # Images that are made of a log, at most.
@@ -74,7 +75,7 @@ FLUSHES = (
 )
 NO_FLUSH = "Ok::<(), Error>(())"
 FAILED_KEPT = 4
-PREPARE_RECIPE = 2
+PREPARE_RECIPE = 3
 LOG_FLUSH, LOG_DISCARD = 1, 4
 
 
