@@ -9,7 +9,8 @@ DESCRIPTION="A thousand devices are made, bound, used, cleared and removed; a hu
 count=1000
 ! udevadm control --ping 2>/dev/null || count=$((PATIENCE > 1 ? 40 : 100))
 img $((count * 4096)) many
-loop_stress many 20 $CONTROL "$IMG" >/dev/null
+# Memory for each CPU is kept for the next ones, once there was enough.
+loop_stress many $count $CONTROL "$IMG" >/dev/null
 without_leaks loop_stress many $count $CONTROL "$IMG"
 # Each of them has written where it should.
 for i in 1 $((count / 2)) $((count - 1)); do
