@@ -7,8 +7,8 @@
 //! `kernel::bindings`.
 
 #![allow(unsafe_code)]
-// Not all that a user of these could want is used here.
-#![allow(unreachable_pub, unused_imports)]
+// As in `rust/kernel/`, `pub` is what a driver may use. Not every such item is used by this one.
+#![allow(unreachable_pub)]
 
 pub mod block;
 pub mod cgroup;

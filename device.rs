@@ -81,11 +81,11 @@ use crate::{
         block::{
             disk::{Disk, DiskGuard, DiskParams, OwnedDisk},
             limits::QueueLimits,
-            mq::{TagSetFlags, TagSetParams},
+            mq::{TagSetFlag, TagSetParams},
         },
         module::ModuleRef,
         ratelimit::RateLimit,
-        workqueue::{OwnedQueue, QueueFlags},
+        workqueue::{OwnedQueue, QueueFlag},
     },
     driver::{DeviceParams, Loop, Shared, LOOP_MAJOR},
     pinned::{NotPinned, Pinning},
@@ -173,17 +173,17 @@ impl LoopDevice {
     /// for devices below, which have queues of their own. Devices that share a queue would not: the upper one's
     /// request would keep the rescuer from the lower one's.
     ///
-    /// `LEGACY`, because a file system may flush a queue of its own that has no rescuer (XFS does without space).
+    /// `Legacy`, because a file system may flush a queue of its own that has no rescuer (XFS does without space).
     pub(crate) fn make_queues(&self) -> Result {
-        let common = QueueFlags::FREEZABLE | QueueFlags::MEM_RECLAIM | QueueFlags::LEGACY;
+        let common = QueueFlag::Freezable | QueueFlag::MemReclaim | QueueFlag::Legacy;
         if self.queue.as_ref().is_none() {
             let name = CString::try_from_fmt(fmt!("loop{}", self.number))?;
-            let flags = QueueFlags::UNBOUND | common;
-            self.queue.populate(OwnedQueue::new(&name, flags, 0)?);
+            self.queue
+                .populate(OwnedQueue::new(&name, common | QueueFlag::Unbound, 0)?);
         }
         if self.flush_queue.as_ref().is_none() {
             let name = CString::try_from_fmt(fmt!("loop{}-flush", self.number))?;
-            let flags = QueueFlags::PERCPU | QueueFlags::CPU_INTENSIVE | common;
+            let flags = common | QueueFlag::PerCpu | QueueFlag::CpuIntensive;
             self.flush_queue.populate(OwnedQueue::new(&name, flags, 0)?);
         }
         Ok(())
@@ -256,8 +256,7 @@ impl Loop {
             nr_poll_queues,
             ..
         } = &shared.params;
-        let flags =
-            TagSetFlags::STACKING | TagSetFlags::BLOCKING | TagSetFlags::NO_SCHED_BY_DEFAULT;
+        let flags = TagSetFlag::Stacking | TagSetFlag::Blocking | TagSetFlag::NoSchedByDefault;
         let mut limits = QueueLimits::new();
         limits.set_max_hw_sectors(MAX_HW_SECTORS);
         let params = DiskParams {
@@ -273,7 +272,7 @@ impl Loop {
                 queue_depth,
                 // Who does not poll for his requests must not keep the tags from others.
                 flags: match nr_poll_queues {
-                    0 => flags | TagSetFlags::TAG_HCTX_SHARED,
+                    0 => flags | TagSetFlag::TagHctxShared,
                     _ => flags,
                 },
             },

@@ -63,8 +63,6 @@ const DEFAULT_DEVICES: i32 = kconfig_int!(CONFIG_BLK_DEV_LOOP_MIN_COUNT);
 const DEFAULT_DEVICES: i32 = 8;
 
 module_params! {
-    module "loop";
-
     /// How many devices are made when the module is loaded; where it is given, also how many there
     /// may be by opening a device node.
     static MAX_LOOP: IntParam = IntParam::new(DEFAULT_DEVICES) => (

@@ -12,5 +12,5 @@ mod device;
 mod plug;
 
 pub use bio_set::BioSet;
-pub use device::{BlockDevice, Claim, DeviceLimits, Extent, ZeroMode};
+pub use device::{BlockDevice, DeviceLimits, Extent, ZeroMode};
 pub use plug::{task_holds_requests, with_inner_plug, with_plug};

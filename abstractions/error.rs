@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Error codes that [`kernel::error::code`] lacks.
+//! Error codes that [`kernel::error::code`] lacks, and results of functions that return a number or an error.
 //!
 //! C header: [`include/uapi/asm-generic/errno.h`](srctree/include/uapi/asm-generic/errno.h)
 
@@ -24,4 +24,13 @@ pub fn enodata() -> Error {
 /// `ECANCELED`: operation canceled.
 pub fn ecanceled() -> Error {
     Error::from_errno(-(bindings::ECANCELED as c_int))
+}
+
+/// The result of a function that returns a number, or a negative errno (`ssize_t`, `loff_t`).
+pub fn to_count(ret: i64) -> Result<i64> {
+    match c_int::try_from(ret) {
+        _ if ret >= 0 => Ok(ret),
+        Ok(errno) => Err(Error::from_errno(errno)),
+        Err(_) => Err(EIO),
+    }
 }

@@ -10,7 +10,7 @@ pub mod page_cache;
 mod swap_file;
 pub mod write_access;
 
-pub use file::{FallocateMode, FileBlockDevice, FileExt, FileKind, Stat, StatMask};
+pub use file::{FallocateMode, FileBlockDevice, FileExt, FileKind, StatMask};
 pub use holes::Holes;
 pub use kiocb::{IoMode, Kiocb, KiocbOwner, KiocbParams};
 pub use mapping::NoFsRecursion;

@@ -11,7 +11,7 @@ use core::{marker::PhantomData, mem::MaybeUninit};
 use kernel::bindings;
 
 /// Which way data goes, seen from the I/O vector.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum Direction {
     /// The pages are filled (`ITER_DEST`): a read.
     Dest,

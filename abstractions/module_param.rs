@@ -209,8 +209,8 @@ pub const fn text_len(parts: &[&str]) -> usize {
 
 /// Declares module parameters.
 ///
-/// The macro takes the name of the module (which is only used if the module is built in), and then
-/// for each parameter a static of type [`IntParam`] and in parentheses
+/// The macro is for modules, not for what is built in: that would need the module's name in front of the
+/// parameter's, and no owner. It takes for each parameter a static of type [`IntParam`] and in parentheses
 ///
 /// - `name`: the name of the parameter, a string,
 /// - `description`: the text `modinfo` shows, a string, as given to C's `MODULE_PARM_DESC()`,
@@ -224,8 +224,6 @@ pub const fn text_len(parts: &[&str]) -> usize {
 ///
 /// ```ignore
 /// module_params! {
-///     module "demo";
-///
 ///     /// How many devices are created when the module is loaded.
 ///     pub(crate) static DEVICES: IntParam = IntParam::new(8) => (
 ///         name: "devices",
@@ -242,7 +240,6 @@ pub const fn text_len(parts: &[&str]) -> usize {
 /// ```
 macro_rules! module_params {
     (
-        module $module:expr;
         $(
             $(#[$attribute:meta])*
             $vis:vis static $ident:ident: IntParam = $init:expr => (
@@ -263,37 +260,21 @@ macro_rules! module_params {
             const _: () = {
                 use $crate::abstractions::module_param::{text, text_len};
 
-                // The names of built-in parameters start with that of their module.
-                #[cfg(MODULE)]
-                const PREFIX: &[&str; 2] = &["", ""];
-                #[cfg(not(MODULE))]
-                const PREFIX: &[&str; 2] = &[$module, "."];
-
-                const NAME: &[&str] = &[PREFIX[0], PREFIX[1], $name, "\0"];
+                const NAME: &[&str] = &[$name, "\0"];
                 static NAME_TEXT: [u8; text_len(NAME)] = text(NAME);
-
-                #[cfg(MODULE)]
-                const OWNER: *mut ::kernel::bindings::module =
-                    &raw mut ::kernel::bindings::__this_module;
-                #[cfg(not(MODULE))]
-                const OWNER: *mut ::kernel::bindings::module = ::core::ptr::null_mut();
 
                 #[link_section = "__param"]
                 #[used(compiler)]
                 static PARAM: ::kernel::module_param::KernelParam =
-                    $ident.kernel_param(&NAME_TEXT, OWNER);
+                    $ident.kernel_param(&NAME_TEXT, &raw mut ::kernel::bindings::__this_module);
 
-                const DESCRIPTION: &[&str] = &[
-                    PREFIX[0], PREFIX[1], "parm=", $name, ":", $description, "\0",
-                ];
+                const DESCRIPTION: &[&str] = &["parm=", $name, ":", $description, "\0"];
                 #[link_section = ".modinfo"]
                 #[used(compiler)]
                 static DESCRIPTION_TEXT: [u8; text_len(DESCRIPTION)] = text(DESCRIPTION);
 
                 $(
-                    const PARMTYPE: &[&str] = &[
-                        PREFIX[0], PREFIX[1], "parmtype=", $name, ":", $parmtype, "\0",
-                    ];
+                    const PARMTYPE: &[&str] = &["parmtype=", $name, ":", $parmtype, "\0"];
                     #[link_section = ".modinfo"]
                     #[used(compiler)]
                     static PARMTYPE_TEXT: [u8; text_len(PARMTYPE)] = text(PARMTYPE);

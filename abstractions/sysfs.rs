@@ -111,9 +111,7 @@ pub struct Attribute<T> {
     store: Option<fn(&T, &[u8]) -> Result>,
 }
 
-// SAFETY: An attribute consists of constants, which may be used by any thread.
-unsafe impl<T> Send for Attribute<T> {}
-// SAFETY: As above; the C side does not modify them.
+// SAFETY: An attribute consists of constants, which the C side does not modify.
 unsafe impl<T> Sync for Attribute<T> {}
 
 impl<T: DeviceOwner> Attribute<T> {
@@ -253,9 +251,7 @@ pub struct AttributeGroup<T> {
     _attributes: PhantomData<Attribute<T>>,
 }
 
-// SAFETY: A group consists of constants, which may be used by any thread.
-unsafe impl<T> Send for AttributeGroup<T> {}
-// SAFETY: As above; the C side does not modify them.
+// SAFETY: A group consists of constants, which the C side does not modify.
 unsafe impl<T> Sync for AttributeGroup<T> {}
 
 impl<T: DeviceOwner> AttributeGroup<T> {

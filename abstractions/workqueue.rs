@@ -7,17 +7,11 @@
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
-use core::{
-    ops::BitOr,
-    ptr::NonNull, //
-};
+use core::ptr::NonNull;
 use kernel::{
-    alloc::{
-        AllocError,
-        Flags, //
-    },
     bindings,
     container_of,
+    impl_flags,
     prelude::*,
     workqueue::{
         HasDelayedWork,
@@ -41,39 +35,36 @@ pub fn flush_delayed<T: HasDelayedWork<T, ID>, const ID: u64>(item: &T) {
     }
 }
 
-/// The properties of a queue. They are combined by `|`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct QueueFlags(u32);
+impl_flags!(
+    /// The properties of a queue.
+    #[derive(Clone, Copy)]
+    pub struct QueueFlags(u32);
 
-impl QueueFlags {
-    /// The work may run on any CPU.
-    pub const UNBOUND: Self = Self(bindings::wq_flags_WQ_UNBOUND);
+    /// A property of a queue (`enum wq_flags`).
+    #[derive(Clone, Copy)]
+    pub enum QueueFlag {
+        /// The work may run on any CPU.
+        Unbound = bindings::wq_flags_WQ_UNBOUND,
 
-    /// The work runs on the CPU of the task that enqueues it.
-    pub const PERCPU: Self = Self(bindings::wq_flags_WQ_PERCPU);
+        /// The work runs on the CPU of the task that enqueues it.
+        PerCpu = bindings::wq_flags_WQ_PERCPU,
 
-    /// The work does not keep other work of its CPU waiting, however long it computes.
-    pub const CPU_INTENSIVE: Self = Self(bindings::wq_flags_WQ_CPU_INTENSIVE);
+        /// The work does not keep other work of its CPU waiting, however long it computes.
+        CpuIntensive = bindings::wq_flags_WQ_CPU_INTENSIVE,
 
-    /// The work is held back while the system is suspended.
-    pub const FREEZABLE: Self = Self(bindings::wq_flags_WQ_FREEZABLE);
+        /// The work is held back while the system is suspended.
+        Freezable = bindings::wq_flags_WQ_FREEZABLE,
 
-    /// The queue has a thread of its own, the rescuer, which takes over while no worker can be made, as where
-    /// memory is missing. It runs one item at a time: work must not wait for other work of the same queue.
-    pub const MEM_RECLAIM: Self = Self(bindings::wq_flags_WQ_MEM_RECLAIM);
+        /// The queue has a thread of its own, the rescuer, which takes over while no worker can be made, as
+        /// where memory is missing. It runs one item at a time: work must not wait for other work of the same
+        /// queue.
+        MemReclaim = bindings::wq_flags_WQ_MEM_RECLAIM,
 
-    /// With [`MEM_RECLAIM`](Self::MEM_RECLAIM): the work may flush queues that have no rescuer, of which the kernel
-    /// warns otherwise (`check_flush_dependency()`).
-    pub const LEGACY: Self = Self(bindings::wq_flags___WQ_LEGACY);
-}
-
-impl BitOr for QueueFlags {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        /// With [`MemReclaim`](Self::MemReclaim): the work may flush queues that have no rescuer, of which the
+        /// kernel warns otherwise (`check_flush_dependency()`).
+        Legacy = bindings::wq_flags___WQ_LEGACY,
     }
-}
+);
 
 /// A work queue that belongs to its creator.
 ///
@@ -96,13 +87,14 @@ unsafe impl Sync for OwnedQueue {}
 impl OwnedQueue {
     /// Creates a queue.
     ///
-    /// `flags` has one of [`UNBOUND`](QueueFlags::UNBOUND) and [`PERCPU`](QueueFlags::PERCPU). At most
+    /// `flags` has one of [`Unbound`](QueueFlag::Unbound) and [`PerCpu`](QueueFlag::PerCpu). At most
     /// `max_active` items of the queue run at a time: in total, or on each CPU. Zero stands for the
     /// default of the kernel.
     ///
     /// `name` is copied. The names of threads, and `WQ_NAME_LEN` (32), limit what is seen of it.
     ///
-    /// Process context; may sleep. Fails with [`ENOMEM`].
+    /// Process context; may sleep. Fails with [`ENOMEM`]. Lockdep has a class for each queue
+    /// (`wq_init_lockdep()`), so queues of one caller may depend on each other.
     ///
     /// C: `alloc_workqueue()`
     pub fn new(name: &CStr, flags: QueueFlags, max_active: i32) -> Result<Self> {
@@ -110,7 +102,7 @@ impl OwnedQueue {
         let queue = unsafe {
             bindings::alloc_workqueue_noprof(
                 c"%s".as_char_ptr(),
-                flags.0,
+                flags.into(),
                 max_active,
                 name.as_char_ptr(),
             )

@@ -14,7 +14,6 @@ static_assert((__force unsigned int)BLK_OPEN_WRITE == 0x2);
 static_assert((__force unsigned int)BLK_OPEN_EXCL == 0x4);
 static_assert((__force unsigned int)BLK_FEAT_WRITE_CACHE == 0x1);
 static_assert((__force unsigned int)BLK_FEAT_FUA == 0x2);
-static_assert((__force unsigned int)BLK_FEAT_ROTATIONAL == 0x4);
 static_assert((__force unsigned int)BLK_FEAT_STABLE_WRITES == 0x20);
 
 unsigned int rust_helper_bdev_logical_block_size(struct block_device *bdev)

@@ -30,7 +30,7 @@ use kernel::{
     bindings,
     error::{from_err_ptr, from_result, to_result},
     fmt,
-    fs::File,
+    fs::{File, LocalFile},
     prelude::*,
     str::NullTerminatedFormatter,
     sync::{
@@ -128,11 +128,9 @@ impl<'a, T: Operations> Ioctl<'a, T> {
 
     /// Gets a file by the caller's descriptor (`fget()`); `EBADF` if there is none.
     pub fn fget(&self, fd: u32) -> Result<ARef<File>> {
-        // SAFETY: No requirements.
-        let file = NonNull::new(unsafe { bindings::fget(fd) }).ok_or(EBADF)?;
-        // SAFETY: `fget` returned a reference, which passes to the result. By the type invariants
-        // this task is in `ioctl()`, which does not use `fdget_pos`.
-        Ok(unsafe { ARef::from_raw(file.cast::<File>()) })
+        let file = LocalFile::fget(fd)?;
+        // SAFETY: By the type invariants this task is in `ioctl()`, which does not use `fdget_pos`.
+        Ok(unsafe { LocalFile::assume_no_fdget_pos(file) })
     }
 }
 
@@ -195,12 +193,6 @@ pub struct DiskVTable<T: DiskOperations> {
 
 // SAFETY: The operations are never written to.
 unsafe impl<T: DiskOperations> Sync for DiskVTable<T> {}
-
-impl<T: DiskOperations> Default for DiskVTable<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
 
 impl<T: DiskOperations> DiskVTable<T> {
     /// Builds the operations.

@@ -33,7 +33,6 @@ unsafe extern "C" {
 // Checked against the header in `helpers/block.c`.
 const BLK_FEAT_WRITE_CACHE: u32 = 1 << 0;
 const BLK_FEAT_FUA: u32 = 1 << 1;
-const BLK_FEAT_ROTATIONAL: u32 = 1 << 2;
 const BLK_FEAT_STABLE_WRITES: u32 = 1 << 5;
 
 /// Whether a queue can have this logical block size, in bytes (`blk_validate_block_size()`).
@@ -44,12 +43,6 @@ pub fn is_valid_block_size(bytes: u32) -> bool {
 /// A `struct queue_limits`. The values are checked when they are committed.
 #[derive(Clone, Copy)]
 pub struct QueueLimits(bindings::queue_limits);
-
-impl Default for QueueLimits {
-    fn default() -> Self {
-        Self::new()
-    }
-}
 
 impl QueueLimits {
     /// All zero: the block layer fills its defaults in.
@@ -111,7 +104,7 @@ impl QueueLimits {
 
     /// Whether seeks are expensive.
     pub fn set_rotational(&mut self, on: bool) -> &mut Self {
-        self.set_feature(BLK_FEAT_ROTATIONAL, on)
+        self.set_feature(bindings::BLK_FEAT_ROTATIONAL, on)
     }
 
     /// Asks those above not to modify data while it is written. Returns whether it was not asked for already:

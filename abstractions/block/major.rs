@@ -126,12 +126,6 @@ impl<T> ProbeSlot<T> {
     }
 }
 
-impl<T> Default for ProbeSlot<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Gives a type, which has no generic parameters, its [`ProbeSlot`].
 macro_rules! probe_slot {
     ($probe:ty) => {

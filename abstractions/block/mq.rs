@@ -24,6 +24,6 @@ pub use request::{Op, Request};
 pub(crate) use request_io::impl_has_request_io;
 pub use request_io::{HasRequestIo, RequestIo, RequestIoDone};
 pub use request_list::RequestList;
-pub use tag_set::{TagSetFlags, TagSetParams};
+pub use tag_set::{TagSetFlag, TagSetParams};
 
 pub(super) use tag_set::TagSet;

@@ -86,7 +86,7 @@ impl Deref for FileBlockDevice {
 }
 
 /// How a range of a file is changed without data; the size of the file stays (`FALLOC_FL_*`).
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum FallocateMode {
     /// Gives the blocks back; the range reads as zeroes (`FALLOC_FL_PUNCH_HOLE`).
     PunchHole,

@@ -10,7 +10,7 @@ use super::{
     write_access::{write_cached, WriteAccess},
     FileExt,
 };
-use crate::abstractions::task::cond_resched;
+use crate::abstractions::{error::to_count, task::cond_resched};
 use core::{cmp::min, ops::Range};
 use kernel::{
     bindings, error::to_result, fs::File, page::PAGE_SHIFT, prelude::*, sync::aref::ARef,
@@ -39,14 +39,10 @@ impl Holes {
     fn seek(&self, pos: i64, whence: u32) -> Result<Option<i64>> {
         // SAFETY: The file is valid.
         let pos = unsafe { bindings::vfs_llseek(self.file.as_ptr(), pos, whence as c_int) };
-        if pos >= 0 {
-            return Ok(Some(pos));
-        }
-        match to_result(c_int::try_from(pos)?) {
+        match to_count(pos) {
             // There is no more of it.
             Err(e) if e == ENXIO => Ok(None),
-            Err(e) => Err(e),
-            Ok(()) => Err(EIO),
+            result => result.map(Some),
         }
     }
 

@@ -4,11 +4,13 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use crate::abstractions::iov::{BvecIter, Direction};
+use crate::abstractions::{
+    error::to_count,
+    iov::{BvecIter, Direction},
+};
 use core::{cell::UnsafeCell, marker::PhantomData, ptr::NonNull};
 use kernel::{
     bindings,
-    error::to_result,
     fs::File,
     prelude::*,
     sync::atomic::{Atomic, Full, Relaxed},
@@ -23,10 +25,10 @@ extern "C" {
 }
 
 /// `IOCB_NOWAIT`; checked against the header in `helpers/fs.c`.
-const IOCB_NOWAIT: u32 = 0x8;
+pub(super) const IOCB_NOWAIT: u32 = 0x8;
 
 /// How an I/O is done.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum IoMode {
     /// Through the page cache. The I/O is over when the file's operation returns.
     Buffered {
@@ -257,16 +259,8 @@ impl<P: KiocbOwner> Kiocb<P> {
             // SAFETY: `start_write` was called for this kiocb, whose file is valid until `done`.
             unsafe { rust_helper_kiocb_end_write(iocb) };
         }
-        let result = usize::try_from(ret).map_err(|_| errno(ret));
+        let result = to_count(ret as i64).map(|bytes| bytes as usize);
         // SAFETY: `this` comes from `into_kiocb`, and is turned back once, by the last party.
         unsafe { P::from_kiocb(this) }.done(result);
-    }
-}
-
-/// The error for a negative return value.
-fn errno(ret: isize) -> Error {
-    match to_result(c_int::try_from(ret).unwrap_or(EIO.to_errno())) {
-        Err(e) => e,
-        Ok(()) => EIO,
     }
 }

@@ -4,11 +4,11 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use crate::abstractions::error::eopnotsupp;
+use super::kiocb::IOCB_NOWAIT;
+use crate::abstractions::error::{eopnotsupp, to_count};
 use core::mem::MaybeUninit;
 use kernel::{
     bindings,
-    error::to_result,
     fs::File,
     prelude::*,
     sync::atomic::{Atomic, Full, Relaxed},
@@ -21,8 +21,7 @@ extern "C" {
     fn rust_helper_file_end_write(file: *mut bindings::file);
 }
 
-// Checked against the headers in `helpers/fs.c`.
-const IOCB_NOWAIT: u32 = 0x8;
+/// Checked against the header in `helpers/fs.c`.
 const SB_RDONLY: c_ulong = 0x1;
 
 /// A hold on a file system: as long as there is one it is not frozen (`sb_start_write()`).
@@ -184,8 +183,5 @@ fn write(file: &File, pos: i64, bytes: &[u8], flags: u32) -> Result<usize> {
         );
         write_iter(&raw mut iocb, iter.as_mut_ptr())
     };
-    usize::try_from(ret).map_err(|_| {
-        let errno = c_int::try_from(ret).unwrap_or(EIO.to_errno());
-        to_result(errno).err().unwrap_or(EIO)
-    })
+    to_count(ret as i64).map(|bytes| bytes as usize)
 }

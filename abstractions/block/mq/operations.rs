@@ -53,7 +53,7 @@ pub trait Operations: Sized + 'static {
     /// at once.
     ///
     /// Called in process context; inside an RCU read-side critical section, and so must not sleep, unless
-    /// the tag set is one of [`TagSetFlags::BLOCKING`](super::TagSetFlags::BLOCKING).
+    /// the tag set is one of [`TagSetFlag::Blocking`](super::TagSetFlag::Blocking).
     ///
     /// [`commit_rqs`]: Operations::commit_rqs
     fn queue_rq(

@@ -134,7 +134,7 @@ where
     /// ([`task_holds_requests`](super::super::task_holds_requests)). One that is polled for never waits for a
     /// tag; where it cannot be polled for it may fail with `EOPNOTSUPP`. May sleep even so: may be called by [`Operations::queue_rq`] and
     /// [`Operations::queue_rqs`] only where the tag set is one of
-    /// [`TagSetFlags::BLOCKING`](super::TagSetFlags::BLOCKING).
+    /// [`TagSetFlag::Blocking`](super::TagSetFlag::Blocking).
     pub fn remap(self, nowait: bool) -> Result<(), Self> {
         let Some(op) = operation(self.op()) else {
             return Err(self);

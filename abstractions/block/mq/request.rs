@@ -33,7 +33,7 @@ extern "C" {
 }
 
 /// What a request asks for (`enum req_op`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     /// `REQ_OP_READ`
     Read,

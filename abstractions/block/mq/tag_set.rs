@@ -5,31 +5,30 @@
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
 use super::{operations::VTable, request::Pdu, Operations};
-use core::{marker::PhantomData, ops::BitOr};
-use kernel::{bindings, error::to_result, prelude::*, types::Opaque};
+use core::marker::PhantomData;
+use kernel::{bindings, error::to_result, impl_flags, prelude::*, types::Opaque};
 
-/// Flags of a tag set (`BLK_MQ_F_*`).
-#[derive(Clone, Copy)]
-pub struct TagSetFlags(u32);
+impl_flags!(
+    /// Flags of a tag set.
+    #[derive(Clone, Copy)]
+    pub struct TagSetFlags(u32);
 
-impl TagSetFlags {
-    /// The driver's `queue_rq` may sleep.
-    pub const BLOCKING: Self = Self(bindings::BLK_MQ_F_BLOCKING);
-    /// The driver issues its requests to another block device.
-    pub const STACKING: Self = Self(bindings::BLK_MQ_F_STACKING);
-    /// All hardware queues share one set of tags, and so one pool of requests.
-    pub const TAG_HCTX_SHARED: Self = Self(bindings::BLK_MQ_F_TAG_HCTX_SHARED);
-    /// No I/O scheduler unless the user asks for one.
-    pub const NO_SCHED_BY_DEFAULT: Self = Self(bindings::BLK_MQ_F_NO_SCHED_BY_DEFAULT);
-}
+    /// A flag of a tag set (`BLK_MQ_F_*`).
+    #[derive(Clone, Copy)]
+    pub enum TagSetFlag {
+        /// The driver's `queue_rq` may sleep.
+        Blocking = bindings::BLK_MQ_F_BLOCKING,
 
-impl BitOr for TagSetFlags {
-    type Output = Self;
+        /// The driver issues its requests to another block device.
+        Stacking = bindings::BLK_MQ_F_STACKING,
 
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        /// All hardware queues share one set of tags, and so one pool of requests.
+        TagHctxShared = bindings::BLK_MQ_F_TAG_HCTX_SHARED,
+
+        /// No I/O scheduler unless the user asks for one.
+        NoSchedByDefault = bindings::BLK_MQ_F_NO_SCHED_BY_DEFAULT,
     }
-}
+);
 
 /// What a tag set is made of.
 pub struct TagSetParams {
@@ -40,7 +39,7 @@ pub struct TagSetParams {
     pub nr_poll_queues: u32,
     /// Requests of each hardware queue, or of all where they share their tags.
     pub queue_depth: u32,
-    /// `BLK_MQ_F_*`
+    /// Flags of the set.
     pub flags: TagSetFlags,
 }
 
@@ -95,7 +94,7 @@ impl<T: Operations> TagSet<T> {
                     (*slot).queue_depth = params.queue_depth;
                     (*slot).numa_node = bindings::NUMA_NO_NODE;
                     (*slot).cmd_size = cmd_size;
-                    (*slot).flags = params.flags.0;
+                    (*slot).flags = params.flags.into();
                 }
                 // SAFETY: The fields were filled in above, and nobody moves a pinned object.
                 to_result(unsafe { bindings::blk_mq_alloc_tag_set(slot) })
