@@ -4,8 +4,8 @@
 //!
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
-use super::{Operations, Request};
-use core::{marker::PhantomData, ptr::NonNull};
+use super::{request_list::pop, Operations, Request};
+use core::marker::PhantomData;
 use kernel::{bindings, types::NotThreadSafe};
 
 /// Requests of one queue, perhaps of several hardware queues, which the driver takes over one by one. What
@@ -41,13 +41,8 @@ impl<T: Operations> Iterator for RequestBatch<'_, T> {
     /// Takes the next request over, and starts it.
     fn next(&mut self) -> Option<Request<T>> {
         loop {
-            let rq = NonNull::new(self.rqs.head)?;
-            // SAFETY: By the type invariants it is a request of the list, which is linked by `rq_next`.
-            let next = unsafe { &mut (*rq.as_ptr()).__bindgen_anon_1.rq_next };
-            self.rqs.head = core::mem::replace(next, core::ptr::null_mut());
-            if self.rqs.head.is_null() {
-                self.rqs.tail = core::ptr::null_mut();
-            }
+            // SAFETY: By the type invariants it is the list that was passed to `queue_rqs`, for the driver to change.
+            let rq = unsafe { pop(self.rqs) }?;
             // SAFETY: By the type invariants it belongs to such a queue, was not started, and is the driver's to
             // start since it was taken out of the list.
             if let Some(rq) = unsafe { Request::start(rq) } {

@@ -6,15 +6,14 @@ use super::{Operations, Request};
 use core::{marker::PhantomData, ptr::NonNull};
 use kernel::bindings;
 
-/// Owned requests in the order in which they came, linked through `rq_next`; needs no memory.
+/// Owned requests in the order in which they came (`struct rq_list`); needs no memory.
 ///
 /// # Invariants
 ///
-/// `head` and `tail` are both `None`, or the first and last of a chain of requests, linked by
-/// `rq_next` and ended by null, which all were given up by the [`Request`] that owned them.
+/// `list` is empty, or a chain of requests, linked by `rq_next` and ended by null, which all were given up
+/// by the [`Request`] that owned them.
 pub struct RequestList<T: Operations> {
-    head: Option<NonNull<bindings::request>>,
-    tail: Option<NonNull<bindings::request>>,
+    list: bindings::rq_list,
     _p: PhantomData<T>,
 }
 
@@ -30,40 +29,41 @@ impl<T: Operations> Default for RequestList<T> {
 impl<T: Operations> RequestList<T> {
     /// An empty list.
     pub const fn new() -> Self {
-        // INVARIANT: Both are `None`.
+        // INVARIANT: It is empty.
         Self {
-            head: None,
-            tail: None,
+            list: bindings::rq_list {
+                head: core::ptr::null_mut(),
+                tail: core::ptr::null_mut(),
+            },
             _p: PhantomData,
         }
     }
 
     /// Whether there is no request.
     pub fn is_empty(&self) -> bool {
-        self.head.is_none()
+        self.list.head.is_null()
     }
 
     /// Adds a request at the end.
     pub fn push_back(&mut self, rq: Request<T>) {
-        let rq = rq.into_raw();
+        let rq = rq.into_raw().as_ptr();
         // SAFETY: The request was owned by the caller, and while a driver owns it nobody else uses
         // `rq_next`.
-        unsafe { (*rq.as_ptr()).__bindgen_anon_1.rq_next = core::ptr::null_mut() };
+        unsafe { (*rq).__bindgen_anon_1.rq_next = core::ptr::null_mut() };
         // INVARIANT: The chain is prolonged by `rq`, whose `rq_next` is null.
-        match self.tail {
+        match self.is_empty() {
+            true => self.list.head = rq,
             // SAFETY: By the type invariants `tail` is a request that the list owns.
-            Some(tail) => unsafe { (*tail.as_ptr()).__bindgen_anon_1.rq_next = rq.as_ptr() },
-            None => self.head = Some(rq),
+            false => unsafe { (*self.list.tail).__bindgen_anon_1.rq_next = rq },
         }
-        self.tail = Some(rq);
+        self.list.tail = rq;
     }
 
     /// The first request.
     pub fn first(&self) -> Option<&Request<T>> {
-        let head = self.head.as_ref()?;
-        // SAFETY: A `Request` is a transparent pointer to a request that it owns. By the type
+        // SAFETY: A `Request` is a transparent pointer, not null, to a request that it owns. By the type
         // invariants the list owns this one, and it cannot be taken while the list is borrowed.
-        Some(unsafe { &*core::ptr::from_ref(head).cast() })
+        (!self.is_empty()).then(|| unsafe { &*(&raw const self.list.head).cast() })
     }
 
     /// Takes the first request, if there is one of which `f` is true.
@@ -73,28 +73,30 @@ impl<T: Operations> RequestList<T> {
 
     /// Takes the first request.
     pub fn pop_front(&mut self) -> Option<Request<T>> {
-        let rq = self.head?;
-        // SAFETY: By the type invariants `rq` is a request that the list owns.
-        let anon = unsafe { &mut (*rq.as_ptr()).__bindgen_anon_1 };
-        // SAFETY: `push_back` made `rq_next` the active field.
-        let next = NonNull::new(unsafe { anon.rq_next });
-        // The block layer expects an empty `queuelist`, which shares its memory with `rq_next`.
-        //
-        // SAFETY: `queuelist` is plain data in memory that the list owns.
-        let queuelist = unsafe { &raw mut anon.queuelist };
-        // SAFETY: As above.
-        unsafe {
-            (*queuelist).next = queuelist;
-            (*queuelist).prev = queuelist;
-        }
-        // INVARIANT: The chain loses its first link.
-        self.head = next;
-        if next.is_none() {
-            self.tail = None;
-        }
+        // SAFETY: By the type invariants.
+        let rq = unsafe { pop(&mut self.list) }?;
         // SAFETY: The list owned the request and has forgotten it above.
         Some(unsafe { Request::from_raw(rq) })
     }
+}
+
+/// Takes the first request off a list (`rq_list_pop()`). Its `queuelist`, which shares its memory with `rq_next`, is
+/// not set up again: nobody in the block layer looks at that of a request before it is put on a list, or the flush
+/// machinery (`mq_flush_data_end_io()`) has set it up by itself.
+///
+/// # Safety
+///
+/// `list` is empty, or a chain of requests that are linked by `rq_next`. Nobody else uses them.
+#[inline]
+pub(super) unsafe fn pop(list: &mut bindings::rq_list) -> Option<NonNull<bindings::request>> {
+    let rq = NonNull::new(list.head)?;
+    // SAFETY: By the safety requirement.
+    let next = unsafe { &mut (*rq.as_ptr()).__bindgen_anon_1.rq_next };
+    list.head = core::mem::replace(next, core::ptr::null_mut());
+    if list.head.is_null() {
+        list.tail = core::ptr::null_mut();
+    }
+    Some(rq)
 }
 
 impl<T: Operations> Drop for RequestList<T> {
