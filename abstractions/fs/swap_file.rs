@@ -524,19 +524,6 @@ fn block_bits(file: &File) -> u32 {
     unsafe { rust_helper_inode_blkbits(inode(file)) }
 }
 
-/// The leftmost node of a tree.
-fn first(root: &bindings::rb_root) -> *mut bindings::rb_node {
-    let mut node = root.rb_node;
-    if node.is_null() {
-        return node;
-    }
-    // SAFETY: The nodes of a tree are valid.
-    while let Some(left) = NonNull::new(unsafe { (*node).rb_left }) {
-        node = left.as_ptr();
-    }
-    node
-}
-
 /// Whether a file system has set anything in `info`, whose extents were taken out, that is not known here: it expects
 /// more of who swaps than there is. What is known is cleared.
 fn has_unknown(info: &mut bindings::swap_info_struct) -> bool {
@@ -552,50 +539,47 @@ fn has_unknown(info: &mut bindings::swap_info_struct) -> bool {
 
 /// Takes the extents that a file system added out, in their order, with the number of their pages.
 fn take_extents(info: &mut bindings::swap_info_struct) -> Result<(KVVec<SwapExtent>, u64)> {
-    let mut extents = KVVec::new();
-    let mut pages = 0;
-    let mut result = Ok(());
-    let mut node = first(&info.swap_extent_root);
-    while !node.is_null() {
-        // SAFETY: Each node of the tree is a part of an extent, and nobody else knows the tree.
-        let extent = unsafe { container_of!(node, bindings::swap_extent, rb_node).read() };
-        // All fields, so that this is looked at again where there are others.
-        let bindings::swap_extent {
-            rb_node: _,
-            start_page,
-            nr_pages,
-            start_block,
-        } = extent;
-        // They were added one behind the other, without gaps.
-        if start_page as u64 != pages {
-            result = Err(eopnotsupp());
-            break;
-        }
-        let begin = pages << PAGE_SECTORS_SHIFT;
-        pages += nr_pages as u64;
-        let place = start_block << PAGE_SECTORS_SHIFT;
-        let extent = SwapExtent {
-            end: pages << PAGE_SECTORS_SHIFT,
-            shift: place.wrapping_sub(begin),
+    let root = &raw mut info.swap_extent_root;
+    let mut taken = Ok((KVVec::new(), 0));
+    // SAFETY: The tree is valid, and nobody else knows it.
+    while let Some(node) = NonNull::new(unsafe { bindings::rb_first(root) }) {
+        // SAFETY: Each node of the tree is a part of an extent, which `add_swap_extent()` allocated with `kmalloc()`.
+        // After `rb_erase()` nobody knows it any more.
+        let extent = unsafe {
+            let place = container_of!(node.as_ptr(), bindings::swap_extent, rb_node);
+            let extent = place.read();
+            bindings::rb_erase(node.as_ptr(), root);
+            bindings::kfree(place.cast_const().cast());
+            extent
         };
-        result = extents.push(extent, GFP_KERNEL).map_err(Error::from);
-        if result.is_err() {
-            break;
-        }
-        // SAFETY: As above.
-        node = unsafe { bindings::rb_next(node) };
+        // Where one fails the others are released all the same.
+        taken = taken.and_then(|(extents, pages)| push_extent(extents, pages, extent));
     }
-    while let Some(node) = NonNull::new(info.swap_extent_root.rb_node) {
-        // SAFETY: As above; `add_swap_extent()` allocated it with `kmalloc()`, and after `rb_erase()`
-        // nobody knows it any more.
-        unsafe {
-            bindings::rb_erase(node.as_ptr(), &raw mut info.swap_extent_root);
-            bindings::kfree(
-                container_of!(node.as_ptr(), bindings::swap_extent, rb_node)
-                    .cast_const()
-                    .cast(),
-            );
-        }
+    taken
+}
+
+/// Adds an extent behind those that have so many pages together.
+fn push_extent(
+    mut extents: KVVec<SwapExtent>,
+    pages: u64,
+    extent: bindings::swap_extent,
+) -> Result<(KVVec<SwapExtent>, u64)> {
+    // All fields, so that this is looked at again where there are others.
+    let bindings::swap_extent {
+        rb_node: _,
+        start_page,
+        nr_pages,
+        start_block,
+    } = extent;
+    // They were added one behind the other, without gaps.
+    if start_page as u64 != pages {
+        return Err(eopnotsupp());
     }
-    result.map(|()| (extents, pages))
+    let end = pages + nr_pages as u64;
+    let extent = SwapExtent {
+        end: end << PAGE_SECTORS_SHIFT,
+        shift: (start_block << PAGE_SECTORS_SHIFT).wrapping_sub(pages << PAGE_SECTORS_SHIFT),
+    };
+    extents.push(extent, GFP_KERNEL)?;
+    Ok((extents, end))
 }
