@@ -27,7 +27,8 @@ impl DiskOperations for Loop {
         }
     }
 
-    fn release(disk: &OpenLocked<'_, Self>) {
+    fn release(open: &OpenLocked<'_, Self>) {
+        let disk = open.disk();
         if disk.openers() > 0 {
             return;
         }
@@ -41,7 +42,7 @@ impl DiskOperations for Loop {
             }
         }
         // Nobody else can be here: the device can be neither opened nor removed.
-        configure::detach(disk);
+        configure::detach(open);
     }
 
     fn ioctl(io: Ioctl<'_, Self>) -> Result<i32> {

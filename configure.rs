@@ -44,26 +44,21 @@ fn set_capacity(disk: &Disk<Loop>, sectors: u64) {
 /// Who opens the disk, or asks for it, has the block layer do so from here on only: not before it is done here, so
 /// that the partitions come once.
 fn rescan(disk: &Disk<Loop>) {
-    warn_of(
-        disk,
-        disk.open_locked(|disk| {
-            disk.set_partition_scan(true);
-            disk.rescan_partitions()
-        }),
-    );
+    let open = disk.lock_open();
+    disk.set_partition_scan(true);
+    warn_of(disk, open.rescan_partitions());
 }
 
 /// The same after the file was changed. Where its table says of what partitions there are, they are left as they are,
 /// and this returns true.
 fn rescan_changed(disk: &Disk<Loop>) -> bool {
-    disk.open_locked(|disk| {
-        disk.invalidate_partitions();
-        if let Ok(true) = partition_table::matches(disk) {
-            return true;
-        }
-        warn_of(disk, disk.rescan_partitions());
-        false
-    })
+    let open = disk.lock_open();
+    open.invalidate_partitions();
+    if let Ok(true) = partition_table::matches(&open) {
+        return true;
+    }
+    warn_of(disk, open.rescan_partitions());
+    false
 }
 
 fn warn_of(disk: &Disk<Loop>, scan: Result) {
@@ -274,7 +269,8 @@ pub(crate) fn clear_fd(disk: &Disk<Loop>) -> Result {
 }
 
 /// Detaches the file, in the last close.
-pub(crate) fn detach(disk: &OpenLocked<'_, Loop>) {
+pub(crate) fn detach(open: &OpenLocked<'_, Loop>) {
+    let disk = open.disk();
     // The device is in its rundown, so nobody blocks writes again.
     disk.data().pinning.cancel();
     disk.data().write_barrier.wait();
@@ -302,7 +298,7 @@ pub(crate) fn detach(disk: &OpenLocked<'_, Loop>) {
     disk.change_uevent();
     disk.force_media_change();
     // Also those which were added by hand (BLKPG).
-    if let Err(e) = disk.rescan_partitions() {
+    if let Err(e) = open.rescan_partitions() {
         pr_warn!(
             "partition scan of loop{} failed (rc={})\n",
             disk.data().number,

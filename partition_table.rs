@@ -138,7 +138,8 @@ impl Entry {
 
 /// Whether the partitions of a disk are those that its table says. Reads the table through the disk's page cache.
 /// May sleep. Fails if the table cannot be read, or is none that this knows.
-pub(crate) fn matches(disk: &OpenLocked<'_, Loop>) -> Result<bool> {
+pub(crate) fn matches(open: &OpenLocked<'_, Loop>) -> Result<bool> {
+    let disk = open.disk();
     let device = disk.part0();
     let block_size = disk.logical_block_size();
     let sectors_per_block = u64::from(block_size / SECTOR_SIZE);
@@ -187,7 +188,7 @@ pub(crate) fn matches(disk: &OpenLocked<'_, Loop>) -> Result<bool> {
             expected = entry.partition(blocks, sectors_per_block)?;
         }
         if number <= Partition::MAX_NUMBER {
-            same &= disk.partition(number) == expected;
+            same &= open.partition(number) == expected;
         }
     }
     if !crc != u32::from_le(header.entries_crc) {

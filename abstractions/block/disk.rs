@@ -556,20 +556,15 @@ impl<T: Operations> Disk<T> {
         unsafe { rust_helper_disk_suppress_part_scan(self.as_ptr(), !on) };
     }
 
-    /// Calls `f` with `open_mutex` held, so the disk's mutex must not be. May sleep.
-    pub fn open_locked<R>(&self, f: impl FnOnce(&OpenLocked<'_, T>) -> R) -> R {
+    /// Locks `open_mutex`, so the disk's mutex must not be held. May sleep.
+    pub fn lock_open(&self) -> OpenGuard<'_, T> {
         // SAFETY: The disk is live; its mutex was set up when it was allocated.
-        let open_mutex = unsafe { &raw mut (*self.as_ptr()).open_mutex };
-        // SAFETY: As above.
-        unsafe { bindings::mutex_lock(open_mutex) };
+        unsafe { bindings::mutex_lock(&raw mut (*self.as_ptr()).open_mutex) };
         // INVARIANT: Locked above.
-        let result = f(&OpenLocked {
+        OpenGuard(OpenLocked {
             disk: self,
             _not_send: NotThreadSafe,
-        });
-        // SAFETY: Locked above by this task.
-        unsafe { bindings::mutex_unlock(open_mutex) };
-        result
+        })
     }
 
     /// Sends a change event to userspace. May sleep.
@@ -648,7 +643,9 @@ impl<T: Operations> Drop for UeventsSuppressed<'_, '_, T> {
     }
 }
 
-/// A disk whose `open_mutex` is held.
+/// A disk whose `open_mutex` is held, by the block layer or by an [`OpenGuard`].
+///
+/// It does not dereference to the [`Disk`]: a function that takes one may lock `open_mutex`.
 ///
 /// # Invariants
 ///
@@ -659,7 +656,12 @@ pub struct OpenLocked<'a, T: Operations> {
     _not_send: NotThreadSafe,
 }
 
-impl<T: Operations> OpenLocked<'_, T> {
+impl<'a, T: Operations> OpenLocked<'a, T> {
+    /// The disk, for all that does not lock `open_mutex`.
+    pub fn disk(&self) -> &'a Disk<T> {
+        self.disk
+    }
+
     /// Drops all partitions and looks for new ones (`bdev_disk_changed()`). May sleep.
     ///
     /// Fails with `EBUSY` if one is open.
@@ -728,11 +730,26 @@ impl Default for Partition {
     }
 }
 
-impl<T: Operations> Deref for OpenLocked<'_, T> {
-    type Target = Disk<T>;
+/// Holds `open_mutex` until it is dropped.
+///
+/// # Invariants
+///
+/// `open_mutex` was locked for this, by the current task.
+#[must_use = "the mutex is unlocked at once when unused"]
+pub struct OpenGuard<'a, T: Operations>(OpenLocked<'a, T>);
 
-    fn deref(&self) -> &Disk<T> {
-        self.disk
+impl<'a, T: Operations> Deref for OpenGuard<'a, T> {
+    type Target = OpenLocked<'a, T>;
+
+    fn deref(&self) -> &OpenLocked<'a, T> {
+        &self.0
+    }
+}
+
+impl<T: Operations> Drop for OpenGuard<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: The disk is live, and by the type invariants this task holds its mutex.
+        unsafe { bindings::mutex_unlock(&raw mut (*self.disk.as_ptr()).open_mutex) };
     }
 }
 
