@@ -16,6 +16,7 @@ use kernel::prelude::*;
 
 disk_vtable!(Loop);
 
+#[vtable]
 impl DiskOperations for Loop {
     const OWNER: &'static ThisModule = &THIS_MODULE;
 

@@ -112,6 +112,7 @@ impl WorkItem for CgroupQueue {
     }
 }
 
+#[vtable]
 impl Operations for Loop {
     type DiskData = LoopDevice;
     type State = State;

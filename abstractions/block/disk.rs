@@ -28,7 +28,7 @@ use core::{
 };
 use kernel::{
     bindings,
-    error::{from_err_ptr, from_result, to_result},
+    error::{from_err_ptr, from_result, to_result, VTABLE_DEFAULT_ERROR},
     fmt,
     fs::{File, LocalFile},
     prelude::*,
@@ -135,6 +135,7 @@ impl<'a, T: Operations> Ioctl<'a, T> {
 }
 
 /// The disk side of a block driver: its block device operations.
+#[vtable]
 pub trait DiskOperations: Operations + HasDiskVTable {
     /// The module that has to stay while a disk is open.
     const OWNER: &'static ThisModule;
@@ -150,7 +151,9 @@ pub trait DiskOperations: Operations + HasDiskVTable {
 
     /// An ioctl of a 32-bit program, known to the block layer or not. May sleep.
     #[cfg_attr(not(CONFIG_COMPAT), allow(dead_code))]
-    fn compat_ioctl(ioctl: Ioctl<'_, Self>) -> Result<i32>;
+    fn compat_ioctl(_ioctl: Ioctl<'_, Self>) -> Result<i32> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// The driver's operations as C sees them; implemented by [`disk_vtable!`].
@@ -203,7 +206,11 @@ impl<T: DiskOperations> DiskVTable<T> {
                 release: Some(Self::release),
                 ioctl: Some(Self::ioctl),
                 #[cfg(CONFIG_COMPAT)]
-                compat_ioctl: Some(Self::compat_ioctl),
+                compat_ioctl: if T::HAS_COMPAT_IOCTL {
+                    Some(Self::compat_ioctl)
+                } else {
+                    None
+                },
                 free_disk: Some(Self::free_disk),
                 owner: T::OWNER.as_ptr(),
                 ..pin_init::zeroed()

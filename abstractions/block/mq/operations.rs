@@ -9,7 +9,12 @@ use super::{
     Request, RequestBatch, TagSet,
 };
 use core::{marker::PhantomData, mem::MaybeUninit, ptr::NonNull};
-use kernel::{bindings, error::from_result, prelude::*, types::ForeignOwnable};
+use kernel::{
+    bindings,
+    error::{from_result, VTABLE_DEFAULT_ERROR},
+    prelude::*,
+    types::ForeignOwnable,
+};
 
 /// The queue side of a block driver.
 ///
@@ -22,6 +27,7 @@ use kernel::{bindings, error::from_result, prelude::*, types::ForeignOwnable};
 /// [`Config`]: Operations::Config
 /// [`HwData`]: Operations::HwData
 /// [`RequestData`]: Operations::RequestData
+#[vtable]
 pub trait Operations: Sized + 'static {
     /// Private data of a disk and of its queue.
     type DiskData: Send + Sync;
@@ -70,12 +76,16 @@ pub trait Operations: Sized + 'static {
     /// Otherwise the same context as [`queue_rq`].
     ///
     /// [`queue_rq`]: Operations::queue_rq
-    fn queue_rqs(batch: RequestBatch<'_, Self>);
+    fn queue_rqs(_batch: RequestBatch<'_, Self>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// Starts what [`queue_rq`] held back. The same context as [`queue_rq`].
     ///
     /// [`queue_rq`]: Operations::queue_rq
-    fn commit_rqs(disk: &Self::DiskData, hw: <Self::HwData as ForeignOwnable>::Borrowed<'_>);
+    fn commit_rqs(_disk: &Self::DiskData, _hw: <Self::HwData as ForeignOwnable>::Borrowed<'_>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// Takes a request back that [`Request::complete`] was called for, to end it.
     ///
@@ -125,7 +135,7 @@ impl<T: Operations> VTable<T> {
         match unsafe { Request::start(NonNull::new_unchecked(rq)) } {
             Some(rq) => T::queue_rq(disk, hw, rq, is_last),
             // Those held back before it have no other that comes after them.
-            None if is_last => T::commit_rqs(disk, hw),
+            None if is_last && T::HAS_COMMIT_RQS => T::commit_rqs(disk, hw),
             None => (),
         }
         bindings::BLK_STS_OK as bindings::blk_status_t
@@ -231,25 +241,45 @@ impl<T: Operations> VTable<T> {
         unsafe { core::ptr::drop_in_place(Request::<T>::data_ptr(rq)) };
     }
 
-    const OPS: bindings::blk_mq_ops = {
+    const fn ops(has_poll_queues: bool) -> bindings::blk_mq_ops {
         #[allow(clippy::let_unit_value)]
         let () = Self::PDU_FITS;
         bindings::blk_mq_ops {
             queue_rq: Some(Self::queue_rq),
-            queue_rqs: Some(Self::queue_rqs),
-            commit_rqs: Some(Self::commit_rqs),
+            queue_rqs: if T::HAS_QUEUE_RQS {
+                Some(Self::queue_rqs)
+            } else {
+                None
+            },
+            commit_rqs: if T::HAS_COMMIT_RQS {
+                Some(Self::commit_rqs)
+            } else {
+                None
+            },
             complete: Some(Self::complete),
             init_hctx: Some(Self::init_hctx),
             exit_hctx: Some(Self::exit_hctx),
             init_request: Some(Self::init_request),
             exit_request: Some(Self::exit_request),
             map_queues: Some(TagSet::<T>::map_queues),
-            poll: Some(poll::<T>),
+            poll: if has_poll_queues {
+                Some(poll::<T>)
+            } else {
+                None
+            },
             ..pin_init::zeroed()
         }
-    };
+    }
 
-    pub(super) const fn build() -> &'static bindings::blk_mq_ops {
-        &Self::OPS
+    const OPS: bindings::blk_mq_ops = Self::ops(false);
+    const OPS_WITH_POLL: bindings::blk_mq_ops = Self::ops(true);
+
+    /// The operations for a tag set with poll queues, or without.
+    pub(super) const fn build(has_poll_queues: bool) -> &'static bindings::blk_mq_ops {
+        if has_poll_queues {
+            &Self::OPS_WITH_POLL
+        } else {
+            &Self::OPS
+        }
     }
 }

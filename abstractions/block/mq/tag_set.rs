@@ -86,7 +86,7 @@ impl<T: Operations> TagSet<T> {
                 // SAFETY: `slot` is memory for a tag set, for which all zeroes are valid.
                 unsafe {
                     slot.write_bytes(0, 1);
-                    (*slot).ops = VTable::<T>::build();
+                    (*slot).ops = VTable::<T>::build(poll > 0);
                     (*slot).nr_hw_queues = possible_queues(params.nr_hw_queues) + poll;
                     (*slot).nr_maps = if poll > 0 { bindings::hctx_type_HCTX_MAX_TYPES } else { 1 };
                     // For `map_queues`.
