@@ -5,10 +5,7 @@
 
 use crate::{
     abstractions::{
-        block::major::{probe_slot, Probe},
-        error::enosys,
-        miscdevice::MiscDevice,
-        module::THIS_MODULE,
+        block::major::Probe, error::enosys, miscdevice::MiscDevice, module::THIS_MODULE,
         sync::LockKillable,
     },
     device::{LoopDisk, Phase},
@@ -145,8 +142,6 @@ fn lowest_free<'a>(taken: impl Iterator<Item = &'a u32>) -> u32 {
     }
     free
 }
-
-probe_slot!(Index);
 
 impl Probe for Index {
     fn probe(&self, minor: u32) {

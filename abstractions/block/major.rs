@@ -4,26 +4,25 @@
 //!
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
-use core::{
-    cell::UnsafeCell,
-    marker::PhantomData, //
-};
+use core::marker::PhantomData;
 use kernel::{
     bindings,
     error::to_result,
     prelude::*,
     sync::{
-        atomic::{
-            Atomic,
-            Full,
-            Release, //
-        },
-        Arc, //
-    }, //
+        atomic::{Acquire, Atomic, Full},
+        Arc,
+    },
+    types::ForeignOwnable,
 };
 
 /// The longest name that is kept, in bytes (`struct blk_major_name`).
 const MAX_NAME: usize = 15;
+
+/// For each major number the [`Probe`] of its [`MajorRegistration`], as [`ForeignOwnable`] makes it a pointer, or null.
+/// The C callback is given a device number and nothing else.
+static PROBES: [Atomic<*mut c_void>; bindings::BLKDEV_MAJOR_MAX as usize] =
+    [const { Atomic::new(core::ptr::null_mut()) }; bindings::BLKDEV_MAJOR_MAX as usize];
 
 /// Creates block devices on demand.
 ///
@@ -31,8 +30,6 @@ const MAX_NAME: usize = 15;
 ///
 /// ```ignore
 /// struct Disks { .. }
-///
-/// probe_slot!(Disks);
 ///
 /// impl Probe for Disks {
 ///     fn probe(&self, minor: u32) {
@@ -44,7 +41,7 @@ const MAX_NAME: usize = 15;
 /// let disks = Arc::pin_init(Disks::new(), GFP_KERNEL)?;
 /// let major = MajorRegistration::register(240, c"demo", disks)?;
 /// ```
-pub trait Probe: HasProbeSlot + Send + Sync {
+pub trait Probe: Send + Sync + 'static {
     /// Called when a node with the registered major number and this minor number is opened, and
     /// there is no such device.
     ///
@@ -54,95 +51,6 @@ pub trait Probe: HasProbeSlot + Send + Sync {
     fn probe(&self, minor: u32);
 }
 
-/// Types that have a [`ProbeSlot`]. This is implemented by [`probe_slot!`].
-///
-/// # Safety
-///
-/// [`slot`](Self::slot) always returns the same slot.
-pub unsafe trait HasProbeSlot: Sized + 'static {
-    /// Returns the slot of this type.
-    fn slot() -> &'static ProbeSlot<Self>;
-}
-
-/// The place where the C callback, which is given nothing but a device number, finds the [`Probe`].
-///
-/// # Invariants
-///
-/// While `taken` is false nobody accesses `probe`, and it is [`None`]. While it is true `probe`
-/// belongs to the [`MajorRegistration`] that has set it, which only modifies it while its major
-/// number is not registered; while that is registered the callback may read it.
-pub struct ProbeSlot<T> {
-    taken: Atomic<bool>,
-    probe: UnsafeCell<Option<Arc<T>>>,
-}
-
-// SAFETY: By the type invariants `probe` is either only read, or owned by one registration. It is
-// read, and dropped, by other threads than the one that has stored it, which is fine for an `Arc`
-// of what is `Send` and `Sync`.
-unsafe impl<T: Send + Sync> Sync for ProbeSlot<T> {}
-
-impl<T> ProbeSlot<T> {
-    /// Creates an empty slot.
-    pub const fn new() -> Self {
-        // INVARIANT: `taken` is false, and `probe` is `None`.
-        Self {
-            taken: Atomic::new(false),
-            probe: UnsafeCell::new(None),
-        }
-    }
-}
-
-impl<T> ProbeSlot<T> {
-    /// Takes the slot for a registration. Fails with [`EBUSY`] if there is one.
-    fn take(&self) -> Result {
-        self.taken
-            .cmpxchg(false, true, Full)
-            .map(drop)
-            .map_err(|_| EBUSY)
-    }
-
-    /// Puts `probe` into the slot, and returns what was in it.
-    ///
-    /// # Safety
-    ///
-    /// The caller has taken the slot, and the callback that reads it is not registered.
-    unsafe fn replace(&self, probe: Option<Arc<T>>) -> Option<Arc<T>> {
-        // SAFETY: By the safety requirements and the type invariants only the caller accesses it.
-        core::mem::replace(unsafe { &mut *self.probe.get() }, probe)
-    }
-
-    /// Empties the slot, makes it free for another registration, and returns what was in it.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Self::replace`]; and the slot is not the caller's any more.
-    unsafe fn release(&self) -> Option<Arc<T>> {
-        // SAFETY: The requirements are the same.
-        let probe = unsafe { self.replace(None) };
-
-        // INVARIANT: `probe` is `None`, and the caller will not access it.
-        self.taken.store(false, Release);
-        probe
-    }
-}
-
-/// Gives a type, which has no generic parameters, its [`ProbeSlot`].
-macro_rules! probe_slot {
-    ($probe:ty) => {
-        #[allow(unsafe_code)]
-        // SAFETY: There is one slot, a static.
-        unsafe impl $crate::abstractions::block::major::HasProbeSlot for $probe {
-            fn slot() -> &'static $crate::abstractions::block::major::ProbeSlot<Self> {
-                static SLOT: $crate::abstractions::block::major::ProbeSlot<$probe> =
-                    $crate::abstractions::block::major::ProbeSlot::new();
-
-                &SLOT
-            }
-        }
-    };
-}
-pub(crate) use probe_slot;
-
 /// A registered major number.
 ///
 /// With `CONFIG_BLOCK_LEGACY_AUTOLOAD` opening the node of a device that does not exist calls
@@ -150,34 +58,35 @@ pub(crate) use probe_slot;
 ///
 /// # Invariants
 ///
-/// `major` is registered under `name`, with the callback for `T` if there is one, and this has
-/// taken the slot of `T`, which holds the probe.
+/// `major` is registered under `name`, with the callback for `T` if there is one, and `slot`, which is its place in
+/// [`PROBES`], holds an `Arc<T>` that belongs to this.
 pub struct MajorRegistration<T: Probe> {
     major: u32,
+    slot: &'static Atomic<*mut c_void>,
     name: &'static CStr,
     _probe: PhantomData<Arc<T>>,
 }
 
 impl<T: Probe> MajorRegistration<T> {
-    /// Registers `major`, or, if it is 0, any number that is free.
+    /// Registers `major`. The probe may be called before this returns.
     ///
-    /// The probe may be called before this returns. There can be one registration for a type `T`.
-    ///
-    /// Process context; may sleep. Fails with [`EBUSY`] if there is a registration for `T`, or the
-    /// number is taken, with [`EINVAL`] if it is too high (`BLKDEV_MAJOR_MAX`) or the name has more than 15
-    /// bytes, and with [`ENOMEM`].
+    /// Process context; may sleep. Fails with [`EBUSY`] if the number is taken, with [`EINVAL`] if it is 0, which C
+    /// takes for any number, or too high (`BLKDEV_MAJOR_MAX`), or the name has more than 15 bytes, and with
+    /// [`ENOMEM`].
     ///
     /// C: `__register_blkdev()`
     pub fn register(major: u32, name: &'static CStr, probe: Arc<T>) -> Result<Self> {
         // It would be cut off, and then not be found to be unregistered.
-        if name.to_bytes().len() > MAX_NAME {
+        if major == 0 || name.to_bytes().len() > MAX_NAME {
             return Err(EINVAL);
         }
-        let slot = T::slot();
-        slot.take()?;
-
-        // SAFETY: The slot was taken just now, so there is no registration yet. It was empty.
-        drop(unsafe { slot.replace(Some(probe)) });
+        let slot = PROBES.get(major as usize).ok_or(EINVAL)?;
+        let probe = probe.into_foreign();
+        if slot.cmpxchg(core::ptr::null_mut(), probe, Full).is_err() {
+            // SAFETY: It was made above, and is not in the slot.
+            drop(unsafe { Arc::<T>::from_foreign(probe) });
+            return Err(EBUSY);
+        }
 
         let callback: Option<unsafe extern "C" fn(bindings::dev_t)> =
             if cfg!(CONFIG_BLOCK_LEGACY_AUTOLOAD) {
@@ -186,37 +95,47 @@ impl<T: Probe> MajorRegistration<T> {
                 None
             };
 
-        // SAFETY: `name` ends with a NUL, and is copied. From now on the callback may be called:
-        // the slot holds the probe until after the number was unregistered.
+        // SAFETY: `name` ends with a NUL, and is copied. From now on the callback may be called: the slot holds an
+        // `Arc<T>` until after the number was unregistered.
         let ret = unsafe { bindings::__register_blkdev(major, name.as_char_ptr(), callback) };
-
         if let Err(e) = to_result(ret) {
-            // SAFETY: The slot was taken above, and the callback has not been registered.
-            drop(unsafe { slot.release() });
+            // SAFETY: Filled above; the callback has not been registered.
+            unsafe { Self::empty(slot) };
             return Err(e);
         }
 
-        // INVARIANT: `__register_blkdev()` returns the number if it has chosen it, else zero. The
-        // slot is released by `drop()`.
+        // INVARIANT: Registered above, with what is in the slot.
         Ok(Self {
-            major: if major == 0 { ret as u32 } else { major },
+            major,
+            slot,
             name,
             _probe: PhantomData,
         })
+    }
+
+    /// Drops what a slot holds, and makes it free for another registration.
+    ///
+    /// # Safety
+    ///
+    /// The slot holds an `Arc<T>` of the caller's, and its number is not registered with the callback.
+    unsafe fn empty(slot: &Atomic<*mut c_void>) {
+        let probe = slot.xchg(core::ptr::null_mut(), Full);
+        // SAFETY: By the safety requirements; nobody else finds it any more.
+        drop(unsafe { Arc::<T>::from_foreign(probe) });
     }
 
     /// Looks up the probe, and calls it. Called in process context, under `major_names_lock`.
     ///
     /// # Safety
     ///
-    /// `T` has a registration, or is being registered or unregistered, which waits for this.
+    /// The major number of `devt` has a `MajorRegistration<T>`, or is being registered or unregistered by one, which
+    /// waits for this.
     unsafe extern "C" fn probe_callback(devt: bindings::dev_t) {
-        // SAFETY: By the safety requirements the slot is taken, and by its type invariants `probe`
-        // is not modified while the major number is registered. Unregistering it takes the lock
-        // that is held during this call.
-        let probe = unsafe { &*T::slot().probe.get() };
-
-        if let Some(probe) = probe {
+        let major = devt >> bindings::MINORBITS;
+        if let Some(slot) = PROBES.get(major as usize) {
+            // SAFETY: By the safety requirements the slot holds an `Arc<T>`: it is filled before the number is registered,
+            // and emptied after it was unregistered, which takes the lock that is held during this call.
+            let probe = unsafe { Arc::<T>::borrow(slot.load(Acquire)) };
             probe.probe(devt & ((1 << bindings::MINORBITS) - 1));
         }
     }
@@ -231,8 +150,8 @@ impl<T: Probe> Drop for MajorRegistration<T> {
         // invariants.
         unsafe { bindings::unregister_blkdev(self.major, self.name.as_char_ptr()) };
 
-        // SAFETY: `self` has taken the slot, by the type invariants. `unregister_blkdev()` takes
-        // the lock the callback runs under, so it is not running, and will not be called again.
-        drop(unsafe { T::slot().release() });
+        // SAFETY: By the type invariants it holds an `Arc<T>` of this one. `unregister_blkdev()` takes the lock that
+        // the callback runs under, so it is not running, and will not be called again.
+        unsafe { Self::empty(self.slot) };
     }
 }
