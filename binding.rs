@@ -5,7 +5,7 @@
 use crate::{
     abstractions::{
         block::{disk::Disk, limits::QueueLimits, mq::RemapTo, BioSet, Extent},
-        fs::{write_access::WriteAccess, FallocateMode},
+        fs::{FallocateMode, WriteAccess},
         time::jiffies,
     },
     backing::{BackingFile, SECTOR_SIZE},
@@ -166,7 +166,8 @@ impl Binding {
     }
 
     /// Begins a write to the pinned file, see [`Pinned::begin_write`]. May sleep, for a thaw if `wait` is set.
-    pub(crate) fn begin_write(&self, pinned: &Pinned, wait: bool) -> Result<WriteAccess> {
+    pub(crate) fn begin_write(&self, wait: bool) -> Result<WriteAccess<'_>> {
+        let pinned = self.pinned().ok_or(EIO)?;
         match pinned.begin_write(false) {
             Err(e) if e == EAGAIN && wait => (),
             result => return result,
@@ -180,11 +181,10 @@ impl Binding {
 
     /// A write in pinned mode has ended. Any context.
     #[inline]
-    pub(crate) fn end_write(&self, access: WriteAccess) {
-        match &self.times {
-            Some(times) => times.end_write(access),
-            // Those to a read-only device are refused before they begin.
-            None => access.end(self.backing.file()),
+    pub(crate) fn end_write(&self, access: WriteAccess<'_>) {
+        // Those to a read-only device are refused before they begin.
+        if let Some(times) = &self.times {
+            times.end_write(access);
         }
     }
 

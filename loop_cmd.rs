@@ -35,13 +35,13 @@ use crate::{
         error::eopnotsupp,
         fs::{
             page_cache,
-            write_access::WriteAccess,
             FallocateMode::{self, PunchHole, ZeroRange},
             FileExt, IoMode,
         },
         task::{in_task, IoPriorityScope, IoWorkerScope},
     },
     backing::SECTOR_SIZE,
+    binding::Binding,
     driver::Loop,
     hw_queue::{HwQueue, Single, Sink},
     route::{reroute, route, DataPath, Facts, Route, SubmitContext, Why},
@@ -84,8 +84,6 @@ pub(crate) struct LoopCmd {
     #[pin]
     io: RequestIo<Loop>,
     stage: Stage,
-    /// A write in pinned mode holds off a freeze of the file system until it is done, or is given back.
-    access: Option<WriteAccess>,
 }
 
 impl_has_work! {
@@ -252,7 +250,6 @@ impl LoopCmd {
             work <- new_work!("loop_cmd"),
             io <- RequestIo::new(),
             stage: Stage::Submitted,
-            access: None,
         })
     }
 
@@ -365,19 +362,17 @@ impl LoopCmd {
     #[inline(always)] // As `submit`.
     fn remap(mut rq: Request<Loop>, nowait: bool) -> Result<(), Request<Loop>> {
         if rq.op() == Op::Write {
-            let binding = rq.config();
-            let access = match (binding.pinned(), &binding.times) {
-                (Some(pinned), _) => match pinned.try_begin_write() {
-                    None => return Err(rq),
-                    access => access,
-                },
+            let begun = rq.begin_write(|binding| match (binding.pinned(), &binding.times) {
+                (Some(pinned), _) => pinned.try_begin_write().map(Some).ok_or(EAGAIN),
                 (None, Some(times)) => {
                     times.begin_device_write();
-                    None
+                    Ok(None)
                 }
-                (None, None) => None,
-            };
-            *rq.data().project().access = access;
+                (None, None) => Ok(None),
+            });
+            if begun.is_err() {
+                return Err(rq);
+            }
         }
         rq.remap(nowait).map_err(|mut rq| {
             Self::end_write(&mut rq);
@@ -385,11 +380,9 @@ impl LoopCmd {
         })
     }
 
-    /// Drops the write access of a request in pinned mode, which holds off a freeze of the file system.
+    /// Ends a write in pinned mode, which holds off a freeze of the file system until it is done, or is given back.
     fn end_write(rq: &mut Request<Loop>) {
-        if let Some(access) = rq.data().project().access.take() {
-            rq.config().end_write(access);
-        }
+        rq.end_write(Binding::end_write);
     }
 
     /// Issues a request of the nowait list.
@@ -451,35 +444,31 @@ impl LoopCmd {
         let Some(pinned) = rq.config().pinned() else {
             return Err(rq);
         };
-        let binding = rq.config();
         let result = match rq.op() {
-            Op::Read => Ok(None),
-            Op::Write => match binding.begin_write(pinned, wait) {
+            Op::Read => Ok(()),
+            Op::Write => match rq.begin_write(|binding| binding.begin_write(wait).map(Some)) {
                 Err(e) if e == EAGAIN && !wait => return Err(rq),
-                result => result.map(Some),
+                result => result,
             },
             _ if !wait => return Err(rq),
             Op::Flush => {
                 let committed = commit_times(&rq);
-                pinned.flush().and(committed).map(|()| None)
+                pinned.flush().and(committed)
             }
-            Op::Discard | Op::WriteZeroes => binding.begin_write(pinned, true).and_then(|access| {
+            Op::Discard | Op::WriteZeroes => rq.config().begin_write(true).and_then(|access| {
                 let result =
                     file_pos(&rq).and_then(|pos| pinned.zero(pos, rq.bytes(), zero_mode(&rq)));
-                binding.end_write(access);
+                rq.config().end_write(access);
                 invalidate_cached(&rq);
-                result.map(|()| None)
+                result
             }),
         };
         Self::set_stage(&mut rq, Stage::Blocking);
         match (rq.op(), result) {
-            (Op::Read | Op::Write, Ok(access)) => {
-                *rq.data().project().access = access;
-                rq.remap_all();
-            }
+            (Op::Read | Op::Write, Ok(())) => rq.remap_all(),
             // The submitter falls back by itself.
             (Op::Discard, Err(e)) if e == eopnotsupp() => Self::finish_whole(rq, Err(e)),
-            (_, result) => Self::finish_whole(rq, result.map(|_| ()).map_err(|_| EIO)),
+            (_, result) => Self::finish_whole(rq, result.map_err(|_| EIO)),
         }
         Ok(())
     }

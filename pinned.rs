@@ -14,10 +14,7 @@ use crate::{
     abstractions::{
         block::{limits::QueueLimits, BioSet, BlockDevice, Extent, ZeroMode},
         error::{ecanceled, enodata, eopnotsupp},
-        fs::{
-            write_access::{check_writable, is_read_only, WriteAccess},
-            FileExt, SwapFile,
-        },
+        fs::{probe_write, FileExt, SwapFile, WriteAccess},
         task::{fatal_signal_pending, is_freezing},
         time::jiffies,
     },
@@ -214,30 +211,29 @@ impl Pinned {
     /// Begins a write, if it is known that the file system lets something be written, and it is not frozen.
     /// Neither waits nor calls the file system.
     #[inline]
-    pub(crate) fn try_begin_write(&self) -> Option<WriteAccess> {
-        if !self.writable.holds() || is_read_only(&self.backing) {
+    pub(crate) fn try_begin_write(&self) -> Option<WriteAccess<'_>> {
+        let sb = self.backing.super_block();
+        if !self.writable.holds() || sb.is_read_only() {
             return None;
         }
-        WriteAccess::try_start(&self.backing)
+        sb.try_start_write()
     }
 
     /// Begins a write. Waits while the file system is frozen, if `wait` is set, else fails with `EAGAIN`. Fails
     /// with what the file system says where it lets nothing be written. May sleep. It ends with
-    /// [`Binding::end_write`](crate::binding::Binding::end_write).
-    pub(crate) fn begin_write(&self, wait: bool) -> Result<WriteAccess> {
+    /// [`Binding::end_write`](crate::binding::Binding::end_write), which has the times updated.
+    pub(crate) fn begin_write(&self, wait: bool) -> Result<WriteAccess<'_>> {
+        let sb = self.backing.super_block();
         let access = match wait {
-            true => WriteAccess::start(&self.backing),
-            false => WriteAccess::try_start(&self.backing).ok_or(EAGAIN)?,
+            true => sb.start_write(),
+            false => sb.try_start_write().ok_or(EAGAIN)?,
         };
         let now = jiffies();
-        let result = match self.writable.is_of(now) {
-            true if is_read_only(&self.backing) => Err(EROFS),
-            true => Ok(()),
-            false => check_writable(&self.backing, &access),
-        };
-        if let Err(e) = result {
-            access.end(&self.backing);
-            return Err(e);
+        if sb.is_read_only() {
+            return Err(EROFS);
+        }
+        if !self.writable.is_of(now) {
+            check_writable(&self.backing)?;
         }
         self.writable.confirm(now);
         Ok(access)
@@ -272,6 +268,19 @@ impl Pinned {
             // Where the device makes no zeroes by itself a discard would be a slow write.
             .set_discard(zeroes, zeroes, granularity);
         bdev.needs_stable_writes() && limits.require_stable_writes()
+    }
+}
+
+/// Asks the file system whether it lets anything be written: not if it was shut down, or was made read-only,
+/// by somebody or because of an error. Of these states only some can be seen from outside. Fails with what the file
+/// system says. May sleep for a short lock.
+fn check_writable(file: &File) -> Result {
+    match probe_write(file, true) {
+        // It would have to wait, or does not know how not to; it is a swap file; there is no such place.
+        Err(e) if e == EAGAIN || e == eopnotsupp() || e == ETXTBSY || e == EFBIG || e == EINVAL => {
+            Ok(())
+        }
+        result => result,
     }
 }
 

@@ -24,10 +24,7 @@
 //! - All other flushes update the times in memory, and flush the device below.
 
 use crate::abstractions::{
-    fs::{
-        write_access::{WriteAccess, WriteAccessSlot},
-        FileExt,
-    },
+    fs::{FileExt, WriteAccess, WriteAccessSlot},
     task::IoWorkerScope,
     time::jiffies,
     workqueue::flush_delayed,
@@ -54,8 +51,7 @@ const COMMIT_EVERY_MS: Msecs = 100;
 /// See the head of the file.
 #[pin_data]
 pub(crate) struct Times {
-    file: ARef<File>,
-    /// Full from a write to the next update. Then `work` is queued.
+    /// The file. Full from a write to the next update. Then `work` is queued.
     written: WriteAccessSlot,
     /// Runs on a queue of the system: a queue of the device's must not be destroyed before the timer has fired.
     /// [`Times::finish`] waits for it, so it is not queued when this is dropped.
@@ -79,8 +75,7 @@ impl Times {
         let long_ago = jiffies().wrapping_sub(msecs_to_jiffies(COMMIT_EVERY_MS));
         Arc::pin_init(
             pin_init!(Self {
-                file,
-                written: WriteAccessSlot::new(),
+                written: WriteAccessSlot::new(file),
                 work <- new_delayed_work!("loop_times"),
                 is_dirty <- new_mutex!(false, "loop_times"),
                 were_queried: Atomic::new(false),
@@ -92,10 +87,9 @@ impl Times {
 
     /// A write to the file's blocks has ended, or may have gone halfway. Any context.
     #[inline]
-    pub(crate) fn end_write(self: &Arc<Self>, access: WriteAccess) {
-        match self.written.is_full() {
-            true => access.end(&self.file),
-            false => self.mark(access),
+    pub(crate) fn end_write(self: &Arc<Self>, access: WriteAccess<'_>) {
+        if !self.written.is_full() {
+            self.mark(access);
         }
     }
 
@@ -104,27 +98,28 @@ impl Times {
     #[inline]
     pub(crate) fn begin_device_write(self: &Arc<Self>) {
         if !self.written.is_full() {
-            if let Some(access) = WriteAccess::try_start(&self.file) {
+            if let Some(access) = self.file().super_block().try_start_write() {
                 self.mark(access);
             }
         }
     }
 
     #[cold]
-    fn mark(self: &Arc<Self>, access: WriteAccess) {
-        match self.written.put(access) {
+    fn mark(self: &Arc<Self>, access: WriteAccess<'_>) {
+        if self.written.put(access) {
             // If it is queued already it has not begun, and will find the mark.
-            Ok(()) => {
-                let delay = msecs_to_jiffies(UPDATE_EVERY_MS);
-                let _ = system_freezable().enqueue_delayed(self.clone(), delay);
-            }
-            Err(access) => access.end(&self.file),
+            let delay = msecs_to_jiffies(UPDATE_EVERY_MS);
+            let _ = system_freezable().enqueue_delayed(self.clone(), delay);
         }
+    }
+
+    fn file(&self) -> &File {
+        self.written.file()
     }
 
     /// Whether a FUA write that has ended needs a [commit](Self::commit) before it is reported. Any context.
     pub(crate) fn is_due(&self) -> bool {
-        self.must_commit() || self.file.times_were_queried()
+        self.must_commit() || self.file().times_were_queried()
     }
 
     fn must_commit(&self) -> bool {
@@ -135,18 +130,16 @@ impl Times {
     /// Updates the times if there was a write since the last update. May sleep for as long as the file system takes,
     /// but does not wait for a thaw.
     pub(crate) fn update(&self) {
-        if let Some(access) = self.update_locked(&mut self.is_dirty.lock()) {
-            access.end(&self.file);
-        }
+        drop(self.update_locked(&mut self.is_dirty.lock()));
     }
 
     /// Returns the hold on the file system if there was a write.
-    fn update_locked(&self, is_dirty: &mut bool) -> Option<WriteAccess> {
+    fn update_locked(&self, is_dirty: &mut bool) -> Option<WriteAccess<'_>> {
         let access = self.written.take()?;
-        if self.file.times_were_queried() {
+        if self.file().times_were_queried() {
             self.were_queried.store(true, Relaxed);
         }
-        let _ = self.file.update_times(&access);
+        let _ = self.file().update_times(&access);
         *is_dirty = true;
         Some(access)
     }
@@ -157,23 +150,20 @@ impl Times {
         let mut is_dirty = self.is_dirty.lock();
         let access = self.update_locked(&mut is_dirty);
         if !*is_dirty || !self.must_commit() {
-            if let Some(access) = access {
-                access.end(&self.file);
-            }
             return Ok(());
         }
         // A freeze commits everything by itself.
-        let Some(access) = access.or_else(|| WriteAccess::try_start(&self.file)) else {
+        let sb = self.file().super_block();
+        let Some(_access) = access.or_else(|| sb.try_start_write()) else {
             return Ok(());
         };
         let now = jiffies();
-        let result = self.file.fsync();
+        let result = self.file().fsync();
         if result.is_ok() {
             *is_dirty = false;
             self.were_queried.store(false, Relaxed);
             self.committed_at.store(now, Relaxed);
         }
-        access.end(&self.file);
         result
     }
 

@@ -45,28 +45,22 @@ void rust_helper_kiocb_end_write(struct kiocb *iocb)
 }
 
 /* As kiocb_start_write(), the three that follow leave lockdep out: another task may end it. */
-void rust_helper_file_start_write(struct file *file)
+void rust_helper_sb_start_write(struct super_block *sb)
 {
-	struct super_block *sb = file_inode(file)->i_sb;
-
 	sb_start_write(sb);
 	__sb_writers_release(sb, SB_FREEZE_WRITE);
 }
 
-bool rust_helper_file_start_write_trylock(struct file *file)
+bool rust_helper_sb_start_write_trylock(struct super_block *sb)
 {
-	struct super_block *sb = file_inode(file)->i_sb;
-
 	if (!sb_start_write_trylock(sb))
 		return false;
 	__sb_writers_release(sb, SB_FREEZE_WRITE);
 	return true;
 }
 
-void rust_helper_file_end_write(struct file *file)
+void rust_helper_sb_end_write(struct super_block *sb)
 {
-	struct super_block *sb = file_inode(file)->i_sb;
-
 	__sb_writers_acquired(sb, SB_FREEZE_WRITE);
 	sb_end_write(sb);
 }

@@ -19,7 +19,7 @@ use crate::{
             limits::LimitsUpdate,
             DeviceLimits,
         },
-        fs::{write_access::WriteAccess, FileExt, FileKind, Holes, SwapFile},
+        fs::{FileExt, FileKind, Holes, SwapFile, WriteAccess},
         task::{fatal_signal_pending, IoWorkerScope},
     },
     binding::Binding,
@@ -245,7 +245,7 @@ fn set_limits<'a>(
 /// As long as this exists no write is on its way, and the file system is not frozen.
 struct HeldUp<'a> {
     file: &'a File,
-    access: Option<WriteAccess>,
+    access: WriteAccess<'a>,
     /// What it took to get there, in milliseconds.
     took: i64,
     _blocked: WritesBlocked<'a>,
@@ -263,11 +263,11 @@ impl<'a> HeldUp<'a> {
             disk.data().pinning.check().map_err(NotPinned::from_fill)?;
             // Those writes that are on their way would wait for the thaw. The access is not kept while they are
             // waited for: they wait for a freeze, and that for this.
-            let Some(access) = WriteAccess::try_start(file) else {
+            let Some(access) = file.super_block().try_start_write() else {
                 fsleep(PAUSE);
                 continue;
             };
-            access.end(file);
+            drop(access);
             if let Some(this) = Self::try_begin(disk, file, *patience)? {
                 return Ok(this);
             }
@@ -298,23 +298,15 @@ impl<'a> HeldUp<'a> {
             };
             disk.data().write_barrier.block(&frozen)
         };
-        let (Some(blocked), Some(access)) = (blocked, WriteAccess::try_start(file)) else {
+        let (Some(blocked), Some(access)) = (blocked, file.super_block().try_start_write()) else {
             return Ok(None);
         };
         Ok(Some(Self {
             file,
-            access: Some(access),
+            access,
             took: began.elapsed().as_millis(),
             _blocked: blocked,
         }))
-    }
-}
-
-impl Drop for HeldUp<'_> {
-    fn drop(&mut self) {
-        if let Some(access) = self.access.take() {
-            access.end(self.file);
-        }
     }
 }
 
@@ -371,13 +363,10 @@ fn fill_rest(held_up: &HeldUp<'_>, holes: &Holes) -> Result<bool> {
 
 /// Fills the holes in a range, as long as it may. Returns where that ended.
 fn fill_range(held_up: &HeldUp<'_>, holes: &Holes, range: Range<i64>) -> Result<i64> {
-    let Some(access) = &held_up.access else {
-        return Err(EIO);
-    };
     let began = Instant::<Monotonic>::now();
     // The memory that this task waits for must not depend on writes that are blocked.
     let _scope = IoWorkerScope::enter();
-    holes.fill(held_up.file, access, range, || {
+    holes.fill(held_up.file, &held_up.access, range, || {
         began.elapsed().as_millis() < held_up.took.max(PIECE_MS) && !fatal_signal_pending()
     })
 }

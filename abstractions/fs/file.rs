@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::write_access::WriteAccess;
+use super::{SuperBlock, WriteAccess};
 use crate::abstractions::block::{BlockDevice, DeviceLimits};
 use core::{mem::MaybeUninit, ops::Deref, ptr::NonNull};
 use kernel::{
@@ -163,6 +163,8 @@ pub trait FileExt {
     /// Whether a read takes what is in the page cache as it is, without asking a server or a lower file:
     /// ext4, XFS, btrfs, f2fs and block devices, which are those with `FOP_BUFFER_RASYNC`.
     fn reads_from_cache(&self) -> bool;
+    /// The super block of the file system that the file is opened in; for a device file, that of its node.
+    fn super_block(&self) -> &SuperBlock;
     /// Calls `f` with the block device that the file's file system lies on, if it is one. Some (btrfs) may
     /// replace it, and close it, at any time, so `f` must not sleep.
     fn with_sb_block_device<R>(&self, f: impl FnOnce(&DeviceLimits) -> R) -> Option<R>;
@@ -196,7 +198,7 @@ pub trait FileExt {
     fn fallocate(&self, mode: FallocateMode, pos: i64, len: i64) -> Result;
     /// Sets mtime and ctime to now and increments the change counter, as a write does (`file_update_time()`); for a
     /// device file, those of its node. Does nothing if the clock has not moved and nobody queried them. May sleep.
-    fn update_times(&self, access: &WriteAccess) -> Result;
+    fn update_times(&self, access: &WriteAccess<'_>) -> Result;
     /// Whether ctime or change counter were queried since they were set (multigrain timestamps). True if the file
     /// system does not track it. Any context.
     fn times_were_queried(&self) -> bool;
@@ -298,6 +300,13 @@ impl FileExt for File {
 
     fn reads_from_cache(&self) -> bool {
         f_op(self).fop_flags & FOP_BUFFER_RASYNC != 0
+    }
+
+    #[inline]
+    fn super_block(&self) -> &SuperBlock {
+        // SAFETY: A file has an inode, and this a super block, which stay the same, and mounted, as long as the file is
+        // open.
+        unsafe { SuperBlock::from_raw((*(*self.as_ptr()).f_inode).i_sb) }
     }
 
     fn with_sb_block_device<R>(&self, f: impl FnOnce(&DeviceLimits) -> R) -> Option<R> {
@@ -404,7 +413,7 @@ impl FileExt for File {
         to_result(unsafe { bindings::vfs_fallocate(self.as_ptr(), mode, pos, len) })
     }
 
-    fn update_times(&self, _access: &WriteAccess) -> Result {
+    fn update_times(&self, _access: &WriteAccess<'_>) -> Result {
         // SAFETY: The file is valid, and its file system may be written to.
         to_result(unsafe { bindings::file_update_time(self.as_ptr()) })
     }

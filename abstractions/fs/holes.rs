@@ -7,8 +7,8 @@
 use super::{
     page_cache::{invalidate, is_cached},
     swap_file::has_other_writers,
-    write_access::{write_cached, WriteAccess},
-    FileExt,
+    write::write_at,
+    FileExt, WriteAccess,
 };
 use crate::abstractions::{error::to_count, task::cond_resched};
 use core::{cmp::min, ops::Range};
@@ -109,7 +109,7 @@ impl Holes {
     pub fn fill(
         &self,
         to: &File,
-        access: &WriteAccess,
+        access: &WriteAccess<'_>,
         range: Range<i64>,
         mut go_on: impl FnMut() -> bool,
     ) -> Result<i64> {
@@ -129,7 +129,7 @@ impl Holes {
                 if has_other_writers(to) {
                     return Err(EBUSY);
                 }
-                pos += i64::try_from(write_cached(to, access, pos, zeroes)?)?;
+                pos += i64::try_from(write_at(to, access, pos, zeroes)?)?;
             }
             cond_resched();
             if !go_on() {

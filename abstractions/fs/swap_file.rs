@@ -9,7 +9,7 @@
 //!
 //! C header: [`include/linux/swap.h`](srctree/include/linux/swap.h)
 
-use super::{page_cache, write_access::check_claimed, FileExt, FileKind, Holes, StatMask};
+use super::{page_cache, probe_write, FileExt, FileKind, Holes, StatMask};
 use crate::abstractions::{
     block::{BlockDevice, Extent},
     error::{enodata, eopnotsupp},
@@ -506,6 +506,17 @@ fn deactivate(lock: &InodeLock<'_>) {
     if let Some(deactivate) = a_ops(lock.file).swap_deactivate {
         // SAFETY: The operation belongs to the file, which was activated once for each call of this.
         unsafe { deactivate(lock.file.as_ptr()) };
+    }
+}
+
+/// `EOPNOTSUPP` unless the file system refuses to write to a file because it is claimed. The lock of the inode must not be
+/// held. May sleep.
+fn check_claimed(file: &File) -> Result {
+    match probe_write(file, false) {
+        Err(ETXTBSY) => Ok(()),
+        // It lets nothing be written.
+        Err(e) if e == EIO || e == EROFS => Err(e),
+        _ => Err(eopnotsupp()),
     }
 }
 

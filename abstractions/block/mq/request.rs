@@ -12,6 +12,7 @@ use super::{
 };
 use crate::abstractions::{
     cgroup::{with_memcg, Blkcg, BlkcgScope},
+    fs::WriteAccess,
     workqueue::OwnedQueue,
 };
 use core::{marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
@@ -111,6 +112,8 @@ pub(super) struct Pdu<T: Operations> {
     pub(super) was_remapped: bool,
     /// The same; it is there from the beginning to the end.
     pub(super) polled: Polled,
+    /// See [`Request::begin_write`]. What it refers to is kept by `config`.
+    write_access: Option<WriteAccess<'static>>,
 }
 
 impl<T: Operations> Request<T> {
@@ -141,6 +144,7 @@ impl<T: Operations> Request<T> {
             (&raw mut (*pdu).config).write(config);
             (&raw mut (*pdu).op).write(op);
             (&raw mut (*pdu).was_remapped).write(false);
+            (&raw mut (*pdu).write_access).write(None);
         }
         // INVARIANT: By the safety requirement, started, and written above.
         Some(Self {
@@ -387,8 +391,34 @@ impl<T: Operations> Request<T> {
         Ok(())
     }
 
+    /// Begins a write past a file system: has the request hold what `f` gets of its configuration, if anything, until
+    /// [`end_write`](Self::end_write) or the end of the request. Fails as `f` does.
+    #[inline]
+    pub fn begin_write(
+        &mut self,
+        f: impl FnOnce(&T::Config) -> Result<Option<WriteAccess<'_>>>,
+    ) -> Result {
+        // SAFETY: It is borrowed from the configuration, which stays as it is until the request ends, as `config` says;
+        // the request drops it before.
+        let access = f(self.config())?.map(|access| unsafe { access.extend() });
+        // SAFETY: By the type invariants what is behind the request is ours, and was written when it was started.
+        unsafe { (*Self::pdu_ptr(self.as_ptr())).write_access = access };
+        Ok(())
+    }
+
+    /// Gives `f` what the request holds since [`begin_write`](Self::begin_write), if it does. Any context.
+    #[inline]
+    pub fn end_write(&mut self, f: impl FnOnce(&T::Config, WriteAccess<'_>)) {
+        // SAFETY: As in `begin_write`.
+        let access = unsafe { (*Self::pdu_ptr(self.as_ptr())).write_access.take() };
+        if let Some(access) = access {
+            f(self.config(), access);
+        }
+    }
+
     /// Ends the request. May be called from any context.
-    pub fn end(self, result: Result) {
+    pub fn end(mut self, result: Result) {
+        self.end_write(|_, access| drop(access));
         // SAFETY: The request was started, and its ownership is given up here.
         unsafe { end(self.into_raw().as_ptr(), result) };
     }
@@ -396,6 +426,7 @@ impl<T: Operations> Request<T> {
 
 impl<T: Operations> Drop for Request<T> {
     fn drop(&mut self) {
+        self.end_write(|_, access| drop(access));
         // SAFETY: By the type invariants the request is started and ours, and after this nobody uses
         // `self`.
         unsafe { end(self.as_ptr(), Err(EIO)) };
