@@ -9,12 +9,15 @@
 //! nothing else, calls [`FileExt::fsync`] on the backing file. Whatever else needs data to be written keeps the error:
 //!
 //! - Dirty pages are written before direct I/O ([`BackingFile::write_dirty`]) and before the file is pinned
-//!   ([`FileExt::write_dirty`]).
+//!   ([`AddressSpace::write_dirty`]).
 //! - A file that becomes pinned is synced as another open file ([`FileExt::reopen`]).
 //! - A flush in pinned mode goes to the device below, and takes the error by itself ([`FileExt::take_error`]).
-//! - Where the flush at the end of pinned mode fails, this becomes such an error ([`FileExt::set_error`]).
+//! - Where the flush at the end of pinned mode fails, this becomes such an error ([`AddressSpace::set_error`]).
 //! - Who lets the file go, at detach or `LOOP_CHANGE_FD`, logs the error that no flush has reported
 //!   ([`FileExt::check_error`]).
+//!
+//! [`AddressSpace::write_dirty`]: crate::abstractions::fs::AddressSpace::write_dirty
+//! [`AddressSpace::set_error`]: crate::abstractions::fs::AddressSpace::set_error
 
 use crate::abstractions::{
     block::{limits::QueueLimits, BlockDevice, DeviceLimits},
@@ -97,7 +100,7 @@ impl BackingFile {
     /// Writes what is dirty, once, rather than by each direct I/O. This is not needed for correctness; errors are for
     /// the next flush to see. May sleep.
     pub(crate) fn write_dirty(&self) {
-        let _ = self.file.write_dirty();
+        let _ = self.file.mapping().write_dirty();
     }
 
     /// Whether the file can be written to.
@@ -144,7 +147,7 @@ impl BackingFile {
     fn with_device<R>(&self, f: impl FnOnce(&DeviceLimits) -> R) -> Option<R> {
         match self.block_device() {
             Some(bdev) => Some(f(bdev)),
-            None => self.file.with_sb_block_device(f),
+            None => self.file.mapping().with_sb_block_device(f),
         }
     }
 
@@ -181,7 +184,7 @@ impl BackingFile {
     /// `limit` bytes unless that is 0. May sleep.
     pub(crate) fn sectors(&self, offset: i64, limit: i64) -> u64 {
         let size = match self.block_device() {
-            Some(_) => self.file.cached_size(),
+            Some(_) => self.file.mapping().size(),
             // What the file system knows may be newer than what the inode says.
             None => match self.file.stat(StatMask::Size) {
                 Ok(stat) => stat.size(),
@@ -246,7 +249,7 @@ impl BackingFile {
     pub(crate) fn require_stable_writes(&self, limits: &mut QueueLimits, read_only: bool) -> bool {
         !read_only
             && self.has_dio()
-            && (self.file.needs_stable_writes()
+            && (self.file.mapping().needs_stable_writes()
                 || self.with_device(|bdev| bdev.needs_stable_writes()) == Some(true))
             && limits.require_stable_writes()
     }
@@ -275,7 +278,7 @@ fn dio_align(file: &File) -> DioAlign {
         };
     }
     // Not all file systems tell; what the device below asks for is a good guess.
-    let align = file.with_sb_block_device(|bdev| DioAlign {
+    let align = file.mapping().with_sb_block_device(|bdev| DioAlign {
         offset: bdev.logical_block_size(),
         memory: bdev.dma_alignment(),
     });

@@ -24,7 +24,7 @@ pub(crate) fn is_loop(file: &File) -> bool {
 
 /// The disk of ours that a file is or is a partition of.
 fn loop_disk(file: &File) -> Option<&Disk<Loop>> {
-    match file.kind() {
+    match file.mapping().kind() {
         FileKind::Block(bdev) => bdev.disk(),
         _ => None,
     }
@@ -58,10 +58,10 @@ impl<'a> ChainLock<'a> {
             }
             None => None,
         };
-        if let FileKind::Other = file.kind() {
+        if let FileKind::Other = file.mapping().kind() {
             return Err(EINVAL);
         }
-        match lowest.as_deref().unwrap_or(file).kind() {
+        match lowest.as_deref().unwrap_or(file).mapping().kind() {
             FileKind::Block(bdev) => Ok(bdev.is_zoned()),
             _ => Ok(false),
         }

@@ -34,7 +34,6 @@ use crate::{
         },
         error::eopnotsupp,
         fs::{
-            page_cache,
             FallocateMode::{self, PunchHole, ZeroRange},
             FileExt, IoMode,
         },
@@ -187,20 +186,21 @@ fn can_remap(rq: &Request<Loop>) -> bool {
     else {
         return false;
     };
-    let file = binding.backing.file();
-    end <= file.cached_size() && !page_cache::is_cached(file, pos, rq.bytes())
+    let mapping = binding.backing.file().mapping();
+    end <= mapping.size() && !mapping.is_cached(pos, rq.bytes())
 }
 
 /// Whether the backing file has a part of a request in its page cache.
 fn is_cached(rq: &Request<Loop>) -> bool {
-    let file = rq.config().backing.file();
-    file_pos(rq).is_ok_and(|pos| page_cache::is_cached(file, pos, rq.bytes()))
+    let mapping = rq.config().backing.file().mapping();
+    file_pos(rq).is_ok_and(|pos| mapping.is_cached(pos, rq.bytes()))
 }
 
 /// Drops the pages of the backing file's cache that a request has changed past it. May sleep.
 fn invalidate_cached(rq: &Request<Loop>) {
     if let Ok(pos) = file_pos(rq) {
-        page_cache::invalidate(rq.config().backing.file(), pos, rq.bytes());
+        let mapping = rq.config().backing.file().mapping();
+        mapping.invalidate(pos, rq.bytes());
     }
 }
 

@@ -2,19 +2,21 @@
 
 //! Files as a driver that stores its data in one sees them.
 
+mod address_space;
 mod file;
+mod gfp_mask;
 mod holes;
 mod kiocb;
-mod mapping;
-pub mod page_cache;
+pub(super) mod page_cache;
 mod super_block;
 mod swap_file;
 mod write;
 
-pub use file::{FallocateMode, FileBlockDevice, FileExt, FileKind, StatMask};
+pub use address_space::{AddressSpace, FileKind};
+pub use file::{FallocateMode, FileBlockDevice, FileExt, StatMask};
+pub use gfp_mask::NoFsRecursion;
 pub use holes::Holes;
 pub use kiocb::{IoMode, Kiocb, KiocbOwner, KiocbParams};
-pub use mapping::NoFsRecursion;
 pub use super_block::{SuperBlock, WriteAccess, WriteAccessSlot};
 pub use swap_file::SwapFile;
 pub use write::probe_write;

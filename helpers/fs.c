@@ -133,9 +133,9 @@ bool rust_helper_file_can_odirect(struct file *file)
 	return file->f_mode & FMODE_CAN_ODIRECT;
 }
 
-bool rust_helper_file_stable_writes(struct file *file)
+bool rust_helper_mapping_stable_writes(struct address_space *mapping)
 {
-	return mapping_stable_writes(file->f_mapping);
+	return mapping_stable_writes(mapping);
 }
 
 int rust_helper_file_wb_err(struct file *file)

@@ -51,12 +51,12 @@ const PAUSE: Delta = Delta::from_millis(100);
 /// Looks for reasons that can be seen without changing anything.
 fn check(disk: &Disk<Loop>, binding: &Binding, sparse: Sparse) -> Result<(), NotPinned> {
     let file = binding.backing.file();
-    match file.kind() {
+    match file.mapping().kind() {
         FileKind::Regular => (),
         _ => return Err(NotPinned::NotRegular),
     }
     // First: such a file has no direct I/O, whatever is asked for.
-    if file.is_encrypted() {
+    if file.mapping().is_encrypted() {
         return Err(NotPinned::Encrypted);
     }
     if !binding.direct {
@@ -71,10 +71,13 @@ fn check(disk: &Disk<Loop>, binding: &Binding, sparse: Sparse) -> Result<(), Not
     if !is_aligned(binding.offset) {
         return Err(NotPinned::Offset);
     }
-    if !is_aligned(file.cached_size()) {
+    if !is_aligned(file.mapping().size()) {
         return Err(NotPinned::Size);
     }
-    if let Some(result) = file.with_sb_block_device(|bdev| check_device(disk, bdev)) {
+    if let Some(result) = file
+        .mapping()
+        .with_sb_block_device(|bdev| check_device(disk, bdev))
+    {
         result?;
     }
     SwapFile::check_supported(file).map_err(NotPinned::from_swap_file)?;

@@ -4,28 +4,25 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{SuperBlock, WriteAccess};
-use crate::abstractions::block::{BlockDevice, DeviceLimits};
+use super::{AddressSpace, FileKind, SuperBlock, WriteAccess};
+use crate::abstractions::block::BlockDevice;
 use core::{mem::MaybeUninit, ops::Deref, ptr::NonNull};
 use kernel::{
     bindings,
     error::{from_err_ptr, to_result},
     fs::{file::flags::O_LARGEFILE, File},
     prelude::*,
-    sync::{aref::ARef, rcu},
+    sync::aref::ARef,
 };
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
     fn rust_helper_file_can_odirect(file: *mut bindings::file) -> bool;
-    fn rust_helper_file_stable_writes(file: *mut bindings::file) -> bool;
     fn rust_helper_file_times_queried(file: *mut bindings::file) -> bool;
     fn rust_helper_file_path(file: *mut bindings::file) -> *const bindings::path;
-    fn rust_helper_i_size_read(inode: *const bindings::inode) -> bindings::loff_t;
     fn rust_helper_vfs_statfs_bsize(file: *mut bindings::file, bytes: *mut c_long) -> c_int;
     fn rust_helper_huge_encode_dev(dev: bindings::dev_t) -> u64;
     fn rust_helper_file_wb_err(file: *mut bindings::file) -> c_int;
-    fn rust_helper_mapping_set_error(mapping: *mut bindings::address_space, err: c_int);
 }
 
 // Checked against the headers in `helpers/fs.c`.
@@ -35,16 +32,6 @@ const FMODE_NOWAIT: u32 = 1 << 27;
 const FALLOC_FL_KEEP_SIZE: c_int = 0x1;
 const FALLOC_FL_PUNCH_HOLE: c_int = 0x2;
 const FALLOC_FL_ZERO_RANGE: c_int = 0x10;
-
-/// What a file stores its data in: the type of the inode behind its page cache.
-pub enum FileKind<'a> {
-    /// A regular file.
-    Regular,
-    /// A block device.
-    Block(&'a BlockDevice),
-    /// Anything else.
-    Other,
-}
 
 /// The block device that an open file is, for who needs it often.
 ///
@@ -65,7 +52,7 @@ unsafe impl Sync for FileBlockDevice {}
 impl FileBlockDevice {
     /// `None` if the file is something else.
     pub fn of(file: &ARef<File>) -> Option<Self> {
-        match file.kind() {
+        match file.mapping().kind() {
             // INVARIANT: As the file says.
             FileKind::Block(bdev) => Some(Self {
                 bdev: bdev.into(),
@@ -152,24 +139,15 @@ pub trait FileExt {
     fn is_writable(&self) -> bool;
     /// Whether the file allows direct I/O (`FMODE_CAN_ODIRECT`).
     fn can_odirect(&self) -> bool;
-    /// Whether the file system encrypts the file (`S_ENCRYPTED`).
-    fn is_encrypted(&self) -> bool;
-    /// Whether data must not be modified while it is written to the file (`mapping_stable_writes()`).
-    fn needs_stable_writes(&self) -> bool;
     /// Whether the file understands `IOCB_NOWAIT` (`FMODE_NOWAIT`).
     fn can_nowait(&self) -> bool;
-    /// What the file stores its data in.
-    fn kind(&self) -> FileKind<'_>;
     /// Whether a read takes what is in the page cache as it is, without asking a server or a lower file:
     /// ext4, XFS, btrfs, f2fs and block devices, which are those with `FOP_BUFFER_RASYNC`.
     fn reads_from_cache(&self) -> bool;
+    /// What the file stores its data in.
+    fn mapping(&self) -> &AddressSpace;
     /// The super block of the file system that the file is opened in; for a device file, that of its node.
     fn super_block(&self) -> &SuperBlock;
-    /// Calls `f` with the block device that the file's file system lies on, if it is one. Some (btrfs) may
-    /// replace it, and close it, at any time, so `f` must not sleep.
-    fn with_sb_block_device<R>(&self, f: impl FnOnce(&DeviceLimits) -> R) -> Option<R>;
-    /// Size in bytes of the inode behind the page cache (`i_size_read()`).
-    fn cached_size(&self) -> i64;
     /// `vfs_getattr()` for the given `STATX_*` fields.
     fn stat(&self, mask: StatMask) -> Result<Stat>;
     /// Block size of the file system in bytes (`vfs_statfs()`).
@@ -177,17 +155,11 @@ pub trait FileExt {
     /// `vfs_fsync()`, metadata included. An error of writeback is reported once to each open file: this is for those
     /// who tell it to whoever wrote, and others are to use what follows.
     fn fsync(&self) -> Result;
-    /// Writes dirty pages, and waits for them. Errors of writeback are for the next [`fsync`](Self::fsync); fails where
-    /// it cannot be begun (`filemap_fdatawrite()`, `filemap_fdatawait_keep_errors()`).
-    fn write_dirty(&self) -> Result;
     /// The error of writeback that the next [`fsync`](Self::fsync) reports, and no more so after this
     /// (`file_check_and_advance_wb_err()`). Does not sleep.
     fn take_error(&self) -> Result;
     /// The same, but leaves it there. Does not sleep.
     fn check_error(&self) -> Result;
-    /// Records an error of writeback (`mapping_set_error()`): the next `fsync` of each open file reports it. Does not
-    /// sleep.
-    fn set_error(&self, e: Error);
     /// Opens the file once more, for reading. May sleep.
     fn reopen(&self) -> Result<ARef<File>>;
     /// `vfs_fallocate()` with `FALLOC_FL_KEEP_SIZE`; `pos` and `len` in bytes.
@@ -228,16 +200,6 @@ fn f_mode(file: &File) -> u32 {
     unsafe { (*file.as_ptr()).f_mode }
 }
 
-fn mapping(file: &File) -> *mut bindings::address_space {
-    // SAFETY: A file's mapping is set when it is opened and lives as long as it does.
-    unsafe { (*file.as_ptr()).f_mapping }
-}
-
-fn mapping_inode(file: &File) -> *mut bindings::inode {
-    // SAFETY: The mapping is valid, and so is its host.
-    unsafe { (*mapping(file)).host }
-}
-
 impl FileExt for File {
     fn has_read_iter(&self) -> bool {
         f_op(self).read_iter.is_some()
@@ -256,9 +218,7 @@ impl FileExt for File {
             bindings::MSDOS_SUPER_MAGIC as c_ulong,
             bindings::EXFAT_SUPER_MAGIC as c_ulong,
         ];
-        // SAFETY: The inode is valid, and the file keeps its file system mounted.
-        let magic = unsafe { (*(*mapping_inode(self)).i_sb).s_magic };
-        f_op(self).fallocate.is_some() && !ALLOCATE_ONLY.contains(&magic)
+        f_op(self).fallocate.is_some() && !ALLOCATE_ONLY.contains(&self.mapping().fs_magic())
     }
 
     fn is_writable(&self) -> bool {
@@ -270,32 +230,8 @@ impl FileExt for File {
         unsafe { rust_helper_file_can_odirect(self.as_ptr()) }
     }
 
-    fn is_encrypted(&self) -> bool {
-        // SAFETY: The inode is valid. A file is encrypted from when it is made, or never is.
-        unsafe { (*mapping_inode(self)).i_flags & bindings::S_ENCRYPTED != 0 }
-    }
-
-    fn needs_stable_writes(&self) -> bool {
-        // SAFETY: The file is valid, and so is its mapping.
-        unsafe { rust_helper_file_stable_writes(self.as_ptr()) }
-    }
-
     fn can_nowait(&self) -> bool {
         f_mode(self) & FMODE_NOWAIT != 0
-    }
-
-    fn kind(&self) -> FileKind<'_> {
-        let inode = mapping_inode(self);
-        // SAFETY: The inode is valid; the type in its mode never changes.
-        match u32::from(unsafe { (*inode).i_mode }) & bindings::S_IFMT {
-            bindings::S_IFREG => FileKind::Regular,
-            bindings::S_IFBLK => {
-                // SAFETY: The inode behind the page cache of a block special file is that of the
-                // block device, which the open file keeps alive.
-                FileKind::Block(unsafe { BlockDevice::from_raw(bindings::I_BDEV(inode)) })
-            }
-            _ => FileKind::Other,
-        }
     }
 
     fn reads_from_cache(&self) -> bool {
@@ -303,27 +239,17 @@ impl FileExt for File {
     }
 
     #[inline]
+    fn mapping(&self) -> &AddressSpace {
+        // SAFETY: `f_mapping` is set when the file is opened, and stays valid and the same, with its host, until it is
+        // closed. The file keeps the host's file system mounted; that of block devices always is.
+        unsafe { AddressSpace::from_raw((*self.as_ptr()).f_mapping) }
+    }
+
+    #[inline]
     fn super_block(&self) -> &SuperBlock {
         // SAFETY: A file has an inode, and this a super block, which stay the same, and mounted, as long as the file is
         // open.
         unsafe { SuperBlock::from_raw((*(*self.as_ptr()).f_inode).i_sb) }
-    }
-
-    fn with_sb_block_device<R>(&self, f: impl FnOnce(&DeviceLimits) -> R) -> Option<R> {
-        let _guard = rcu::read_lock();
-        // SAFETY: The file keeps its file system mounted. The pointer may change at any time.
-        let bdev = unsafe { (&raw const (*(*mapping_inode(self)).i_sb).s_bdev).read_volatile() };
-        if bdev.is_null() {
-            return None;
-        }
-        // SAFETY: A device that the file system lets go is no longer found here before it is closed, and like its
-        // queue it is freed a grace period after that; this one has been found under the lock, which is held.
-        Some(f(unsafe { DeviceLimits::from_raw(bdev) }))
-    }
-
-    fn cached_size(&self) -> i64 {
-        // SAFETY: The inode is valid.
-        unsafe { rust_helper_i_size_read(mapping_inode(self)) }
     }
 
     fn stat(&self, mask: StatMask) -> Result<Stat> {
@@ -364,15 +290,6 @@ impl FileExt for File {
         to_result(unsafe { bindings::vfs_fsync(self.as_ptr(), 0) })
     }
 
-    fn write_dirty(&self) -> Result {
-        let mapping = mapping(self);
-        // SAFETY: The mapping is valid.
-        let result = to_result(unsafe { bindings::filemap_fdatawrite(mapping) });
-        // SAFETY: As above. Returns an error of writeback, perhaps an old one, which stays where it is.
-        unsafe { bindings::filemap_fdatawait_keep_errors(mapping) };
-        result
-    }
-
     fn take_error(&self) -> Result {
         // SAFETY: The file is valid.
         to_result(unsafe { bindings::file_check_and_advance_wb_err(self.as_ptr()) })
@@ -381,11 +298,6 @@ impl FileExt for File {
     fn check_error(&self) -> Result {
         // SAFETY: The file is valid.
         to_result(unsafe { rust_helper_file_wb_err(self.as_ptr()) })
-    }
-
-    fn set_error(&self, e: Error) {
-        // SAFETY: The mapping is valid.
-        unsafe { rust_helper_mapping_set_error(mapping(self), e.to_errno()) };
     }
 
     fn reopen(&self) -> Result<ARef<File>> {

@@ -4,12 +4,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{
-    page_cache::{invalidate, is_cached},
-    swap_file::has_other_writers,
-    write::write_at,
-    FileExt, WriteAccess,
-};
+use super::{swap_file::has_other_writers, write::write_at, FileExt, WriteAccess};
 use crate::abstractions::{error::to_count, task::cond_resched};
 use core::{cmp::min, ops::Range};
 use kernel::{
@@ -48,7 +43,7 @@ impl Holes {
 
     /// The first hole at or behind byte `pos`, but not the one behind the end. May sleep.
     pub fn next(&self, pos: i64) -> Result<Option<Range<i64>>> {
-        let size = self.file.cached_size();
+        let size = self.file.mapping().size();
         match self.seek(pos, bindings::SEEK_HOLE)? {
             Some(start) if start < size => {
                 let end = self.seek(start, bindings::SEEK_DATA)?.unwrap_or(size);
@@ -64,8 +59,8 @@ impl Holes {
         let hole = self.next(pos)?;
         let end = hole.as_ref().map_or(self.file_size(), |hole| hole.start);
         while pos < end {
-            if is_cached(&self.file, pos, DROP) {
-                invalidate(&self.file, pos, DROP);
+            if self.file.mapping().is_cached(pos, DROP) {
+                self.file.mapping().invalidate(pos, DROP);
                 match self.next(pos)? {
                     Some(hidden) if hidden.start < end => return Ok(Some(hidden)),
                     _ => cond_resched(),
@@ -146,9 +141,9 @@ impl Holes {
         if range.is_empty() {
             return Ok(());
         }
-        // SAFETY: The file is valid, and keeps its mapping.
+        let mapping = self.file.mapping().as_ptr();
+        // SAFETY: The mapping is valid.
         unsafe {
-            let mapping = (*self.file.as_ptr()).f_mapping;
             to_result(bindings::filemap_fdatawrite_range(
                 mapping,
                 range.start,
@@ -176,6 +171,6 @@ impl Holes {
 
     /// The size of the file, in bytes.
     pub fn file_size(&self) -> i64 {
-        self.file.cached_size()
+        self.file.mapping().size()
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a file's page cache has: to read just that, and to drop what is out of date.
+//! Reading what a file's page cache has, and nothing else.
 //!
 //! C header: [`include/linux/pagemap.h`](srctree/include/linux/pagemap.h)
 
@@ -25,11 +25,6 @@ extern "C" {
         bytes: usize,
         iter: *mut bindings::iov_iter,
     ) -> usize;
-    fn rust_helper_filemap_range_has_page(
-        mapping: *mut bindings::address_space,
-        pos: bindings::loff_t,
-        len: c_uint,
-    ) -> bool;
     fn rust_helper_file_prev_pos(file: *mut bindings::file) -> bindings::loff_t;
     fn rust_helper_file_set_prev_pos(file: *mut bindings::file, pos: bindings::loff_t);
 }
@@ -45,8 +40,8 @@ impl CachedFolio {
     /// Finds the folio of a page of the file.
     fn find(file: &File, index: u64) -> Option<Self> {
         let index = c_ulong::try_from(index).ok()?;
-        // SAFETY: `f_mapping` is set when the file is opened, and lives as long as the file.
-        let folio = unsafe { rust_helper_filemap_find_folio((*file.as_ptr()).f_mapping, index) };
+        // SAFETY: The mapping is valid.
+        let folio = unsafe { rust_helper_filemap_find_folio(file.mapping().as_ptr(), index) };
         // INVARIANT: The reference comes with the folio.
         NonNull::new(folio).map(Self)
     }
@@ -113,7 +108,7 @@ pub fn copy_cached(file: &File, pos: i64, len: usize, to: &mut BvecIter<'_>) -> 
             return false;
         };
         // In this order: the size is looked at when the data is known to be there, as read(2) does.
-        if !folio.is_ready() || end > file.cached_size() {
+        if !folio.is_ready() || end > file.mapping().size() {
             return false;
         }
         let (start, size) = folio.range();
@@ -137,28 +132,4 @@ pub fn copy_cached(file: &File, pos: i64, len: usize, to: &mut BvecIter<'_>) -> 
     // SAFETY: The file is valid.
     unsafe { rust_helper_file_set_prev_pos(file.as_ptr(), end) };
     true
-}
-
-/// Whether a page of the file's page cache lies in a range of bytes, which begins at `pos` and is not empty
-/// (`filemap_range_has_page()`). Any context.
-pub fn is_cached(file: &File, pos: i64, len: u32) -> bool {
-    // SAFETY: `f_mapping` is set when the file is opened, and lives as long as the file.
-    unsafe { rust_helper_filemap_range_has_page((*file.as_ptr()).f_mapping, pos, len) }
-}
-
-/// Drops the pages of a range of bytes from the file's page cache, which begins at `pos` and is not empty, after
-/// it was written past that (`invalidate_inode_pages2_range()`). Waits for reads of the pages. May sleep.
-pub fn invalidate(file: &File, pos: i64, len: u32) {
-    let last = pos.saturating_add(i64::from(len)) - 1;
-    // Whoever has a page in use that cannot be dropped gets to see what was there before, as after any direct
-    // write.
-    //
-    // SAFETY: As in `is_cached`.
-    unsafe {
-        bindings::invalidate_inode_pages2_range(
-            (*file.as_ptr()).f_mapping,
-            (pos >> PAGE_SHIFT) as c_ulong,
-            (last >> PAGE_SHIFT) as c_ulong,
-        )
-    };
 }

@@ -9,7 +9,7 @@
 //!
 //! C header: [`include/linux/swap.h`](srctree/include/linux/swap.h)
 
-use super::{page_cache, probe_write, FileExt, FileKind, Holes, StatMask};
+use super::{probe_write, FileExt, FileKind, Holes, StatMask};
 use crate::abstractions::{
     block::{BlockDevice, Extent},
     error::{enodata, eopnotsupp},
@@ -115,20 +115,14 @@ unsafe impl Send for SwapFile {}
 // SAFETY: What is shared is only read.
 unsafe impl Sync for SwapFile {}
 
-fn mapping(file: &File) -> *mut bindings::address_space {
-    // SAFETY: `f_mapping` is set when the file is opened, and lives as long as it does.
-    unsafe { (*file.as_ptr()).f_mapping }
-}
-
 fn inode(file: &File) -> *mut bindings::inode {
-    // SAFETY: As above; and so does the host of the mapping.
-    unsafe { (*mapping(file)).host }
+    file.mapping().host()
 }
 
 fn a_ops(file: &File) -> &bindings::address_space_operations {
     // SAFETY: The operations of a regular file's mapping are static, and stay the same while the file is
     // open, but for those of ext4, which depend on how data is journalled and are static as well.
-    unsafe { &*(*mapping(file)).a_ops }
+    unsafe { &*(*file.mapping().as_ptr()).a_ops }
 }
 
 impl SwapFile {
@@ -155,12 +149,12 @@ impl SwapFile {
     /// - `EINTR` if the task is killed, `ENOMEM`, or what writing dirty pages fails with, or has failed with if nobody
     ///   was told.
     pub fn new(file: &File, holes: &Holes) -> Result<Self> {
-        let FileKind::Regular = file.kind() else {
+        let FileKind::Regular = file.mapping().kind() else {
             return Err(EINVAL);
         };
         // SAFETY: The inode is valid.
         let flags = unsafe { (*inode(file)).i_flags };
-        if file.is_encrypted() || flags & (bindings::S_VERITY | bindings::S_DAX) != 0 {
+        if file.mapping().is_encrypted() || flags & (bindings::S_VERITY | bindings::S_DAX) != 0 {
             return Err(EINVAL);
         }
         if !file.is_writable() {
@@ -168,7 +162,7 @@ impl SwapFile {
         }
         Self::check_supported(file)?;
         let activate = a_ops(file).swap_activate.ok_or_else(eopnotsupp)?;
-        let size = u64::try_from(file.cached_size())?;
+        let size = u64::try_from(file.mapping().size())?;
         // A part of a block would be written as a whole where the file grows, which is not forbidden.
         let unit = max(PAGE_SIZE as u64, 1 << block_bits(file));
         if size == 0 || size % unit != 0 {
@@ -210,10 +204,8 @@ impl SwapFile {
             bindings::XFS_SUPER_MAGIC as c_ulong,
             bindings::BTRFS_SUPER_MAGIC as c_ulong,
         ];
-        // SAFETY: The file keeps its file system mounted.
-        let magic = unsafe { (*(*inode(file)).i_sb).s_magic };
         match a_ops(file).swap_activate {
-            Some(_) if KNOWN.contains(&magic) => Ok(()),
+            Some(_) if KNOWN.contains(&file.mapping().fs_magic()) => Ok(()),
             _ => Err(eopnotsupp()),
         }
     }
@@ -221,11 +213,11 @@ impl SwapFile {
     /// Whether a file of a file system that copies on write lacks the attribute that forbids it (`FS_NOCOW_FL`), as a
     /// compressed file does. False where that is not known. May sleep.
     pub fn is_copied_on_write(file: &File) -> bool {
-        // SAFETY: The file keeps its file system mounted.
-        let magic = unsafe { (*(*inode(file)).i_sb).s_magic };
+        if file.mapping().fs_magic() != bindings::BTRFS_SUPER_MAGIC as c_ulong {
+            return false;
+        }
         // SAFETY: The file is valid, and keeps its path.
-        magic == bindings::BTRFS_SUPER_MAGIC as c_ulong
-            && unsafe { rust_helper_file_lacks_nocow(file.as_ptr()) }
+        unsafe { rust_helper_file_lacks_nocow(file.as_ptr()) }
     }
 
     /// Asks the file system for the blocks of a file that is claimed. Where this fails the file is not
@@ -242,11 +234,11 @@ impl SwapFile {
     ) -> Result<Self> {
         let file = lock.file;
         check_not_journalled(file)?;
-        file.write_dirty()?;
+        file.mapping().write_dirty()?;
         // What is still there is dropped at the end; it is not served to whoever has this.
         //
         // SAFETY: The mapping is valid.
-        unsafe { bindings::invalidate_inode_pages2(mapping(file)) };
+        unsafe { bindings::invalidate_inode_pages2(file.mapping().as_ptr()) };
 
         // The file system looks at these fields, and adds extents. All zeroes are valid for the rest, which
         // is of concern only to those who swap.
@@ -380,12 +372,12 @@ impl SwapFile {
         let pos = i64::try_from(block << block_bits(&self.file))?;
         for _ in 0..TRIES {
             // A page that somebody has read would pass for data.
-            page_cache::invalidate(&self.file, pos, 1);
+            self.file.mapping().invalidate(pos, 1);
             if holes.next(pos)?.is_some_and(|hole| hole.start <= pos) {
                 return Ok(enodata());
             }
             // Or has read once more.
-            if !page_cache::is_cached(&self.file, pos, 1) {
+            if !self.file.mapping().is_cached(pos, 1) {
                 break;
             }
         }
@@ -441,7 +433,7 @@ impl SwapFile {
     /// nothing that was written. They are told if it fails. May sleep.
     pub fn flush_for_file_system(&self) {
         if let Err(e) = self.bdev().flush() {
-            self.file.set_error(e);
+            self.file.mapping().set_error(e);
         }
     }
 
@@ -458,7 +450,7 @@ impl Drop for SwapFile {
         // Before anybody can write to it: a page with old data would be written as a whole.
         //
         // SAFETY: The mapping is valid.
-        if unsafe { bindings::invalidate_inode_pages2(mapping(&self.file)) } != 0 {
+        if unsafe { bindings::invalidate_inode_pages2(self.file.mapping().as_ptr()) } != 0 {
             pr_warn!("old data of a swap file is still in the page cache\n");
         }
         deactivate(&lock);

@@ -284,6 +284,11 @@ pub(crate) mod fs {
             self.flags
         }
 
+        /// Its methods are the file's own, too.
+        pub(crate) fn mapping(&self) -> &Self {
+            self
+        }
+
         pub(crate) fn has_read_iter(&self) -> bool {
             self.is_readable
         }
@@ -339,7 +344,7 @@ pub(crate) mod fs {
             self.sb_block_device.as_ref().map(f)
         }
 
-        pub(crate) fn cached_size(&self) -> i64 {
+        pub(crate) fn size(&self) -> i64 {
             self.cached_size
         }
 

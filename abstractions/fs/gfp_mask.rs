@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The page cache of a file that a block device is made of.
+//! What memory a file's page cache may be allocated from (`mapping_gfp_mask()`).
 //!
 //! C header: [`include/linux/pagemap.h`](srctree/include/linux/pagemap.h)
 
+use super::FileExt;
 use kernel::{bindings, fs::File, sync::aref::ARef};
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
@@ -31,7 +32,7 @@ pub struct NoFsRecursion {
 impl NoFsRecursion {
     /// Restricts the page cache of `file`. May be called from any context.
     pub fn new(file: &File) -> Self {
-        let mapping = Self::mapping(file);
+        let mapping = file.mapping().as_ptr();
         // SAFETY: The mapping lives as long as the file.
         let mask = unsafe { rust_helper_mapping_gfp_mask(mapping) };
         // SAFETY: No requirements.
@@ -43,16 +44,11 @@ impl NoFsRecursion {
             taken,
         }
     }
-
-    fn mapping(file: &File) -> *mut bindings::address_space {
-        // SAFETY: `f_mapping` is set when the file is opened, and not changed after that.
-        unsafe { (*file.as_ptr()).f_mapping }
-    }
 }
 
 impl Drop for NoFsRecursion {
     fn drop(&mut self) {
-        let mapping = Self::mapping(&self.file);
+        let mapping = self.file.mapping().as_ptr();
         // SAFETY: The mapping lives as long as the file, to which `self` has a reference.
         unsafe {
             let mask = rust_helper_mapping_gfp_mask(mapping);

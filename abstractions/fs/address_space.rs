@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a file stores its data in: its page cache, and the inode behind that.
+//!
+//! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h),
+//! [`include/linux/pagemap.h`](srctree/include/linux/pagemap.h)
+
+use crate::abstractions::block::{BlockDevice, DeviceLimits};
+use kernel::{bindings, error::to_result, page::PAGE_SHIFT, prelude::*, sync::rcu, types::Opaque};
+
+#[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
+extern "C" {
+    fn rust_helper_mapping_stable_writes(mapping: *mut bindings::address_space) -> bool;
+    fn rust_helper_mapping_set_error(mapping: *mut bindings::address_space, err: c_int);
+    fn rust_helper_i_size_read(inode: *const bindings::inode) -> bindings::loff_t;
+    fn rust_helper_filemap_range_has_page(
+        mapping: *mut bindings::address_space,
+        pos: bindings::loff_t,
+        len: c_uint,
+    ) -> bool;
+}
+
+/// The type of the inode behind a page cache.
+pub enum FileKind<'a> {
+    /// A regular file.
+    Regular,
+    /// A block device.
+    Block(&'a BlockDevice),
+    /// Anything else.
+    Other,
+}
+
+/// A `struct address_space`: that of an open file ([`FileExt::mapping`](super::FileExt::mapping)).
+///
+/// # Invariants
+///
+/// A reference to one is valid, with its host, whose file system is mounted.
+#[repr(transparent)]
+pub struct AddressSpace(Opaque<bindings::address_space>);
+
+// SAFETY: The methods may be called by any task, at the same time.
+unsafe impl Sync for AddressSpace {}
+
+impl AddressSpace {
+    /// # Safety
+    ///
+    /// The type invariants hold for `mapping` during `'a`.
+    #[inline]
+    pub(super) unsafe fn from_raw<'a>(mapping: *mut bindings::address_space) -> &'a Self {
+        // SAFETY: By the safety requirement; the type is transparent.
+        unsafe { &*mapping.cast() }
+    }
+
+    #[inline]
+    pub(super) fn as_ptr(&self) -> *mut bindings::address_space {
+        self.0.get()
+    }
+
+    /// The inode behind the page cache: for a device file that of the device, not that of the node.
+    #[inline]
+    pub(super) fn host(&self) -> *mut bindings::inode {
+        // SAFETY: By the type invariants; the host stays the same.
+        unsafe { (*self.as_ptr()).host }
+    }
+
+    /// The magic number of the file system (`s_magic`).
+    pub(super) fn fs_magic(&self) -> c_ulong {
+        // SAFETY: By the type invariants.
+        unsafe { (*(*self.host()).i_sb).s_magic }
+    }
+
+    /// What the data is that of.
+    pub fn kind(&self) -> FileKind<'_> {
+        let inode = self.host();
+        // SAFETY: By the type invariants; the type in its mode never changes.
+        match u32::from(unsafe { (*inode).i_mode }) & bindings::S_IFMT {
+            bindings::S_IFREG => FileKind::Regular,
+            bindings::S_IFBLK => {
+                // SAFETY: The inode behind the page cache of a block special file is that of the
+                // block device, which is kept as long as its page cache is.
+                FileKind::Block(unsafe { BlockDevice::from_raw(bindings::I_BDEV(inode)) })
+            }
+            _ => FileKind::Other,
+        }
+    }
+
+    /// Size in bytes of the inode (`i_size_read()`). Any context.
+    #[inline]
+    pub fn size(&self) -> i64 {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_i_size_read(self.host()) }
+    }
+
+    /// Whether the file system encrypts the data (`S_ENCRYPTED`).
+    pub fn is_encrypted(&self) -> bool {
+        // SAFETY: By the type invariants. A file is encrypted from when it is made, or never is.
+        unsafe { (*self.host()).i_flags & bindings::S_ENCRYPTED != 0 }
+    }
+
+    /// Whether data must not be modified while it is written (`mapping_stable_writes()`).
+    pub fn needs_stable_writes(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_mapping_stable_writes(self.as_ptr()) }
+    }
+
+    /// Calls `f` with the block device that the file system lies on, if it is one. Some (btrfs) may
+    /// replace it, and close it, at any time, so `f` must not sleep.
+    pub fn with_sb_block_device<R>(&self, f: impl FnOnce(&DeviceLimits) -> R) -> Option<R> {
+        let _guard = rcu::read_lock();
+        // SAFETY: By the type invariants. The pointer may change at any time.
+        let bdev = unsafe { (&raw const (*(*self.host()).i_sb).s_bdev).read_volatile() };
+        if bdev.is_null() {
+            return None;
+        }
+        // SAFETY: A device that the file system lets go is no longer found here before it is closed, and like its
+        // queue it is freed a grace period after that; this one has been found under the lock, which is held.
+        Some(f(unsafe { DeviceLimits::from_raw(bdev) }))
+    }
+
+    /// Writes dirty pages, and waits for them. Errors of writeback are for the next
+    /// [`fsync`](super::FileExt::fsync); fails where it cannot be begun (`filemap_fdatawrite()`,
+    /// `filemap_fdatawait_keep_errors()`). May sleep.
+    pub fn write_dirty(&self) -> Result {
+        // SAFETY: By the type invariants.
+        let result = to_result(unsafe { bindings::filemap_fdatawrite(self.as_ptr()) });
+        // SAFETY: As above. Returns an error of writeback, perhaps an old one, which stays where it is.
+        unsafe { bindings::filemap_fdatawait_keep_errors(self.as_ptr()) };
+        result
+    }
+
+    /// Records an error of writeback (`mapping_set_error()`): the next `fsync` of each open file reports it. Does not
+    /// sleep.
+    pub fn set_error(&self, e: Error) {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_mapping_set_error(self.as_ptr(), e.to_errno()) };
+    }
+
+    /// Whether a page lies in a range of bytes, which begins at `pos` and is not empty
+    /// (`filemap_range_has_page()`). Any context.
+    #[inline]
+    pub fn is_cached(&self, pos: i64, len: u32) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_filemap_range_has_page(self.as_ptr(), pos, len) }
+    }
+
+    /// Drops the pages of a range of bytes, which begins at `pos` and is not empty, after it was written past them
+    /// (`invalidate_inode_pages2_range()`). Waits for reads of the pages. May sleep.
+    pub fn invalidate(&self, pos: i64, len: u32) {
+        let last = pos.saturating_add(i64::from(len)) - 1;
+        // Whoever has a page in use that cannot be dropped gets to see what was there before, as after any direct
+        // write.
+        //
+        // SAFETY: By the type invariants.
+        unsafe {
+            bindings::invalidate_inode_pages2_range(
+                self.as_ptr(),
+                (pos >> PAGE_SHIFT) as c_ulong,
+                (last >> PAGE_SHIFT) as c_ulong,
+            )
+        };
+    }
+}
