@@ -8,7 +8,7 @@ use crate::{
     abstractions::{
         block::{
             disk::{Disk, Ioctl, OpenLocked},
-            limits::{is_valid_block_size, LimitsUpdate},
+            limits::is_valid_block_size,
         },
         fs::{FileExt, StatMask},
         module::ModuleRef,
@@ -135,10 +135,10 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
         true => None,
         false => Some(Times::new(backing.file().clone())?),
     };
-    let mut limits = LimitsUpdate::start(disk);
+    let mut limits = guard.update_limits();
     backing.set_limits(&mut limits, block_size, discard, read_only);
     let stable_writes = backing.require_stable_writes(&mut limits, read_only);
-    limits.commit_unconfigured(&guard)?;
+    limits.commit_unconfigured()?;
 
     backing.bind();
     let mut binding = KBox::write(
@@ -277,14 +277,15 @@ pub(crate) fn detach(open: &OpenLocked<'_, Loop>) {
     let mut guard = disk.lock();
     // A write after the last close still gets the binding, or ends with `EIO`.
     let mut binding = guard.take_config();
-    let mut limits = LimitsUpdate::start(disk);
+    let stable_writes = guard.stable_writes;
+    let mut limits = guard.update_limits();
     limits.set_block_size(SECTOR_SIZE);
-    if guard.stable_writes {
+    if stable_writes {
         limits.release_stable_writes();
         disk.part0().set_stable_pages(false);
     }
     // The smallest blocks suit all other limits.
-    let _ = limits.commit_unconfigured(&guard);
+    let _ = limits.commit_unconfigured();
     let module = guard.module.take();
     let has_attributes = guard.has_attributes;
     *guard = State::new();
@@ -436,16 +437,18 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
     } else {
         switch::unpin(&mut guard, NotPinned::Changed);
     }
-    let binding = guard.config().ok_or(ENXIO)?;
     // A commit has the block layer reset the read-ahead, as the C driver does, also if nothing is new.
-    let mut limits = LimitsUpdate::start(disk);
-    binding.apply_unsupported(&mut limits);
+    let mut update = guard.update_limits();
+    let (Some(binding), limits) = update.parts() else {
+        return Err(ENXIO);
+    };
+    binding.apply_unsupported(limits);
     let stable_writes = direct
         && binding
             .backing
-            .require_stable_writes(&mut limits, binding.read_only);
-    let mut frozen = guard.freeze();
-    limits.commit_frozen(&frozen)?;
+            .require_stable_writes(limits, binding.read_only);
+    let (result, mut frozen) = update.freeze().commit();
+    result?;
     if let (Some(binding), state) = frozen.parts() {
         binding.direct = direct;
         if stable_writes {
@@ -483,12 +486,15 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     }
     let binding = guard.config().ok_or(ENXIO)?;
     let discard = binding.backing.discard_limits();
-    let mut limits = LimitsUpdate::start(disk);
-    binding
-        .backing
-        .set_limits(&mut limits, block_size, discard, binding.read_only);
-    let mut frozen = guard.freeze();
-    limits.commit_frozen(&frozen)?;
+    let read_only = binding.read_only;
+    let mut update = guard.update_limits();
+    if let (Some(binding), limits) = update.parts() {
+        binding
+            .backing
+            .set_limits(limits, block_size, discard, read_only);
+    }
+    let (result, mut frozen) = update.freeze().commit();
+    result?;
     if let (Some(binding), _) = frozen.parts() {
         binding.reset_unsupported();
         binding.check_direct(disk);

@@ -14,7 +14,7 @@
 //! can be suspended.
 
 use crate::{
-    abstractions::block::{disk::Disk, limits::LimitsUpdate, mq::Request},
+    abstractions::block::{disk::Disk, mq::Request},
     device::Phase,
     driver::Loop,
 };
@@ -100,20 +100,20 @@ impl Withdraw {
         if disk.data().write_barrier.is_blocking() {
             return Err(EBUSY);
         }
-        let mut limits = LimitsUpdate::try_start(disk).ok_or(EBUSY)?;
         if self.tries >= TRIES.len() && guard.has_started_requests() {
             return Err(EBUSY);
         }
+        let update = guard.try_update_limits().ok_or(EBUSY)?;
         let (_, patience) = TRIES.get(self.tries).copied().unwrap_or(LAST_TRY);
-        let mut frozen = guard
+        let mut update = update
             .freeze_timeout(msecs_to_jiffies(patience))
             .ok_or(EBUSY)?;
         // With the queue frozen, so nothing is refused between this and the end of the try.
-        if let (Some(binding), _) = frozen.parts() {
-            binding.apply_unsupported(&mut limits);
+        if let (Some(binding), limits) = update.parts() {
+            binding.apply_unsupported(limits);
         }
         // Limits do not become invalid by what they allow no more.
-        let _ = limits.commit_frozen(&frozen);
+        let (_, _frozen) = update.commit();
         disk.data().withdrawing.store(false, Relaxed);
         Ok(())
     }

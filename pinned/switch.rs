@@ -16,7 +16,6 @@ use crate::{
     abstractions::{
         block::{
             disk::{Disk, DiskGuard},
-            limits::LimitsUpdate,
             DeviceLimits,
         },
         fs::{FileExt, FileKind, Holes, SwapFile, WriteAccess},
@@ -209,27 +208,24 @@ fn set_limits<'a>(
 ) -> Result<DiskGuard<'a, Loop>, NotPinned> {
     let mut patience = FREEZE_MS.start;
     loop {
-        let mut limits = LimitsUpdate::start(disk);
-        let pinned = guard.config().and_then(Binding::pinned);
-        let stable_writes = pinned.ok_or(NotPinned::Changed)?.set_limits(&mut limits);
-        let is_set = {
+        let (is_set, stable_writes) = {
+            let mut update = guard.update_limits();
+            let (binding, limits) = update.parts();
+            let pinned = binding.and_then(Binding::pinned);
+            let stable_writes = pinned.ok_or(NotPinned::Changed)?.set_limits(limits);
             let frozen = match disk.data().pinning.check() {
-                Ok(()) => guard.freeze_timeout(msecs_to_jiffies(patience)),
-                Err(_) if stable_writes => Some(guard.freeze()),
+                Ok(()) => update.freeze_timeout(msecs_to_jiffies(patience)),
+                Err(_) if stable_writes => Some(update.freeze()),
                 Err(_) => None,
             };
-            match frozen {
-                Some(mut frozen) => {
-                    if limits.commit_frozen(&frozen).is_ok() && stable_writes {
-                        frozen.parts().1.require_stable_writes(disk);
-                    }
-                    true
-                }
-                None => {
-                    drop(limits);
-                    false
+            let committed = frozen.map(|frozen| frozen.commit());
+            let is_set = committed.is_some();
+            if let Some((Ok(()), mut frozen)) = committed {
+                if stable_writes {
+                    frozen.parts().1.require_stable_writes(disk);
                 }
             }
+            (is_set, stable_writes)
         };
         if is_set {
             return Ok(guard);
@@ -415,15 +411,16 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned) {
     };
     // The file system is asked before anything is locked.
     let discard = binding.backing.discard_limits();
-    let mut limits = LimitsUpdate::start(disk);
-    binding.backing.set_mode_limits(&mut limits, discard);
-    binding.apply_unsupported(&mut limits);
+    let mut update = guard.update_limits();
+    if let (Some(binding), limits) = update.parts() {
+        binding.backing.set_mode_limits(limits, discard);
+        binding.apply_unsupported(limits);
+    }
     // The memory that this task waits for must not depend on writes that are blocked.
     let _scope = IoWorkerScope::enter();
     let (blocked, pinned) = {
-        let mut frozen = guard.freeze();
         // They were valid before.
-        let _ = limits.commit_frozen(&frozen);
+        let (_, mut frozen) = update.freeze().commit();
         let blocked = disk.data().write_barrier.block(&frozen);
         kernel::warn_on!(blocked.is_none());
         let (binding, state) = frozen.parts();

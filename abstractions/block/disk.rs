@@ -913,11 +913,6 @@ pub struct Frozen<'g, 'a, T: Operations> {
 }
 
 impl<T: Operations> Frozen<'_, '_, T> {
-    /// The disk.
-    pub fn disk(&self) -> &Disk<T> {
-        self.guard.disk
-    }
-
     /// The configuration and the state, to be changed.
     pub fn parts(&mut self) -> (Option<&mut T::Config>, &mut T::State) {
         let config = self.guard.disk.private().config.load(Relaxed);

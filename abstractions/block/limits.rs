@@ -12,7 +12,7 @@ use core::{
     mem::ManuallyDrop,
     ops::{Deref, DerefMut},
 };
-use kernel::{bindings, error::to_result, prelude::*, types::NotThreadSafe};
+use kernel::{bindings, error::to_result, prelude::*, time::Jiffies, types::NotThreadSafe};
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 unsafe extern "C" {
@@ -134,21 +134,21 @@ impl QueueLimits {
     }
 }
 
-/// An update of a queue's limits, which keeps other updates out until it is committed or dropped.
+/// The limits of a queue, copied to be changed, and the lock that keeps other updates out until this is committed or
+/// dropped.
 ///
 /// # Invariants
 ///
 /// `limits_lock` of the disk's queue is held.
-pub struct LimitsUpdate<'a, T: Operations> {
+struct Started<'a, T: Operations> {
     disk: &'a Disk<T>,
     limits: QueueLimits,
     /// Whoever took the mutex has to release it.
     _not_send: NotThreadSafe,
 }
 
-impl<'a, T: Operations> LimitsUpdate<'a, T> {
-    /// Begins with the limits as they are (`queue_limits_start_update()`). May sleep.
-    pub fn start(disk: &'a Disk<T>) -> Self {
+impl<'a, T: Operations> Started<'a, T> {
+    fn new(disk: &'a Disk<T>) -> Self {
         let mut limits = QueueLimits::new();
         // SAFETY: The disk's queue lives as long as the disk.
         unsafe { rust_helper_queue_limits_start_update(disk.queue(), limits.as_mut_ptr()) };
@@ -160,8 +160,7 @@ impl<'a, T: Operations> LimitsUpdate<'a, T> {
         }
     }
 
-    /// The same, if nobody else has an update under way.
-    pub fn try_start(disk: &'a Disk<T>) -> Option<Self> {
+    fn try_new(disk: &'a Disk<T>) -> Option<Self> {
         let mut limits = QueueLimits::new();
         // SAFETY: The disk's queue lives as long as the disk.
         let started =
@@ -180,49 +179,105 @@ impl<'a, T: Operations> LimitsUpdate<'a, T> {
         // SAFETY: By the type invariants the lock is held, and `this` does not release it again.
         to_result(unsafe { bindings::queue_limits_commit_update(queue, this.limits.as_mut_ptr()) })
     }
+}
 
-    /// Makes the limits those of a queue that is frozen.
-    ///
-    /// Fails with `EINVAL`, and changes nothing, if they make no sense or `frozen` is another queue.
-    pub fn commit_frozen(self, frozen: &Frozen<'_, '_, T>) -> Result {
-        if !core::ptr::eq(frozen.disk(), self.disk) {
-            return Err(EINVAL);
+impl<T: Operations> Drop for Started<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the lock is held.
+        unsafe { rust_helper_queue_limits_cancel_update(self.disk.queue()) };
+    }
+}
+
+/// An update of a queue's limits, which keeps other updates out until it is committed or dropped.
+///
+/// The order is always the same: begin, then freeze the queue, commit, and change what depends on the limits, before
+/// the queue is thawed. What takes long, or sleeps for the sake of somebody who may wait for this disk, comes before.
+pub struct LimitsUpdate<'g, 'a, T: Operations> {
+    started: Started<'a, T>,
+    guard: &'g mut DiskGuard<'a, T>,
+}
+
+impl<'a, T: Operations> DiskGuard<'a, T> {
+    /// Begins an update with the limits as they are (`queue_limits_start_update()`). May sleep.
+    pub fn update_limits(&mut self) -> LimitsUpdate<'_, 'a, T> {
+        LimitsUpdate {
+            started: Started::new(self.disk()),
+            guard: self,
         }
-        self.commit()
+    }
+
+    /// The same, if nobody else has an update under way.
+    pub fn try_update_limits(&mut self) -> Option<LimitsUpdate<'_, 'a, T>> {
+        Some(LimitsUpdate {
+            started: Started::try_new(self.disk())?,
+            guard: self,
+        })
+    }
+}
+
+impl<'g, 'a, T: Operations> LimitsUpdate<'g, 'a, T> {
+    /// The configuration, and the limits to be set by it.
+    pub fn parts(&mut self) -> (Option<&T::Config>, &mut QueueLimits) {
+        (self.guard.config(), &mut self.started.limits)
+    }
+
+    /// Freezes the queue for the commit ([`DiskGuard::freeze`]). May sleep.
+    pub fn freeze(self) -> FrozenUpdate<'g, 'a, T> {
+        FrozenUpdate {
+            started: self.started,
+            frozen: self.guard.freeze(),
+        }
+    }
+
+    /// The same, but `None`, and the update is dropped, where it would take longer than so many jiffies.
+    pub fn freeze_timeout(self, timeout: Jiffies) -> Option<FrozenUpdate<'g, 'a, T>> {
+        Some(FrozenUpdate {
+            frozen: self.guard.freeze_timeout(timeout)?,
+            started: self.started,
+        })
     }
 
     /// Makes the limits those of a queue that has no configuration, and so no I/O to be disturbed.
     ///
-    /// Fails with `EBUSY` if it has one, with `EINVAL` if the limits make no sense or `guard` is
-    /// that of another disk; changes nothing then.
-    pub fn commit_unconfigured(self, guard: &DiskGuard<'_, T>) -> Result {
-        if !core::ptr::eq(guard.disk(), self.disk) {
-            return Err(EINVAL);
+    /// Fails with `EBUSY` if it has one, with `EINVAL` if the limits make no sense; changes nothing then.
+    pub fn commit_unconfigured(self) -> Result {
+        match self.guard.config() {
+            Some(_) => Err(EBUSY),
+            None => self.started.commit(),
         }
-        if guard.config().is_some() {
-            return Err(EBUSY);
-        }
-        self.commit()
     }
 }
 
-impl<T: Operations> Deref for LimitsUpdate<'_, T> {
+impl<T: Operations> Deref for LimitsUpdate<'_, '_, T> {
     type Target = QueueLimits;
 
     fn deref(&self) -> &QueueLimits {
-        &self.limits
+        &self.started.limits
     }
 }
 
-impl<T: Operations> DerefMut for LimitsUpdate<'_, T> {
+impl<T: Operations> DerefMut for LimitsUpdate<'_, '_, T> {
     fn deref_mut(&mut self) -> &mut QueueLimits {
-        &mut self.limits
+        &mut self.started.limits
     }
 }
 
-impl<T: Operations> Drop for LimitsUpdate<'_, T> {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants the lock is held.
-        unsafe { rust_helper_queue_limits_cancel_update(self.disk.queue()) };
+/// An update of the limits of a queue that is frozen.
+pub struct FrozenUpdate<'g, 'a, T: Operations> {
+    started: Started<'a, T>,
+    frozen: Frozen<'g, 'a, T>,
+}
+
+impl<'g, 'a, T: Operations> FrozenUpdate<'g, 'a, T> {
+    /// The configuration, and the limits to be set by it.
+    pub fn parts(&mut self) -> (Option<&T::Config>, &mut QueueLimits) {
+        let (config, _) = self.frozen.parts();
+        (config.map(|config| &*config), &mut self.started.limits)
+    }
+
+    /// Makes the limits those of the queue, which is still frozen when this returns. Fails with `EINVAL`, and changes
+    /// nothing, if they make no sense.
+    pub fn commit(self) -> (Result, Frozen<'g, 'a, T>) {
+        (self.started.commit(), self.frozen)
     }
 }
