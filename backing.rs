@@ -133,9 +133,10 @@ impl BackingFile {
         self.nowait && !self.is_block()
     }
 
-    /// Whether a read takes what is in the page cache as it is.
+    /// Whether a read takes what is in the page cache as it is, without asking a server or a lower file: ext4, XFS,
+    /// btrfs, f2fs and block devices, which are those that have this.
     pub(crate) fn reads_from_cache(&self) -> bool {
-        self.file.reads_from_cache()
+        self.file.has_buffer_rasync()
     }
 
     /// The file, if it is a block device.

@@ -4,7 +4,7 @@
 
 use crate::{
     abstractions::{
-        block::{disk::Disk, limits::QueueLimits, mq::RemapTo, BioSet, Extent},
+        block::{disk::Disk, limits::QueueLimits, BioSet, Extent},
         fs::{FallocateMode, WriteAccess},
         time::jiffies,
     },
@@ -85,26 +85,6 @@ pub(crate) struct Binding {
     pub(crate) times: Option<Arc<Times>>,
 }
 
-impl RemapTo for Binding {
-    #[inline(always)] // Called for each request, from one place but for rare ones.
-    fn map(&self, pos: i64, bytes: u32) -> Option<Extent<'_>> {
-        let pos = pos.checked_add(self.offset)?;
-        let Some(bdev) = self.backing.block_device() else {
-            return self.pinned()?.map(pos, bytes);
-        };
-        Some(Extent {
-            bdev,
-            sector: u64::try_from(pos).ok()? / u64::from(SECTOR_SIZE),
-            bytes,
-            bottom: self.backing.is_on_bottom(),
-        })
-    }
-
-    fn bios(&self) -> Option<&BioSet> {
-        self.pinned().map(Pinned::bios)
-    }
-}
-
 impl AsRef<File> for Binding {
     fn as_ref(&self) -> &File {
         self.backing.file()
@@ -143,6 +123,28 @@ impl Binding {
     /// A buffered read has succeeded. Any context.
     pub(crate) fn note_read(&self) {
         self.readable.confirm(jiffies());
+    }
+
+    /// Where bytes of the device lie below, as [`Request::remap`] asks for it.
+    ///
+    /// [`Request::remap`]: crate::abstractions::block::mq::Request::remap
+    #[inline(always)] // Called for each request, from one place but for rare ones.
+    pub(crate) fn map(&self, pos: i64, bytes: u32) -> Option<Extent<'_>> {
+        let pos = pos.checked_add(self.offset)?;
+        let Some(bdev) = self.backing.block_device() else {
+            return self.pinned()?.map(pos, bytes);
+        };
+        Some(Extent {
+            bdev,
+            sector: u64::try_from(pos).ok()? / u64::from(SECTOR_SIZE),
+            bytes,
+            bottom: self.backing.is_on_bottom(),
+        })
+    }
+
+    /// Where bios are allocated in pinned mode.
+    pub(crate) fn bios(&self) -> Option<&BioSet> {
+        self.pinned().map(Pinned::bios)
     }
 
     /// The backing file's fixed blocks, in pinned mode.

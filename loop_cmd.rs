@@ -93,6 +93,9 @@ impl_has_request_io! {
     impl HasRequestIo<Loop> for LoopCmd { self.io }
 }
 
+/// Of devices on top of each other so many may complete on one stack.
+const MAX_NESTED: i32 = 8;
+
 /// The largest read that the submitter copies out of the page cache, in bytes. The copy takes less time than
 /// waking another task; a larger one is better done beside the submitter.
 const MAX_COPY: u32 = 32 << 10;
@@ -374,7 +377,7 @@ impl LoopCmd {
                 return Err(rq);
             }
         }
-        rq.remap(nowait).map_err(|mut rq| {
+        rq.remap(Binding::map, nowait).map_err(|mut rq| {
             Self::end_write(&mut rq);
             rq
         })
@@ -465,7 +468,7 @@ impl LoopCmd {
         };
         Self::set_stage(&mut rq, Stage::Blocking);
         match (rq.op(), result) {
-            (Op::Read | Op::Write, Ok(())) => rq.remap_all(),
+            (Op::Read | Op::Write, Ok(())) => rq.remap_all(Binding::map, Binding::bios),
             // The submitter falls back by itself.
             (Op::Discard, Err(e)) if e == eopnotsupp() => Self::finish_whole(rq, Err(e)),
             (_, result) => Self::finish_whole(rq, result.map_err(|_| EIO)),
@@ -508,7 +511,7 @@ impl LoopCmd {
                 could_block,
             },
         );
-        if let Err(rq) = rq.complete() {
+        if let Err(rq) = rq.complete_nested(MAX_NESTED) {
             Self::enqueue(rq);
         }
     }
@@ -520,7 +523,7 @@ impl LoopCmd {
                 result,
                 could_block,
             } => (result, could_block),
-            // Unreachable: `finish` is the only caller of `Request::complete`.
+            // Unreachable: `finish` is the only caller of `Request::complete_nested`.
             _ => (Err(EIO), true),
         };
         match result {

@@ -11,15 +11,12 @@
 /* Completions that go on on a CPU, one out of the other. */
 static DEFINE_PER_CPU(int, completions);
 
-/* Of devices on top of each other so many may complete on one stack. */
-#define MAX_COMPLETIONS 8
-
 /*
- * Returns false, and does nothing, where the stack may not be deep enough. A
+ * Returns false, and does nothing, where more than @max would be on one stack. A
  * task is kept on its CPU by disabling migration, not preemption: a bio's end_io
  * may take in_task() as leave to sleep.
  */
-bool rust_helper_complete_request(struct request *rq)
+bool rust_helper_complete_request_nested(struct request *rq, int max)
 {
 	bool task = in_task();
 	bool fits;
@@ -29,7 +26,7 @@ bool rust_helper_complete_request(struct request *rq)
 		return true;
 	if (task)
 		migrate_disable();
-	fits = this_cpu_inc_return(completions) <= MAX_COMPLETIONS;
+	fits = this_cpu_inc_return(completions) <= max;
 	if (fits)
 		blk_mq_complete_request(rq);
 	this_cpu_dec(completions);

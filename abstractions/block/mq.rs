@@ -19,7 +19,7 @@ mod tag_set;
 
 pub use batch::RequestBatch;
 pub use operations::Operations;
-pub use remap::{can_submit_now, RemapTo, RequestRemapped};
+pub use remap::{can_submit_now, RequestRemapped};
 pub use request::{Op, Request};
 pub(crate) use request_io::impl_has_request_io;
 pub use request_io::{HasRequestIo, RequestIo, RequestIoDone};

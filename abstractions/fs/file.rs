@@ -141,9 +141,8 @@ pub trait FileExt {
     fn can_odirect(&self) -> bool;
     /// Whether the file understands `IOCB_NOWAIT` (`FMODE_NOWAIT`).
     fn can_nowait(&self) -> bool;
-    /// Whether a read takes what is in the page cache as it is, without asking a server or a lower file:
-    /// ext4, XFS, btrfs, f2fs and block devices, which are those with `FOP_BUFFER_RASYNC`.
-    fn reads_from_cache(&self) -> bool;
+    /// Whether a buffered read can be waited for by a callback (`FOP_BUFFER_RASYNC`), which is `filemap_read()` then.
+    fn has_buffer_rasync(&self) -> bool;
     /// What the file stores its data in.
     fn mapping(&self) -> &AddressSpace;
     /// The super block of the file system that the file is opened in; for a device file, that of its node.
@@ -234,7 +233,7 @@ impl FileExt for File {
         f_mode(self) & FMODE_NOWAIT != 0
     }
 
-    fn reads_from_cache(&self) -> bool {
+    fn has_buffer_rasync(&self) -> bool {
         f_op(self).fop_flags & FOP_BUFFER_RASYNC != 0
     }
 

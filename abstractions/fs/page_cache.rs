@@ -89,8 +89,8 @@ impl Drop for CachedFolio {
 ///
 /// Neither the filesystem nor its device are called, no lock is taken but those of the lists of pages, and
 /// nothing is waited for. So it may be
-/// called where a read from the file may not; but only for files whose reads take their data from there
-/// ([`FileExt::reads_from_cache`]). What a read does besides is left out: the time of access is not set,
+/// called where a read from the file may not; but only for files whose reads take their data from there,
+/// without asking a server or a lower file. What a read does besides is left out: the time of access is not set,
 /// locks that make reads and writes of the same range atomic are not taken, and what is cached can be read
 /// also when the filesystem has been shut down. Any context but interrupts.
 pub fn copy_cached(file: &File, pos: i64, len: usize, to: &mut BvecIter<'_>) -> bool {

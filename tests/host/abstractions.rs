@@ -325,7 +325,7 @@ pub(crate) mod fs {
             self.needs_stable_writes
         }
 
-        pub(crate) fn reads_from_cache(&self) -> bool {
+        pub(crate) fn has_buffer_rasync(&self) -> bool {
             true
         }
 

@@ -87,7 +87,7 @@ pub trait Operations: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Takes a request back that [`Request::complete`] was called for, to end it.
+    /// Takes a request back that [`Request::complete_nested`] was called for, to end it.
     ///
     /// Called from process, softirq or hard irq context: must not sleep.
     fn complete(rq: Request<Self>);
@@ -163,7 +163,7 @@ impl<T: Operations> VTable<T> {
     ///
     /// Called by blk-mq only, as the consequence of `blk_mq_complete_request()`.
     unsafe extern "C" fn complete(rq: *mut bindings::request) {
-        // SAFETY: `Request::complete` alone has `blk_mq_complete_request()` called, and gave its
+        // SAFETY: `Request::complete_nested` alone has `blk_mq_complete_request()` called, and gave its
         // ownership up for this call.
         let rq = unsafe { Request::from_raw(NonNull::new_unchecked(rq)) };
         T::complete(rq);

@@ -74,17 +74,6 @@ pub(super) struct Remapping {
     status: Atomic<i32>,
 }
 
-/// What knows where a request's data goes; implemented by the configuration of its disk.
-pub trait RemapTo {
-    /// Where `bytes` bytes of the disk lie that begin at byte `pos`, both multiples of 512: as many of
-    /// them as lie next to each other, at least 512. `None` if they cannot be passed on.
-    fn map(&self, pos: i64, bytes: u32) -> Option<Extent<'_>>;
-
-    /// Where [`Request::remap_all`] allocates bios, none if it cannot be called. It has to have a reserve, which no
-    /// other device uses that this one may lie upon.
-    fn bios(&self) -> Option<&BioSet>;
-}
-
 /// Gets the result of [`Request::remap`] and [`Request::remap_all`]; implemented by the request's private data.
 pub trait RequestRemapped<T: Operations> {
     /// All of the request's data was read or written; or it failed, with `EAGAIN` where the request was not
@@ -116,10 +105,9 @@ fn operation(op: Op) -> Option<bindings::blk_opf_t> {
 impl<T> Request<T>
 where
     T: Operations,
-    T::Config: RemapTo,
     T::RequestData: RequestRemapped<T>,
 {
-    /// Reads the request's data from where its configuration says, or writes it there, past any page cache.
+    /// Reads the request's data from where `map` says, or writes it there, past any page cache.
     /// [`RequestRemapped::remapped`] is called once, perhaps before this returns.
     ///
     /// Gives the request back if it is neither read nor write, consists of several bios, does not lie
@@ -135,12 +123,20 @@ where
     /// tag; where it cannot be polled for it may fail with `EOPNOTSUPP`. May sleep even so: may be called by [`Operations::queue_rq`] and
     /// [`Operations::queue_rqs`] only where the tag set is one of
     /// [`TagSetFlag::Blocking`](super::TagSetFlag::Blocking).
-    pub fn remap(self, nowait: bool) -> Result<(), Self> {
+    ///
+    /// `map` is given the configuration, and a position and a length on the disk in bytes, both multiples of 512. It
+    /// says where they lie: as many of them as lie next to each other, at least 512; [`None`] if they cannot be passed
+    /// on.
+    pub fn remap(
+        self,
+        map: impl FnOnce(&T::Config, i64, u32) -> Option<Extent<'_>>,
+        nowait: bool,
+    ) -> Result<(), Self> {
         let Some(op) = operation(self.op()) else {
             return Err(self);
         };
         let bytes = self.bytes();
-        let Some(extent) = self.config().map(self.pos(), bytes) else {
+        let Some(extent) = map(self.config(), self.pos(), bytes) else {
             return Err(self);
         };
         if extent.bytes < bytes || !extent.bottom {
@@ -212,8 +208,13 @@ where
     /// [`RequestRemapped::remapped`], only as the devices do, with `EIO` where there is no place, and with
     /// `EOPNOTSUPP` for what is neither read nor write.
     ///
-    /// May sleep, also for memory, of which the reserve is enough. The task must not be submitting a bio.
-    pub fn remap_all(self) {
+    /// `bios` says where bios are allocated: a set with a reserve, which no other device uses that this one may lie
+    /// upon. May sleep, also for memory, of which the reserve is enough. The task must not be submitting a bio.
+    pub fn remap_all(
+        self,
+        map: impl Fn(&T::Config, i64, u32) -> Option<Extent<'_>>,
+        bios: impl FnOnce(&T::Config) -> Option<&BioSet>,
+    ) {
         let op = operation(self.op());
         let kept = self.flags() & KEPT;
         let mut pos = self.pos();
@@ -228,21 +229,23 @@ where
             )
         };
         let config = this.config();
-        let result = match op {
-            Some(op) => {
+        let result = match (op, bios(config)) {
+            (Some(op), Some(bios)) => {
+                let opf = op | kept;
                 let mut result = Ok(());
                 while !bio.is_null() && result.is_ok() {
                     // SAFETY: The bio is one of the request's, which stay as they are until it ends.
                     let bytes = unsafe { (*bio).bi_iter.bi_size };
                     // SAFETY: As above; the configuration says where.
-                    result = unsafe { Self::remap_bio(rq, config, bio, pos, op | kept) };
+                    result = unsafe { Self::remap_bio(rq, config, &map, bios, bio, pos, opf) };
                     pos = pos.saturating_add(i64::from(bytes));
                     // SAFETY: As above.
                     bio = unsafe { (*bio).bi_next };
                 }
                 result
             }
-            None => Err(eopnotsupp()),
+            (None, _) => Err(eopnotsupp()),
+            (_, None) => Err(EIO),
         };
         // SAFETY: The party of the submitter has not left yet, and leaves here.
         unsafe {
@@ -258,21 +261,22 @@ where
     ///
     /// # Safety
     ///
-    /// `rq` stays, with `config` and `bio`, until a party leaves that is not one of this function's.
+    /// `rq` stays, with `config`, `bios` and `bio`, until a party leaves that is not one of this function's.
     unsafe fn remap_bio(
         rq: NonNull<bindings::request>,
         config: &T::Config,
+        map: impl Fn(&T::Config, i64, u32) -> Option<Extent<'_>>,
+        bios: &BioSet,
         bio: *mut bindings::bio,
         pos: i64,
         flags: bindings::blk_opf_t,
     ) -> Result {
-        let bios = config.bios().ok_or(EIO)?.as_ptr();
         // SAFETY: By the safety requirements.
         let bytes = unsafe { (*bio).bi_iter.bi_size };
         let mut done = 0;
         while done < bytes {
             let start = pos.checked_add(i64::from(done)).ok_or(EIO)?;
-            let extent = config.map(start, bytes - done).ok_or(EIO)?;
+            let extent = map(config, start, bytes - done).ok_or(EIO)?;
             let part = extent.bytes & !(bindings::SECTOR_SIZE - 1);
             if part == 0 {
                 return Err(EIO);
@@ -283,7 +287,7 @@ where
                 rust_helper_bio_clone_part(
                     extent.bdev.as_ptr(),
                     bio,
-                    bios,
+                    bios.as_ptr(),
                     u64::from(done >> bindings::SECTOR_SHIFT),
                     u64::from(part >> bindings::SECTOR_SHIFT),
                 )

@@ -26,7 +26,7 @@ use kernel::{
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
-    fn rust_helper_complete_request(rq: *mut bindings::request) -> bool;
+    fn rust_helper_complete_request_nested(rq: *mut bindings::request, max: c_int) -> bool;
     fn rust_helper_start_request_mb(rq: *mut bindings::request);
     fn rust_helper_req_get_ioprio(rq: *mut bindings::request) -> u16;
     fn rust_helper_zero_fill_request(rq: *mut bindings::request);
@@ -74,7 +74,7 @@ impl Op {
 /// 1. Owned by the block layer. There is no `Request`.
 /// 2. Started, owned by the driver: exactly one `Request` exists, or something that will turn into
 ///    it again has taken it ([`RequestList`], a queued work item, an I/O on its way).
-/// 3. Completed: [`Request::complete`] gave the ownership back until [`Operations::complete`]. If that
+/// 3. Completed: [`Request::complete_nested`] gave the ownership back until [`Operations::complete`]. If that
 ///    does not end the request but goes on with it, it is in state 2 again; the block layer counts it
 ///    as completed then, and does not watch its time.
 ///
@@ -356,14 +356,14 @@ impl<T: Operations> Request<T> {
     /// Hands the request over to [`Operations::complete`], on a CPU that shares a cache with the
     /// submitter. May be called from any context.
     ///
-    /// Gives the request back where this is called out of so many other completions that the stack may not
-    /// be deep enough, as where many devices lie on top of each other. Then it is to be called again with a
-    /// stack of its own, in a work item for example.
-    pub fn complete(self) -> Result<(), Self> {
+    /// Gives the request back where this would be more than `max` completions on one stack, each out of the
+    /// other, as where disks made here lie on top of each other. Then it is to be called again with a stack of
+    /// its own, in a work item for example.
+    pub fn complete_nested(self, max: i32) -> Result<(), Self> {
         let rq = self.into_raw();
         // SAFETY: The request was started and not ended, and its ownership was given up above, for
         // `VTable::complete` to take; or for nobody where fault injection wants this to get lost.
-        if unsafe { rust_helper_complete_request(rq.as_ptr()) } {
+        if unsafe { rust_helper_complete_request_nested(rq.as_ptr(), max) } {
             return Ok(());
         }
         // SAFETY: Nobody took the ownership that was given up above.
