@@ -8,8 +8,9 @@ DESCRIPTION="While somebody else may write to the file no hole of it is filled, 
 
 for type in "${PINNABLE[@]}"; do
 	fs "$type"
-	img 200M "$FS/img"
+	img 0 "$FS/img"
 	[[ $type != btrfs ]] || chattr +C "$IMG"
+	truncate -s 200M "$IMG"
 	attach "$IMG" flags=$DIRECT_IO
 	exec 7<>"$IMG"
 	pin_fails EBUSY "in use" fill

@@ -14,7 +14,7 @@ for type in "${PINNABLE[@]}"; do
 	free=$(($(stat -f -c '%a * %S' "$FS")))
 	fallocate -l $((free - (40 << 20))) "$FS/other"
 	io "$SYS/loop/pinned" put fill =ENOSPC
-	given_up
+	given_up ENOSPC
 	io -d "$DEV" check 1 0 1M , fill 2 1M 64K , check 2 1M 64K
 	rm "$FS/other"
 	sync -f "$FS"
