@@ -103,7 +103,7 @@ impl NotPinned {
                 "the backing file is copy-on-write or compressed (chattr +C has to come before the data)"
             }
             Self::FileSystem => {
-                "the file system refuses the backing file: its blocks are shared with a snapshot or reflink copy, held by a scrub or balance, or on several devices (see its line in the log)"
+                "the file system refuses the backing file: its data is journalled, or its blocks are shared with a snapshot or reflink copy, held by a scrub or balance, or on several devices (see its line in the log)"
             }
             Self::FileSystemBusy => {
                 "the file system is busy with a balance, or a device being added, removed, replaced or resized"

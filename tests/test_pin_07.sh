@@ -28,7 +28,7 @@ fs btrfs
 img 0 "$FS/cow"
 io "$IMG" fill 1 0 1M , fsync
 attach "$IMG" flags=$DIRECT_IO
-pin_fails EINVAL "file system refuses"
+pin_fails EINVAL "copy-on-write"
 io -d "$DEV" check 1 0 1M , fill 2 0 64K
 detach
 btrfs -q subvolume create "$FS/sub"

@@ -12,6 +12,6 @@ umounted "$FS"
 mounted -t ext4 -o data=journal "$dev" "$FS"
 written_img 1M
 attach "$IMG" flags=$DIRECT_IO
-pin_fails EINVAL "file system refuses"
+pin_fails EINVAL "journalled"
 io -d "$DEV" fill 2 0 64K , fsync , check 2 0 64K , check 1 64K 64K
 detach
