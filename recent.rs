@@ -56,6 +56,9 @@ impl Recent {
     /// The file system has said yes, when it was asked in the jiffy `asked` or later. Any context.
     #[inline]
     pub(crate) fn confirm(&self, asked: usize) {
-        self.confirmed_at.store(asked, Relaxed);
+        // Requests of all CPUs read the cache line, so it is written once a jiffy at most.
+        if self.confirmed_at.load(Relaxed) != asked {
+            self.confirmed_at.store(asked, Relaxed);
+        }
     }
 }

@@ -193,7 +193,10 @@ static bool stuck(int id)
 	return true;
 }
 
-/* Reaps who has ended; starts others if @again. Returns how many there are. */
+/*
+ * Reaps processes that have ended; if @again, starts others in their place.
+ * Returns how many run.
+ */
 static int reap(bool again)
 {
 	int id, status, left = 0;

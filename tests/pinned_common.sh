@@ -59,3 +59,11 @@ unpinned()
 	is_pinned 0
 	same "pinned_reason" "$(sys loop/pinned_reason)" "the device was changed"
 }
+
+# read_on: reads $IMG until there is a file $TMP/enough.
+read_on()
+{
+	while [[ ! -e $TMP/enough ]]; do
+		cat "$IMG"
+	done >/dev/null
+}

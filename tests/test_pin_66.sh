@@ -6,13 +6,6 @@
 TOPIC="what qualifies"
 DESCRIPTION="One block that was not written is found wherever it is in a file of few or of many extents, also while somebody reads the file all the time"
 
-read_on()
-{
-	while [[ ! -e $TMP/enough ]]; do
-		cat "$IMG"
-	done >/dev/null
-}
-
 for type in "${PINNABLE[@]}"; do
 	fs "$type"
 	for comb in "" 4M; do

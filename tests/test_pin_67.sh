@@ -6,13 +6,6 @@
 TOPIC="holes are filled"
 DESCRIPTION="Holes that somebody reads all the time are filled as others are"
 
-read_on()
-{
-	while [[ ! -e $TMP/enough ]]; do
-		cat "$IMG"
-	done >/dev/null
-}
-
 for type in "${PINNABLE[@]}"; do
 	fs "$type"
 	img 0 "$FS/img"

@@ -191,7 +191,7 @@ impl<T: Operations> Drop for Started<'_, T> {
 /// An update of a queue's limits, which keeps other updates out until it is committed or dropped.
 ///
 /// The order is always the same: begin, then freeze the queue, commit, and change what depends on the limits, before
-/// the queue is thawed. What takes long, or sleeps for the sake of somebody who may wait for this disk, comes before.
+/// the queue is thawed. The caller allocates memory and calls file systems before it begins: either may wait for this disk.
 pub struct LimitsUpdate<'g, 'a, T: Operations> {
     started: Started<'a, T>,
     guard: &'g mut DiskGuard<'a, T>,

@@ -69,7 +69,7 @@ impl AddressSpace {
         unsafe { (*(*self.host()).i_sb).s_magic }
     }
 
-    /// What the data is that of.
+    /// The type of the inode. Any context.
     pub fn kind(&self) -> FileKind<'_> {
         let inode = self.host();
         // SAFETY: By the type invariants; the type in its mode never changes.

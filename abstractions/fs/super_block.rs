@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mounted file systems, as who writes past one sees it: whether it may be written to, and for how long it stays so.
+//! A mounted file system, as a driver that bypasses it sees it: whether it is read-only, and a hold against freezing.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 

@@ -308,7 +308,7 @@ def parameters():
 
 
 def default_parameters():
-    """The parameters without options, and who may read them."""
+    """Without options the module parameters have their defaults, and the same users may read them."""
     parameters()
 
 
