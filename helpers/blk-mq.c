@@ -42,6 +42,11 @@ void rust_helper_start_request_mb(struct request *rq)
 	smp_mb();
 }
 
+void rust_helper_full_barrier(void)
+{
+	smp_mb();
+}
+
 u16 rust_helper_req_get_ioprio(struct request *rq)
 {
 	return req_get_ioprio(rq);
@@ -95,6 +100,46 @@ void rust_helper_zero_fill_request(struct request *rq)
 
 	__rq_for_each_bio(bio, rq)
 		zero_fill_bio(bio);
+}
+
+bool rust_helper_request_has_whole_blocks(struct request *rq,
+					  unsigned int len_mask,
+					  unsigned int addr_mask)
+{
+	struct req_iterator iter;
+	struct bio_vec bv;
+
+	rq_for_each_bvec(bv, rq, iter)
+		if ((bv.bv_len & len_mask) || (bv.bv_offset & addr_mask))
+			return false;
+	return true;
+}
+
+/* Copies no more than there is from byte @offset of the request on. */
+void rust_helper_copy_request_data(struct request *rq, unsigned int offset,
+				   char *buf, size_t bytes, bool to_request)
+{
+	struct bio_vec bv, part;
+	struct req_iterator iter;
+
+	rq_for_each_segment(bv, rq, iter) {
+		if (offset >= bv.bv_len) {
+			offset -= bv.bv_len;
+			continue;
+		}
+		part = bv;
+		part.bv_offset += offset;
+		part.bv_len = min_t(size_t, part.bv_len - offset, bytes);
+		if (to_request)
+			memcpy_to_bvec(&part, buf);
+		else
+			memcpy_from_bvec(buf, &part);
+		buf += part.bv_len;
+		bytes -= part.bv_len;
+		offset = 0;
+		if (!bytes)
+			return;
+	}
 }
 
 /* NULL if it is the root. */

@@ -23,6 +23,24 @@ static_assert(FALLOC_FL_KEEP_SIZE == 0x1);
 static_assert(FALLOC_FL_PUNCH_HOLE == 0x2);
 static_assert(FALLOC_FL_ZERO_RANGE == 0x10);
 
+/* Compound, so that a driver below may take references to each page. */
+void *rust_helper_alloc_io_pages(unsigned int order, bool wait)
+{
+	gfp_t gfp = wait ? GFP_KERNEL : GFP_NOWAIT | __GFP_NOWARN;
+
+	return (void *)__get_free_pages(gfp | __GFP_COMP | __GFP_ZERO, order);
+}
+
+void rust_helper_free_io_pages(void *addr, unsigned int order)
+{
+	free_pages((unsigned long)addr, order);
+}
+
+struct page *rust_helper_io_page(const void *addr)
+{
+	return virt_to_page(addr);
+}
+
 void rust_helper_kiocb_start_write(struct kiocb *iocb)
 {
 	kiocb_start_write(iocb);

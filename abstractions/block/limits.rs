@@ -56,11 +56,22 @@ impl QueueLimits {
         self
     }
 
-    /// Logical and physical block size and minimum I/O size, all in bytes.
+    /// Logical and physical block size and minimum I/O size, all in bytes; no I/O size is optimal.
     pub fn set_block_size(&mut self, bytes: u32) -> &mut Self {
         self.0.logical_block_size = bytes;
         self.0.physical_block_size = bytes;
         self.0.io_min = bytes;
+        self.0.io_opt = 0;
+        self
+    }
+
+    /// What suits I/O best, where that is larger than the logical block size: physical block size, minimum and optimal
+    /// I/O size, all in bytes.
+    pub fn set_preferred_block_size(&mut self, bytes: u32) -> &mut Self {
+        let logical = self.0.logical_block_size;
+        self.0.physical_block_size = bytes.max(logical);
+        self.0.io_min = bytes.max(logical);
+        self.0.io_opt = if bytes > logical { bytes } else { 0 };
         self
     }
 

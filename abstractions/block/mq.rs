@@ -16,6 +16,7 @@ mod request;
 mod request_io;
 mod request_list;
 mod tag_set;
+mod written;
 
 pub use batch::RequestBatch;
 pub use operations::Operations;

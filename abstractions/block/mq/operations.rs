@@ -6,6 +6,7 @@ use super::{
     super::disk::Private,
     polled::{poll, Polled},
     request::Pdu,
+    written::Written,
     Request, RequestBatch, TagSet,
 };
 use core::{marker::PhantomData, mem::MaybeUninit, ptr::NonNull};
@@ -225,6 +226,8 @@ impl<T: Operations> VTable<T> {
             unsafe { &mut *data }.write_pin_init(T::new_request_data())?;
             // SAFETY: As above.
             unsafe { (&raw mut (*Request::<T>::pdu_ptr(rq)).polled).write(Polled::new()) };
+            // SAFETY: As above.
+            unsafe { (&raw mut (*Request::<T>::pdu_ptr(rq)).written).write(Written::new()) };
             Ok(0)
         })
     }

@@ -8,6 +8,7 @@ use super::{
     super::disk::{Disk, Private},
     polled::Polled,
     remap::Remapping,
+    written::Written,
     Operations,
 };
 use crate::abstractions::{
@@ -30,6 +31,18 @@ extern "C" {
     fn rust_helper_start_request_mb(rq: *mut bindings::request);
     fn rust_helper_req_get_ioprio(rq: *mut bindings::request) -> u16;
     fn rust_helper_zero_fill_request(rq: *mut bindings::request);
+    fn rust_helper_request_has_whole_blocks(
+        rq: *mut bindings::request,
+        len_mask: c_uint,
+        addr_mask: c_uint,
+    ) -> bool;
+    fn rust_helper_copy_request_data(
+        rq: *mut bindings::request,
+        offset: c_uint,
+        buf: *mut u8,
+        bytes: usize,
+        to_request: bool,
+    );
     fn rust_helper_request_blkcg(rq: *mut bindings::request) -> *mut bindings::cgroup_subsys_state;
 }
 
@@ -114,6 +127,8 @@ pub(super) struct Pdu<T: Operations> {
     pub(super) polled: Polled,
     /// See [`Request::begin_write`]. What it refers to is kept by `config`.
     write_access: Option<WriteAccess<'static>>,
+    /// The same.
+    pub(super) written: Written,
 }
 
 impl<T: Operations> Request<T> {
@@ -334,6 +349,55 @@ impl<T: Operations> Request<T> {
             // pages.
             unsafe { rust_helper_zero_fill_request(self.as_ptr()) };
         }
+    }
+
+    /// Whether the length of each segment of a read or write has no bits in common with `len_mask`, and its address none
+    /// with `addr_mask`. Both are smaller than a page.
+    #[inline]
+    pub fn has_whole_blocks(&self, len_mask: u32, addr_mask: u32) -> bool {
+        // SAFETY: By the type invariants the request is live and ours.
+        unsafe { rust_helper_request_has_whole_blocks(self.as_ptr(), len_mask, addr_mask) }
+    }
+
+    /// Copies the data of a write to a buffer, from byte `offset` of the request on.
+    pub fn copy_from(&self, offset: u32, to: &mut [u8]) {
+        if self.op() == Op::Write {
+            // SAFETY: By the type invariants the request, and so its pages, are live; a write is there to be read. No
+            // more than the buffer holds is written to it.
+            unsafe {
+                rust_helper_copy_request_data(
+                    self.as_ptr(),
+                    offset,
+                    to.as_mut_ptr(),
+                    to.len(),
+                    false,
+                )
+            };
+        }
+    }
+
+    /// Copies a buffer to the memory of a read, from byte `offset` of the request on.
+    pub fn copy_to(&mut self, offset: u32, from: &[u8]) {
+        if self.op() == Op::Read {
+            // SAFETY: As in `copy_from`; a read is there to write to its pages, and the buffer is only read.
+            unsafe {
+                rust_helper_copy_request_data(
+                    self.as_ptr(),
+                    offset,
+                    from.as_ptr().cast_mut(),
+                    from.len(),
+                    true,
+                )
+            };
+        }
+    }
+
+    /// The capacity of the request's disk in 512-byte sectors, as it is now.
+    pub fn disk_sectors(&self) -> u64 {
+        // SAFETY: As in `disk_ref`.
+        unsafe { Disk::<T>::from_raw((*(*self.as_ptr()).q).disk) }
+            .part0()
+            .sectors()
     }
 
     /// Ends the first `bytes` bytes with success, as far as they are whole sectors: a request cannot

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The range of its disk that a request writes to, for others to find.
+
+use super::{Operations, Request};
+use core::ops::Range;
+use kernel::{
+    bindings,
+    prelude::*,
+    sync::atomic::{Atomic, Relaxed},
+};
+
+unsafe extern "C" {
+    // `kernel::sync::barrier` spells it otherwise in 7.2 and 7.3.
+    #[link_name = "rust_helper_full_barrier"]
+    safe fn smp_mb();
+}
+
+/// What [`Request::announce_write`] has announced, in bytes of the disk; or an empty range. Each request that looks for
+/// others may read it, at any time after `init_request`.
+pub(super) struct Written {
+    start: Atomic<i64>,
+    end: Atomic<i64>,
+}
+
+impl Written {
+    pub(super) const fn new() -> Self {
+        Self {
+            start: Atomic::new(0),
+            end: Atomic::new(0),
+        }
+    }
+
+    fn set(&self, range: Range<i64>) {
+        self.start.store(range.start, Relaxed);
+        self.end.store(range.end, Relaxed);
+    }
+}
+
+struct Search {
+    range: Range<i64>,
+    found: bool,
+}
+
+impl<T: Operations> Request<T> {
+    fn written(&self) -> &Written {
+        // SAFETY: `init_request` has built it, and it stays until `exit_request`.
+        unsafe { &(*Self::pdu_ptr(self.as_ptr())).written }
+    }
+
+    /// Lets [`others_write`](Self::others_write) of other requests find this one from here until it ends.
+    ///
+    /// A full barrier follows. So of a task that announces a write and then reads a variable, and one that changes
+    /// the variable and then looks for others, at least one sees what the other has done. Any context.
+    #[inline]
+    pub fn announce_write(&self) {
+        let start = self.pos();
+        self.written()
+            .set(start..start.saturating_add(i64::from(self.bytes())));
+        smp_mb();
+    }
+
+    /// Undoes that, also if it was done for an earlier request in the same memory. Any context.
+    #[inline]
+    pub fn withdraw_write(&self) {
+        self.written().set(0..0);
+    }
+
+    /// Whether a started request of the disk has announced to write to a part of a range, in bytes of the disk. It may
+    /// end at once. One that has just been started may be taken for what was announced by an earlier one in its
+    /// memory, until it announces or withdraws. A full barrier precedes. Does not sleep; process context.
+    pub fn others_write(&self, range: Range<i64>) -> bool {
+        /// # Safety
+        ///
+        /// `rq` is one of a tag set of `T`'s, and `data` points to a `Search` that nobody else uses.
+        unsafe extern "C" fn look<T: Operations>(
+            rq: *mut bindings::request,
+            data: *mut c_void,
+        ) -> bool {
+            // SAFETY: By the safety requirement.
+            let search = unsafe { &mut *data.cast::<Search>() };
+            // SAFETY: `init_request` has built it, and the iteration keeps the memory.
+            let written = unsafe { &(*Request::<T>::pdu_ptr(rq)).written };
+            search.found = written.start.load(Relaxed) < search.range.end
+                && search.range.start < written.end.load(Relaxed);
+            !search.found
+        }
+
+        smp_mb();
+        let mut search = Search {
+            range,
+            found: false,
+        };
+        // SAFETY: The request keeps its queue in use, and with it the tags, which belong to a disk of `T`'s. `look` gets
+        // a variable that is not used before the call returns.
+        unsafe {
+            bindings::blk_mq_tagset_busy_iter(
+                (*(*self.as_ptr()).q).tag_set,
+                Some(look::<T>),
+                (&raw mut search).cast(),
+            )
+        };
+        search.found
+    }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory that a file is read to and written from, past its page cache or through it.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use super::{FileExt, IoMode, KiocbParams};
+use crate::abstractions::{
+    error::to_count,
+    iov::{BvecIter, Direction},
+};
+use core::{
+    ops::{Deref, DerefMut, Range},
+    ptr::NonNull,
+};
+use kernel::{bindings, page::PAGE_SIZE, prelude::*};
+
+#[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
+extern "C" {
+    fn rust_helper_alloc_io_pages(order: c_uint, wait: bool) -> *mut u8;
+    fn rust_helper_free_io_pages(addr: *mut u8, order: c_uint);
+    fn rust_helper_io_page(addr: *const u8) -> *mut bindings::page;
+}
+
+/// Pages that lie next to each other, a power of two of them, zeroed at first.
+///
+/// # Invariants
+///
+/// `addr` is the address of `PAGE_SIZE << order` bytes of the page allocator, which `self` owns.
+pub struct IoBuffer {
+    addr: NonNull<u8>,
+    order: u32,
+}
+
+// SAFETY: The memory has no ties to a task.
+unsafe impl Send for IoBuffer {}
+// SAFETY: A shared buffer is only read.
+unsafe impl Sync for IoBuffer {}
+
+impl IoBuffer {
+    /// Allocates at least so many bytes. May sleep.
+    pub fn new(bytes: usize) -> Result<Self> {
+        Self::alloc(bytes, true)
+    }
+
+    /// The same, but does not sleep: fails where memory would have to be waited for.
+    pub fn new_nowait(bytes: usize) -> Result<Self> {
+        Self::alloc(bytes, false)
+    }
+
+    fn alloc(bytes: usize, wait: bool) -> Result<Self> {
+        let pages = bytes
+            .div_ceil(PAGE_SIZE)
+            .checked_next_power_of_two()
+            .ok_or(ENOMEM)?;
+        let order = pages.trailing_zeros();
+        // SAFETY: No requirements.
+        let addr = unsafe { rust_helper_alloc_io_pages(order, wait) };
+        // INVARIANT: As the function returns it.
+        Ok(Self {
+            addr: NonNull::new(addr).ok_or(ENOMEM)?,
+            order,
+        })
+    }
+
+    /// Reads a file to a part of the buffer, or writes the part to it, and waits. Returns the number of bytes, which
+    /// may be less than the part has. The mode must be one that waits, else this fails with `EINVAL`. May sleep.
+    pub fn transfer(&mut self, part: Range<usize>, params: &KiocbParams<'_>) -> Result<usize> {
+        let flags = match params.mode {
+            IoMode::Buffered { nowait: false } => 0,
+            IoMode::Direct { nowait: false } => bindings::IOCB_DIRECT,
+            _ => return Err(EINVAL),
+        };
+        let memory = self
+            .get_mut(part)
+            .filter(|memory| !memory.is_empty())
+            .ok_or(EINVAL)?;
+        let bvec = bindings::bio_vec {
+            // SAFETY: The address is one of the page allocator's memory.
+            bv_page: unsafe { rust_helper_io_page(memory.as_ptr()) },
+            bv_len: u32::try_from(memory.len())?,
+            bv_offset: (memory.as_ptr().addr() % PAGE_SIZE) as u32,
+        };
+        // SAFETY: The segment holds so many bytes, which are borrowed mutably until this returns.
+        let mut iter =
+            unsafe { BvecIter::new(params.direction, &raw const bvec, 1, 0, memory.len()) };
+
+        let file = params.file.as_ptr();
+        // SAFETY: All zeroes are valid for a kiocb.
+        let mut iocb: bindings::kiocb = unsafe { core::mem::zeroed() };
+        iocb.ki_filp = file;
+        iocb.ki_pos = params.pos;
+        iocb.ki_flags = flags as c_int;
+        iocb.ki_ioprio = params.ioprio;
+        // SAFETY: A file's operations are set when it is opened and live as long as it does.
+        let f_op = unsafe { &*(*file).f_op };
+        let ret = match params.direction {
+            Direction::Dest => {
+                let read_iter = f_op.read_iter.ok_or(EINVAL)?;
+                // SAFETY: The operation belongs to this file; kiocb and iterator are filled in. The I/O is over when
+                // it returns, as there is no callback.
+                unsafe { read_iter(&raw mut iocb, iter.as_mut_ptr()) }
+            }
+            Direction::Source => {
+                let write_iter = f_op.write_iter.ok_or(EINVAL)?;
+                let _access = params.file.super_block().start_write();
+                // SAFETY: As for `read_iter`.
+                unsafe { write_iter(&raw mut iocb, iter.as_mut_ptr()) }
+            }
+        };
+        to_count(ret as i64).map(|bytes| bytes as usize)
+    }
+}
+
+impl Deref for IoBuffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: By the type invariants; the memory was zeroed.
+        unsafe { core::slice::from_raw_parts(self.addr.as_ptr(), PAGE_SIZE << self.order) }
+    }
+}
+
+impl DerefMut for IoBuffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: As in `deref`; `self` is borrowed mutably.
+        unsafe { core::slice::from_raw_parts_mut(self.addr.as_ptr(), PAGE_SIZE << self.order) }
+    }
+}
+
+impl Drop for IoBuffer {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { rust_helper_free_io_pages(self.addr.as_ptr(), self.order) };
+    }
+}
