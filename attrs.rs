@@ -24,6 +24,7 @@ attribute_group! {
         c"autoclear": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.autoclear)),
         c"partscan": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.partscan)),
         c"dio": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.direct)),
+        c"dio_reason": |disk, buf| show(disk, |snapshot| writeln!(buf, "{}", snapshot.no_dio.text())),
         c"pinned": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.pinned)) => store_pinned,
         c"pinned_progress": |disk, buf| {
             show(disk, |snapshot| writeln!(buf, "{}", disk.data().pinning.progress(snapshot.pinned)))

@@ -34,6 +34,10 @@ use kernel::{
 /// Bytes in a sector, the unit of capacities.
 pub(crate) const SECTOR_SIZE: u32 = 512;
 
+/// The largest transfer of requests that are not made of whole blocks of the file's direct I/O, in bytes, and so the
+/// largest block.
+pub(crate) const MAX_TRANSFER: u32 = 32 << 10;
+
 /// What direct I/O on a file asks for.
 #[derive(Clone, Copy)]
 struct DioAlign {
@@ -41,6 +45,50 @@ struct DioAlign {
     offset: u32,
     /// Mask of the address bits of a buffer that have to be zero.
     memory: u32,
+}
+
+/// What a request has to keep to so that direct I/O takes it as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DioUnit {
+    /// Mask of the bits of positions and lengths that have to be zero where they need not be zero for the device: 0 if
+    /// its blocks suit the file.
+    pub(crate) mask: u32,
+    /// The same for addresses of memory: at least `mask`, since there are disks that need each block in one piece, and do
+    /// not say so (`null_blk`).
+    pub(crate) memory: u32,
+}
+
+/// Why direct I/O is off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoDio {
+    /// Nobody asked for it, or it is on.
+    NotAsked,
+    Unsupported,
+    Offset,
+    Memory,
+    LargeBlocks,
+    Zoned,
+    NoMemory,
+    /// It would be possible now.
+    Earlier,
+}
+
+impl NoDio {
+    /// The text of `dio_reason`.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::NotAsked => "",
+            Self::Unsupported => "the backing file does not support it",
+            Self::Offset => {
+                "the offset is not a multiple of the blocks that direct I/O on the backing file takes"
+            }
+            Self::Memory => "direct I/O on the backing file takes buffers of a larger alignment",
+            Self::LargeBlocks => "the blocks that direct I/O on the backing file takes are too large",
+            Self::Zoned => "the block size is smaller than that of the zoned device below",
+            Self::NoMemory => "there was not enough memory",
+            Self::Earlier => "it was not possible when it was asked for",
+        }
+    }
 }
 
 /// Largest requests in sectors, and granularity in bytes, of changes without data.
@@ -173,12 +221,44 @@ impl BackingFile {
     }
 
     /// Whether direct I/O is possible for a device with such a logical block size and DMA alignment (a mask), which
-    /// begins `offset` bytes into the file.
-    pub(crate) fn can_dio(&self, offset: i64, block_size: u32, dma_alignment: u32) -> bool {
-        self.has_dio()
-            && block_size >= self.dio_align.offset
-            && self.dio_align.memory & !dma_alignment == 0
-            && offset & (i64::from(self.dio_align.offset) - 1) == 0
+    /// begins `offset` bytes into the file, and what it takes.
+    pub(crate) fn check_dio(
+        &self,
+        offset: i64,
+        block_size: u32,
+        dma_alignment: u32,
+    ) -> Result<DioUnit, NoDio> {
+        let DioAlign {
+            offset: unit,
+            memory,
+        } = self.dio_align;
+        if !self.has_dio() {
+            return Err(NoDio::Unsupported);
+        }
+        if offset & (i64::from(unit) - 1) != 0 {
+            return Err(NoDio::Offset);
+        }
+        if block_size >= unit {
+            return match memory & !dma_alignment {
+                0 => Ok(DioUnit::default()),
+                _ => Err(NoDio::Memory),
+            };
+        }
+        match unit <= MAX_TRANSFER {
+            true => Ok(DioUnit {
+                mask: unit - 1,
+                memory: (unit - 1) | memory,
+            }),
+            false => Err(NoDio::LargeBlocks),
+        }
+    }
+
+    /// The block size that suits I/O best: larger than the device's where direct I/O takes larger ones.
+    pub(crate) fn preferred_block_size(&self, offset: i64, block_size: u32, direct: bool) -> u32 {
+        match self.check_dio(offset, block_size, self.dma_alignment(block_size)) {
+            Ok(unit) if direct => max(unit.mask.saturating_add(1), block_size),
+            _ => block_size,
+        }
     }
 
     /// Capacity in sectors of a device that begins `offset` bytes into the file, and has at most

@@ -8,8 +8,9 @@ use crate::{
         fs::{FallocateMode, WriteAccess},
         time::jiffies,
     },
-    backing::{BackingFile, SECTOR_SIZE},
+    backing::{BackingFile, DioUnit, NoDio, SECTOR_SIZE},
     driver::Loop,
+    exclusion::Exclusion,
     hw_queue::HwQueue,
     pinned::Pinned,
     recent::Recent,
@@ -69,6 +70,8 @@ pub(crate) struct Binding {
     /// Direct I/O, past the page cache of the file.
     pub(crate) direct: bool,
     pub(crate) read_only: bool,
+    /// What direct I/O takes as it is; everything if that is off.
+    pub(crate) dio_unit: DioUnit,
     no_punch_hole: AtomicFlag,
     no_zero_range: AtomicFlag,
     /// For direct writes.
@@ -77,6 +80,8 @@ pub(crate) struct Binding {
     readable: Recent,
     /// Writes on their way that may block.
     blocking_writes: Atomic<i32>,
+    /// For requests that direct I/O does not take as they are. Made before they can come, and kept.
+    exclusion: SetOnce<Arc<Exclusion>>,
     /// Set in pinned mode, never for a block device. It is set with requests in flight, and taken away with none.
     pinned: SetOnce<Pin<KBox<Pinned>>>,
     /// The queue for writes in the order of submission, if a zoned device is at the bottom.
@@ -104,11 +109,13 @@ impl Binding {
             offset,
             direct,
             read_only: times.is_none(),
+            dio_unit: DioUnit::default(),
             no_punch_hole: AtomicFlag::new(false),
             no_zero_range: AtomicFlag::new(false),
             write_backoff: WriteBackoff::new(),
             readable: Recent::new(),
             blocking_writes: Atomic::new(0),
+            exclusion: SetOnce::new(),
             pinned: SetOnce::new(),
             ordered,
             times,
@@ -229,32 +236,65 @@ impl Binding {
         self.no_zero_range.store(false, Relaxed);
     }
 
-    /// Whether direct I/O is possible for a device with the limits that `disk` has, which begins `offset` bytes into
-    /// the file.
-    pub(crate) fn can_dio_at(&self, offset: i64, disk: &Disk<Loop>) -> bool {
-        self.backing
-            .can_dio(offset, disk.logical_block_size(), disk.dma_alignment())
+    /// What requests need that direct I/O does not take as they are; there whenever [`DioUnit::mask`] is not 0.
+    pub(crate) fn exclusion(&self) -> Option<&Arc<Exclusion>> {
+        self.exclusion.as_ref()
     }
 
-    /// Switches direct I/O off where it is not possible (any more), and says so.
-    pub(crate) fn check_direct(&mut self, disk: &Disk<Loop>) {
-        if !self.direct || self.can_dio_at(self.offset, disk) {
-            return;
+    /// Makes that, if direct I/O on `backing` may need it, for a device with such a logical block size. Before
+    /// [`check_direct`](Self::check_direct), with the queue not frozen. May sleep.
+    pub(crate) fn make_exclusion(&self, backing: &BackingFile, block_size: u32) -> Result {
+        if block_size < backing.dio_block_size() && self.exclusion.as_ref().is_none() {
+            self.exclusion.populate(Exclusion::new()?);
         }
+        Ok(())
+    }
+
+    /// Whether direct I/O is possible for a device with the limits that `disk` has, which begins `offset` bytes into the
+    /// file, and what it takes.
+    pub(crate) fn check_dio(&self, offset: i64, disk: &Disk<Loop>) -> Result<DioUnit, NoDio> {
+        let block_size = disk.logical_block_size();
+        let unit = self
+            .backing
+            .check_dio(offset, block_size, disk.dma_alignment())?;
+        match unit.mask {
+            0 => Ok(unit),
+            // A zone is written from its beginning to its end, each block once.
+            _ if self.ordered.is_some() => Err(NoDio::Zoned),
+            _ if self.exclusion.as_ref().is_none() => Err(NoDio::NoMemory),
+            _ => Ok(unit),
+        }
+    }
+
+    /// Switches direct I/O off where it is not possible (any more), and says so; otherwise takes over what it takes.
+    /// Returns why it is off although it was asked for; `before` is what this returned last.
+    pub(crate) fn check_direct(&mut self, disk: &Disk<Loop>, before: NoDio) -> NoDio {
+        let result = self.check_dio(self.offset, disk);
+        self.dio_unit = match (self.direct, result) {
+            (true, Ok(unit)) => unit,
+            _ => DioUnit::default(),
+        };
+        let reason = match (self.direct, result) {
+            (true, Ok(_)) => return NoDio::NotAsked,
+            (false, _) if before == NoDio::NotAsked => return before,
+            (false, Ok(_)) => return NoDio::Earlier,
+            (false, Err(reason)) => return reason,
+            (true, Err(reason)) => reason,
+        };
         self.direct = false;
         if !disk.data().may_log() {
-            return;
+            return reason;
         }
         let number = disk.data().number;
-        if self.backing.has_dio() {
-            pr_info!(
+        match reason {
+            NoDio::Offset | NoDio::Memory => pr_info!(
                 "loop{number}: no direct I/O: offset {}, block size {} and memory alignment {} do not suit the backing file\n",
                 self.offset,
                 disk.logical_block_size(),
                 disk.dma_alignment().saturating_add(1)
-            );
-        } else {
-            pr_info!("loop{number}: no direct I/O: the backing file does not support it\n");
+            ),
+            reason => pr_info!("loop{number}: no direct I/O: {}\n", reason.text()),
         }
+        reason
     }
 }

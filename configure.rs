@@ -15,7 +15,7 @@ use crate::{
         sysfs,
     },
     attrs,
-    backing::{BackingFile, SECTOR_SIZE},
+    backing::{BackingFile, NoDio, SECTOR_SIZE},
     binding::Binding,
     chain::{self, ChainLock},
     device::{set_phase, Phase, State},
@@ -137,6 +137,11 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     };
     let mut limits = guard.update_limits();
     backing.set_limits(&mut limits, block_size, discard, read_only);
+    limits.set_preferred_block_size(backing.preferred_block_size(
+        settings.offset,
+        block_size,
+        direct && ordered.is_none(),
+    ));
     let stable_writes = backing.require_stable_writes(&mut limits, read_only);
     limits.commit_unconfigured()?;
 
@@ -145,7 +150,11 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
         binding,
         Binding::new(backing, ordered, settings.offset, direct, times),
     );
-    binding.check_direct(disk);
+    if direct {
+        // Without, there is no direct I/O.
+        let _ = binding.make_exclusion(&binding.backing, block_size);
+    }
+    let no_dio = binding.check_direct(disk, NoDio::NotAsked);
     let sectors = binding
         .backing
         .sectors(settings.offset, settings.size_limit);
@@ -156,6 +165,7 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     let mut quiet = guard.suppress_uevents();
     disk.force_media_change();
     disk.set_read_only(read_only);
+    quiet.no_dio = no_dio;
     quiet.size_limit = settings.size_limit;
     quiet.file_name = settings.file_name;
     if stable_writes {
@@ -225,6 +235,9 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
         }
         // As when a device is bound.
         backing.write_dirty();
+        if binding.direct || backing.opened_direct() {
+            let _ = binding.make_exclusion(&backing, disk.logical_block_size());
+        }
         partscan = guard.partscan;
 
         switch::unpin(&mut guard, NotPinned::Changed);
@@ -233,7 +246,7 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
         disk.force_media_change();
         drop(quiet);
         let mut frozen = guard.freeze();
-        let (Some(binding), _) = frozen.parts() else {
+        let (Some(binding), state) = frozen.parts() else {
             return Err(ENXIO);
         };
         binding.direct |= backing.opened_direct();
@@ -241,7 +254,7 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
         binding.backing.unbind();
         backing.bind();
         old = core::mem::replace(&mut binding.backing, backing);
-        binding.check_direct(disk);
+        state.no_dio = binding.check_direct(disk, state.no_dio);
         drop(frozen);
         old_snapshot = snapshot::update(&guard);
     }
@@ -355,7 +368,7 @@ pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
         return Err(ENXIO);
     };
     binding.offset = settings.offset;
-    binding.check_direct(disk);
+    state.no_dio = binding.check_direct(disk, state.no_dio);
     state.size_limit = settings.size_limit;
     state.file_name = settings.file_name;
     state.autoclear = info.lo_flags & LO_FLAGS_AUTOCLEAR != 0;
@@ -426,10 +439,15 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
     let mut guard = Loop::lock_to_change(disk)?;
     let binding = guard.config().ok_or(ENXIO)?;
     if binding.direct == direct {
+        guard.no_dio = NoDio::NotAsked;
+        let _ = snapshot::update(&guard);
         return Ok(());
     }
     if direct {
-        if !binding.can_dio_at(binding.offset, disk) {
+        binding.make_exclusion(&binding.backing, disk.logical_block_size())?;
+        if let Err(reason) = binding.check_dio(binding.offset, disk) {
+            guard.no_dio = reason;
+            let _ = snapshot::update(&guard);
             return Err(EINVAL);
         }
         // As when a device is bound.
@@ -443,6 +461,11 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
         return Err(ENXIO);
     };
     binding.apply_unsupported(limits);
+    limits.set_preferred_block_size(binding.backing.preferred_block_size(
+        binding.offset,
+        disk.logical_block_size(),
+        direct,
+    ));
     let stable_writes = direct
         && binding
             .backing
@@ -451,6 +474,7 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
     result?;
     if let (Some(binding), state) = frozen.parts() {
         binding.direct = direct;
+        state.no_dio = binding.check_direct(disk, NoDio::NotAsked);
         if stable_writes {
             state.require_stable_writes(disk);
         }
@@ -487,17 +511,25 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     let binding = guard.config().ok_or(ENXIO)?;
     let discard = binding.backing.discard_limits();
     let read_only = binding.read_only;
+    if binding.direct {
+        let _ = binding.make_exclusion(&binding.backing, block_size);
+    }
     let mut update = guard.update_limits();
     if let (Some(binding), limits) = update.parts() {
         binding
             .backing
             .set_limits(limits, block_size, discard, read_only);
+        limits.set_preferred_block_size(binding.backing.preferred_block_size(
+            binding.offset,
+            block_size,
+            binding.direct && binding.ordered.is_none(),
+        ));
     }
     let (result, mut frozen) = update.freeze().commit();
     result?;
-    if let (Some(binding), _) = frozen.parts() {
+    if let (Some(binding), state) = frozen.parts() {
         binding.reset_unsupported();
-        binding.check_direct(disk);
+        state.no_dio = binding.check_direct(disk, state.no_dio);
     }
     drop(frozen);
     let _ = snapshot::update(&guard);

@@ -39,6 +39,8 @@
 //!
 //! The attribute group is created under the disk's mutex, and takes the lock of the `struct device`.
 //! The mutex of `Index::slots` comes after the block layer's `major_names_lock`, and before none.
+//! The memory that an [`Exclusion`] keeps is waited for by commands, which call the backing file while they have it; its
+//! spinlock comes before none.
 //! The spinlock of a [`HwQueue`] comes last but for that of a [`CgroupQueue`]: under them a list is changed,
 //! work is queued, or a `CgroupQueue` is allocated without sleeping.
 //!
@@ -61,6 +63,7 @@
 //! - `BLK_FEAT_ZONED` and integrity are never set.
 //! - `BLK_FEAT_FUA` is set in pinned mode only. Where it is gone and a stacked device still counts on it, the
 //!   block layer follows the write by a flush, as long as `BLK_FEAT_WRITE_CACHE` is set.
+//! - Physical block size, minimum and optimal I/O size are hints. They follow direct I/O where its blocks are larger.
 //! - Discard and write-zeroes may be withdrawn: the block layer refuses them with `EOPNOTSUPP`, and their users
 //!   know another way.
 //!
@@ -68,6 +71,7 @@
 //! [`Binding`]: crate::binding::Binding
 //! [`Binding::check_direct`]: crate::binding::Binding::check_direct
 //! [`CgroupQueue`]: crate::cgroup_queue
+//! [`Exclusion`]: crate::exclusion::Exclusion
 //! [`HwQueue`]: crate::hw_queue::HwQueue
 //! [`LimitsUpdate`]: crate::abstractions::block::limits::LimitsUpdate
 //! [`Times`]: crate::times::Times
@@ -87,6 +91,7 @@ use crate::{
         ratelimit::RateLimit,
         workqueue::{OwnedQueue, QueueFlag},
     },
+    backing::NoDio,
     driver::{DeviceParams, Loop, Shared, LOOP_MAJOR},
     pinned::{NotPinned, Pinning},
     snapshot::SysfsSnapshot,
@@ -208,6 +213,8 @@ pub(crate) struct State {
     pub(crate) autoclear: bool,
     /// Look for partitions.
     pub(crate) partscan: bool,
+    /// Why direct I/O is off although it was asked for.
+    pub(crate) no_dio: NoDio,
     /// Why the backing file is not pinned.
     pub(crate) not_pinned: NotPinned,
     /// Somebody is about to pin it, without the mutex most of the time.
@@ -227,6 +234,7 @@ impl State {
             size_limit: 0,
             autoclear: false,
             partscan: false,
+            no_dio: NoDio::NotAsked,
             not_pinned: NotPinned::NotAsked,
             is_pinning: false,
             file_name: [0; LO_NAME_SIZE],

@@ -10,6 +10,7 @@
 //!    issued from there by the file system's asynchronous I/O.
 //! 3. [`Blocking`](Stage::Blocking): in a list of requests that may block, in work of its own, or issued by one of
 //!    them.
+//!    Or [`Rmw`](Stage::Rmw): the same, but carried out by whole blocks; a write, after others that share one.
 //! 4. [`PostWrite`](Stage::PostWrite): its data is written past the page cache and the file system; work of its own
 //!    invalidates the one, and has the other commit the new times.
 //! 5. [`Done`](Stage::Done): on its way to [`LoopCmd::complete`], on the CPU that the block layer chooses, or in
@@ -20,6 +21,7 @@
 //! | → 1 → 2, 3, end | [`LoopCmd::submit`] | task that submits; must not call a file system |
 //! | 1 → 2, 3, 4, end | [`RequestRemapped::remapped`] | any |
 //! | 2 → 3, 5 | [`LoopCmd::issue_nowait`], [`RequestIoDone::io_done`] | worker under a plug; any |
+//! | 3 → 3, 5 for `Rmw` | [`LoopCmd::issue_rmw`] | worker |
 //! | 3 → 4, 5, end | [`LoopCmd::issue_blocking`], `io_done`, `remapped` | worker; any |
 //! | 4 → 5 | work of its own | worker |
 //! | 5 → 3, end | [`LoopCmd::complete`] | any |
@@ -39,17 +41,21 @@ use crate::{
         },
         task::{in_task, IoPriorityScope, IoWorkerScope},
     },
-    backing::SECTOR_SIZE,
+    backing::{DioUnit, SECTOR_SIZE},
     binding::Binding,
     driver::Loop,
+    exclusion::Exclusion,
     hw_queue::{HwQueue, Single, Sink},
+    rmw::{self, blocks_of, bytes_of, device_blocks},
     route::{reroute, route, DataPath, Facts, Route, SubmitContext, Why},
     unsupported::Withdraw,
 };
+use core::{cmp::max, ops::Range};
 use kernel::{
     impl_has_work, new_work,
     prelude::*,
     sync::atomic::Relaxed,
+    time::{delay::fsleep, Delta},
     workqueue::{Work, WorkItem},
 };
 
@@ -64,6 +70,8 @@ enum Stage {
     RemapInTask,
     /// Errors are final.
     Blocking,
+    /// To be carried out by whole blocks. A write has entered its binding's `Exclusion`.
+    Rmw,
     /// The page cache of the file has pages from before, or times are to be committed.
     PostWrite,
     Done {
@@ -100,6 +108,9 @@ const MAX_NESTED: i32 = 8;
 /// waking another task; a larger one is better done beside the submitter.
 const MAX_COPY: u32 = 32 << 10;
 
+/// How long a write waits for others that share a block with it, before it looks again.
+const RMW_PAUSE: Delta = Delta::from_micros(200);
+
 impl Facts for Request<Loop> {
     fn op(&self) -> Op {
         Request::op(self)
@@ -122,6 +133,11 @@ impl Facts for Request<Loop> {
 
     fn is_read_only(&self) -> bool {
         self.config().read_only
+    }
+
+    #[inline]
+    fn needs_rmw(&self) -> bool {
+        self.config().dio_unit.mask != 0 && needs_rmw(self)
     }
 
     fn in_cgroup(&self) -> bool {
@@ -169,6 +185,23 @@ impl Facts for Request<Loop> {
     fn reads_ahead(&self) -> bool {
         self.config().backing.reads_from_cache()
     }
+}
+
+/// Whether a request of a device with smaller blocks than its file's direct I/O takes is to be carried out by those, or
+/// has to wait for one that is. A segment that is not made of whole blocks could be split within one by the device below.
+fn needs_rmw(rq: &Request<Loop>) -> bool {
+    let binding = rq.config();
+    let DioUnit { mask, memory } = binding.dio_unit;
+    if rq.op() == Op::Flush || binding.pinned().is_some() {
+        return false;
+    }
+    let is_transfer = matches!(rq.op(), Op::Read | Op::Write);
+    (rq.pos() & i64::from(mask)) | i64::from(rq.bytes() & mask) != 0
+        || (is_transfer && !rq.has_whole_blocks(mask, memory))
+        || (rq.op().is_write()
+            && binding
+                .exclusion()
+                .is_some_and(|exclusion| exclusion.excludes(&bytes_of(rq))))
 }
 
 /// Whether bios to the block device that the backing file is would do what direct I/O on the file does.
@@ -274,6 +307,13 @@ impl LoopCmd {
     #[inline(always)] // Nothing is called more often, from two places.
     pub(crate) fn submit(mut rq: Request<Loop>, context: SubmitContext, sink: &mut impl Sink) {
         Self::set_stage(&mut rq, Stage::Submitted);
+        if rq.config().dio_unit.mask != 0 {
+            // Before `route` looks for those that exclude it.
+            match rq.op().is_write() {
+                true => rq.announce_write(),
+                false => rq.withdraw_write(),
+            }
+        }
         let route = route(&rq, context);
         Self::dispatch(rq, route, sink);
     }
@@ -306,6 +346,7 @@ impl LoopCmd {
                     Self::set_stage(&mut rq, Stage::RemapInTask);
                     return sink.push_nowait(rq);
                 }
+                Route::Rmw => return Self::enter_rmw(rq),
                 Route::Ordered => {
                     Self::set_stage(&mut rq, Stage::Blocking);
                     return match rq.config().ordered.clone() {
@@ -346,6 +387,20 @@ impl LoopCmd {
     pub(crate) fn block_in_own_work(mut rq: Request<Loop>) {
         Self::set_stage(&mut rq, Stage::Blocking);
         Self::enqueue(rq);
+    }
+
+    /// Queues the work item of a request that is carried out by whole blocks, or leaves that to the one that it waits
+    /// for. Process context.
+    fn enter_rmw(mut rq: Request<Loop>) {
+        Self::set_stage(&mut rq, Stage::Rmw);
+        rq.withdraw_write();
+        let ready = match rq.config().exclusion().cloned() {
+            Some(exclusion) if rq.op().is_write() => exclusion.enter(rq, blocks_of),
+            _ => Some(rq),
+        };
+        if let Some(rq) = ready {
+            Self::enqueue(rq);
+        }
     }
 
     /// Queues the work item of the request, for what its stage says.
@@ -431,11 +486,7 @@ impl LoopCmd {
                 }
                 binding.backing.file().fsync().map_err(|_| EIO)
             }
-            Op::Discard => deallocate(&rq, &[PunchHole]),
-            Op::WriteZeroes => match rq.no_unmap() {
-                true => deallocate(&rq, &[ZeroRange]),
-                false => deallocate(&rq, &[PunchHole, ZeroRange]),
-            },
+            Op::Discard | Op::WriteZeroes => deallocate(&rq, &bytes_of(&rq), deallocate_modes(&rq)),
         };
         Self::finish_whole(rq, result);
     }
@@ -474,6 +525,53 @@ impl LoopCmd {
             (_, result) => Self::finish_whole(rq, result.map_err(|_| EIO)),
         }
         Ok(())
+    }
+
+    /// Carries a request out by whole blocks, attributed to its cgroup. Writes have [entered](Exclusion::enter). May
+    /// block.
+    fn issue_rmw(mut rq: Request<Loop>) {
+        let _priority = IoPriorityScope::enter(rq.ioprio());
+        let Some(exclusion) = rq.config().exclusion().cloned() else {
+            return Self::finish(rq, Err(EIO));
+        };
+        if !rq.op().is_write() {
+            let result = rmw::read(&mut rq, &exclusion);
+            if result.is_err() {
+                rq.zero_fill();
+            }
+            return Self::finish_whole(rq, result);
+        }
+        rq.disk().write_barrier.wait();
+        let blocks = blocks_of(&rq);
+        if rq.others_write(blocks.clone()) {
+            // One of those may wait for a worker, and this be the only one: so it goes behind them.
+            fsleep(RMW_PAUSE);
+            return Self::enqueue(rq);
+        }
+        rq.config().begin_blocking_write();
+        let result = match rq.op() {
+            Op::Write => rmw::write(&rq, &exclusion, bytes_of(&rq)),
+            _ => Self::zero_rmw(&rq, &exclusion),
+        };
+        rq.config().end_blocking_write();
+        let mut ready = exclusion.leave(&blocks, blocks_of);
+        while let Some(next) = ready.pop_front() {
+            Self::enqueue(next);
+        }
+        Self::finish_whole(rq, result);
+    }
+
+    /// A discard or write-zeroes of which the first or last block is a part of one. Of whole blocks the file makes holes
+    /// or zeroes; where it does not, nothing is changed.
+    fn zero_rmw(rq: &Request<Loop>, exclusion: &Exclusion) -> Result {
+        let bytes = bytes_of(rq);
+        let whole = device_blocks(rq).within(&bytes);
+        deallocate(rq, &whole, deallocate_modes(rq))?;
+        if whole.is_empty() {
+            return rmw::write(rq, exclusion, bytes);
+        }
+        rmw::write(rq, exclusion, bytes.start..whole.start)?;
+        rmw::write(rq, exclusion, whole.end..bytes.end)
     }
 
     /// Reads from the file, or writes to it.
@@ -530,14 +628,15 @@ impl LoopCmd {
             Err(e) => rq.end(Err(e)),
             // Nothing but reads and writes is done in parts.
             Ok(bytes) if bytes >= rq.bytes() => rq.end(Ok(())),
-            Ok(bytes) if bytes < SECTOR_SIZE && could_block => {
+            Ok(bytes) if bytes < max(SECTOR_SIZE, rq.config().dio_unit.mask) && could_block => {
                 // The file ends here, or takes no more.
                 rq.zero_fill();
                 rq.end(Err(EIO));
             }
-            // An attempt that must not block may stop anywhere, also within a sector; that sector is done again.
+            // An attempt that must not block may stop anywhere, also within a sector, or a block; that is done again.
             Ok(bytes) => {
-                if let Some(rest) = rq.advance(bytes) {
+                let mask = rq.config().dio_unit.mask;
+                if let Some(rest) = rq.advance(bytes & !mask) {
                     Self::block_in_own_work(rest);
                 }
             }
@@ -612,20 +711,33 @@ impl WorkItem for LoopCmd {
                 };
                 Self::finish_whole(rq, committed.map_err(|_| EIO));
             }
+            Stage::Rmw => rq.attributed(Self::issue_rmw),
             _ => rq.attributed(Self::issue_blocking),
         }
     }
 }
 
-/// Makes the range of a request read as zeroes, in the first of some ways that the file supports. Where
-/// discards are forbidden the file is left as it is, and whoever wants zeroes has to write them.
-fn deallocate(rq: &Request<Loop>, modes: &[FallocateMode]) -> Result {
+/// The ways in which a discard or write-zeroes may make zeroes.
+fn deallocate_modes(rq: &Request<Loop>) -> &'static [FallocateMode] {
+    match rq.op() {
+        Op::WriteZeroes if rq.no_unmap() => &[ZeroRange],
+        Op::WriteZeroes => &[PunchHole, ZeroRange],
+        _ => &[PunchHole],
+    }
+}
+
+/// Makes a range of the device, perhaps an empty one, read as zeroes, in the first of some ways that the file supports.
+/// Where discards are forbidden the file is left as it is, and whoever wants zeroes has to write them.
+fn deallocate(rq: &Request<Loop>, range: &Range<i64>, modes: &[FallocateMode]) -> Result {
     let binding = rq.config();
     if rq.discards_forbidden() {
         return Err(eopnotsupp());
     }
-    let pos = file_pos(rq)?;
-    let len = i64::from(rq.bytes());
+    let pos = range.start.checked_add(binding.offset).ok_or(EIO)?;
+    let len = range.end.saturating_sub(range.start);
+    if len == 0 {
+        return Ok(());
+    }
     let mut is_new = false;
     for &mode in modes {
         let unsupported = binding.unsupported(mode);

@@ -10,6 +10,7 @@
 //! | | route |
 //! |---|---|
 //! | a write to a read-only device | [`Route::Fail`] |
+//! | not made of whole blocks of the file's direct I/O, or excluded by such a write | [`Route::Rmw`] |
 //! | flush, discard, write-zeroes; the write between two flushes | [`Route::OwnWork`] |
 //! | a write while writes are blocked | [`Route::OwnWork`], which waits until they are allowed |
 //! | direct I/O on a block device, or a pinned file | [`Route::Remap`] by the submitter, if it may |
@@ -55,6 +56,9 @@ pub(crate) trait Facts {
     /// Whether I/O goes past the page cache of the backing file.
     fn is_direct(&self) -> bool;
     fn is_read_only(&self) -> bool;
+    /// Whether direct I/O does not take the request as it is, or another one that is carried out as
+    /// [`Route::Rmw`] excludes it.
+    fn needs_rmw(&self) -> bool;
     /// Whether the request belongs to a cgroup other than the root one.
     fn in_cgroup(&self) -> bool;
     /// Whether the request is a step of a flush sequence, for which its submitter waits.
@@ -88,6 +92,8 @@ pub(crate) enum Route {
     Nowait,
     /// Submit it as bios in the nowait work, which waits for tags only.
     RemapInTask,
+    /// Carry it out by whole blocks, in a work item of its own, while no other writes to them.
+    Rmw,
     /// Add it to the queue that writes of a zoned device share.
     Ordered,
     /// Let it block in the task that requests of its cgroup and direction share.
@@ -117,6 +123,9 @@ pub(crate) fn route(facts: &impl Facts, context: SubmitContext) -> Route {
     let op = facts.op();
     if op.is_write() && facts.is_read_only() {
         return Route::Fail;
+    }
+    if facts.needs_rmw() {
+        return Route::Rmw;
     }
     if !matches!(op, Op::Read | Op::Write) || is_awaited_write(facts, context) {
         return Route::OwnWork;

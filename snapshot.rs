@@ -2,7 +2,9 @@
 
 //! A copy of what the attributes show, so that those who read them need not wait for those who change the device.
 
-use crate::{abstractions::block::disk::DiskGuard, driver::Loop, pinned::NotPinned};
+use crate::{
+    abstractions::block::disk::DiskGuard, backing::NoDio, driver::Loop, pinned::NotPinned,
+};
 use kernel::{fs::File, sync::aref::ARef};
 
 /// What there is to show of a bound device.
@@ -13,6 +15,7 @@ pub(crate) struct SysfsSnapshot {
     pub(crate) autoclear: bool,
     pub(crate) partscan: bool,
     pub(crate) direct: bool,
+    pub(crate) no_dio: NoDio,
     pub(crate) pinned: bool,
     pub(crate) not_pinned: NotPinned,
 }
@@ -27,6 +30,7 @@ pub(crate) fn update(guard: &DiskGuard<'_, Loop>) -> Option<SysfsSnapshot> {
         autoclear: guard.autoclear,
         partscan: guard.partscan,
         direct: binding.direct,
+        no_dio: guard.no_dio,
         pinned: binding.pinned().is_some(),
         not_pinned: guard.not_pinned,
     });

@@ -388,7 +388,7 @@ pub(crate) fn unpin_unsuitable(guard: &mut DiskGuard<'_, Loop>, offset: i64, sec
     let suits = guard.config().is_none_or(|binding| {
         !guard.is_pinning && binding.pinned().is_none()
             || is_aligned(offset)
-                && binding.can_dio_at(offset, disk)
+                && binding.check_dio(offset, disk).is_ok()
                 && binding
                     .pinned()
                     .is_none_or(|pinned| !pinned.is_beyond(offset, sectors))

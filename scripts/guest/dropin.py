@@ -321,7 +321,7 @@ def sysfs(device):
     The C driver has one hardware queue, so what is below mq/ differs on purpose, and no pinned mode.
     """
     top = os.path.realpath(f"/sys/block/{os.path.basename(device)}")
-    skipped = re.compile(r"/(stat|inflight|diskseq|mq|power|trace|subsystem|bdi|device|pinned|pinned_progress|pinned_reason)(/|$)")
+    skipped = re.compile(r"/(stat|inflight|diskseq|mq|power|trace|subsystem|bdi|device|dio_reason|pinned|pinned_progress|pinned_reason)(/|$)")
     for base, directories, names in os.walk(top):
         directories.sort()
         for name in sorted(names):

@@ -23,6 +23,8 @@ mod stand_in;
 mod backing;
 #[path = "../../chain.rs"]
 mod chain;
+#[path = "../../pieces.rs"]
+mod pieces;
 #[path = "../../route.rs"]
 mod route;
 #[path = "../../uapi.rs"]
@@ -32,5 +34,6 @@ mod cases;
 mod test_backing;
 mod test_chain;
 mod test_module_param;
+mod test_pieces;
 mod test_route;
 mod test_uapi;

@@ -7,7 +7,7 @@ use crate::{
         block::{limits::QueueLimits, BlockDevice},
         fs::{File, Stat},
     },
-    backing::BackingFile,
+    backing::{BackingFile, DioUnit, NoDio, MAX_TRANSFER},
     cases::{edges, positive_edges, Random, CASES},
     prelude::*,
     sync::aref::ARef,
@@ -107,8 +107,31 @@ fn direct_io_takes_aligned_offset_and_blocks() {
             assert_eq!(file.has_dio(), can_odirect);
             each_alignment(|block_size| {
                 for &offset in &offsets {
-                    let fits = block_size >= align && offset % i64::from(align) == 0;
-                    assert_eq!(file.can_dio(offset, block_size, 511), can_odirect && fits);
+                    let mask = if block_size < align { align - 1 } else { 0 };
+                    let expected = match (can_odirect, offset % i64::from(align) == 0) {
+                        (false, _) => Err(NoDio::Unsupported),
+                        (_, false) => Err(NoDio::Offset),
+                        _ if mask >= MAX_TRANSFER => Err(NoDio::LargeBlocks),
+                        // A block is in one piece of memory.
+                        _ if mask != 0 => Ok(DioUnit {
+                            mask,
+                            memory: mask | 3,
+                        }),
+                        _ => Ok(DioUnit::default()),
+                    };
+                    assert_eq!(file.check_dio(offset, block_size, 511), expected);
+                    let preferred = match expected {
+                        Ok(_) => block_size.max(align),
+                        Err(_) => block_size,
+                    };
+                    assert_eq!(
+                        file.preferred_block_size(offset, block_size, true),
+                        preferred
+                    );
+                    assert_eq!(
+                        file.preferred_block_size(offset, block_size, false),
+                        block_size
+                    );
                 }
             });
         });
@@ -126,10 +149,13 @@ fn direct_io_takes_aligned_memory() {
             ..File::default()
         });
         for disk_bit in 9..=12 {
-            assert_eq!(
-                file.can_dio(0, 512, (1 << disk_bit) - 1),
-                file_bit <= disk_bit
-            );
+            let expected = match file_bit <= disk_bit {
+                true => Ok(DioUnit::default()),
+                false => Err(NoDio::Memory),
+            };
+            assert_eq!(file.check_dio(0, 512, (1 << disk_bit) - 1), expected);
+            // Otherwise the data is copied.
+            assert!(file.check_dio(0, 256, (1 << disk_bit) - 1).is_ok());
         }
     }
 }

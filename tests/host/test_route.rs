@@ -12,6 +12,7 @@ struct Known {
     op: Op,
     path: DataPath,
     direct: bool,
+    rmw: bool,
     read_only: bool,
     cgroup: bool,
     flush_step: bool,
@@ -35,6 +36,10 @@ impl Facts for Known {
 
     fn is_direct(&self) -> bool {
         self.direct
+    }
+
+    fn needs_rmw(&self) -> bool {
+        self.rmw
     }
 
     fn is_read_only(&self) -> bool {
@@ -97,7 +102,7 @@ const WHYS: [Why; 5] = [
 fn for_all(mut f: impl FnMut(Known)) {
     for op in OPS {
         for path in PATHS {
-            for bits in 0..1 << 11 {
+            for bits in 0..1 << 12 {
                 let bit = |n: u32| bits >> n & 1 != 0;
                 let known = Known {
                     op,
@@ -113,11 +118,18 @@ fn for_all(mut f: impl FnMut(Known)) {
                     copy: bit(8),
                     try_nowait: bit(9),
                     ahead: bit(10),
+                    rmw: bit(11),
                 };
                 let is_device = path == DataPath::BlockDevice;
                 // Zoned devices are block devices, and their writes are not remapped; writes to block devices
                 // are not blocked; a pinned file has direct I/O.
-                let can_be = (is_device || !known.ordered && !known.remap)
+                // Only what is direct, not pinned, not a flush, and no write of a zoned device, needs it.
+                let can_rmw = known.direct
+                    && path != DataPath::Pinned
+                    && op != Op::Flush
+                    && !(known.ordered && op.is_write());
+                let can_be = (can_rmw || !known.rmw)
+                    && (is_device || !known.ordered && !known.remap)
                     && !(known.remap && known.ordered && op == Op::Write)
                     && (path != DataPath::Pinned || known.direct);
                 if can_be {
@@ -146,6 +158,11 @@ fn routes_keep_the_rules() {
                 say()
             );
             if route == Route::Fail {
+                continue;
+            }
+            // Whatever else is known of it.
+            assert_eq!(route == Route::Rmw, known.rmw, "{}", say());
+            if known.rmw {
                 continue;
             }
             if !is_transfer(known.op) {
@@ -186,7 +203,7 @@ fn routes_keep_the_rules() {
                     say()
                 ),
                 Route::OwnWork => (),
-                Route::Fail => unreachable!(),
+                Route::Fail | Route::Rmw => unreachable!(),
             }
             // The order of a zone is kept, whatever else is known.
             if known.op == Op::Write && known.ordered {
@@ -214,6 +231,8 @@ fn reroutes_lead_on() {
                 assert!(!matches!(route, Route::Remap { .. }), "{}", say());
                 assert_ne!(route, Route::CopyCached, "{}", say());
                 assert_ne!(route, Route::Fail, "{}", say());
+                // What is excluded was found out before it was issued.
+                assert_ne!(route, Route::Rmw, "{}", say());
                 if why == Why::WouldBlock {
                     assert!(
                         matches!(route, Route::Blocking | Route::OwnWork),
@@ -234,6 +253,7 @@ const FILE: Known = Known {
     op: Op::Read,
     path: DataPath::File,
     direct: true,
+    rmw: false,
     read_only: false,
     cgroup: false,
     flush_step: false,
@@ -303,8 +323,12 @@ fn routes_are_those_of_the_table() {
         blocking_writes: true,
         ..known
     };
+    let in_blocks = |known: Known| Known { rmw: true, ..known };
     #[rustfmt::skip]
     let table = [
+        (in_blocks(DEVICE), MayWait, Route::Rmw),
+        (in_blocks(write(step(FILE))), NoSubmit, Route::Rmw),
+        (in_blocks(Known { op: Op::Discard, ..FILE }), NoSubmit, Route::Rmw),
         (DEVICE, MayWait, REMAP),
         (DEVICE, NoWait, REMAP_NOWAIT),
         (DEVICE, NoSubmit, Nowait),

@@ -127,7 +127,7 @@ pub(super) struct Pdu<T: Operations> {
     pub(super) polled: Polled,
     /// See [`Request::begin_write`]. What it refers to is kept by `config`.
     write_access: Option<WriteAccess<'static>>,
-    /// The same.
+    /// See [`Request::announce_write`]. It is there from the beginning to the end, as `polled`.
     pub(super) written: Written,
 }
 

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Carries out requests that are not made of whole blocks of the backing file's direct I/O.
+//!
+//! Data goes through a buffer, which is aligned for any file: whole blocks are read to it, or written from it, after
+//! those of which a write has a part were read. `exclusion.rs` keeps off others who write to the same blocks,
+//! `pieces.rs` has the arithmetic. All of it may sleep, and waits for nothing but the backing file, which is called
+//! as by any other task.
+
+use crate::{
+    abstractions::{
+        block::mq::{Op, Request},
+        fs::{IoMode, KiocbParams},
+        iov::Direction,
+    },
+    driver::Loop,
+    exclusion::{Buffer, Exclusion},
+    pieces::{Blocks, Piece, Transfer},
+};
+use core::ops::Range;
+use kernel::prelude::*;
+
+/// The bytes of the device that a request is about.
+pub(crate) fn bytes_of(rq: &Request<Loop>) -> Range<i64> {
+    rq.pos()..rq.pos().saturating_add(i64::from(rq.bytes()))
+}
+
+/// The blocks that a request is about, in bytes of the device.
+pub(crate) fn blocks_of(rq: &Request<Loop>) -> Range<i64> {
+    Blocks::around(rq.config().dio_unit.mask, &bytes_of(rq))
+}
+
+/// The blocks of the device that a request is for.
+pub(crate) fn device_blocks(rq: &Request<Loop>) -> Blocks {
+    Blocks::new(rq.config().dio_unit.mask, rq.disk_sectors())
+}
+
+/// Where something lies in a buffer that holds what is in the file from `start` on.
+fn in_buffer(start: i64, range: &Range<i64>) -> Result<Range<usize>> {
+    let at = |pos: i64| usize::try_from(pos.checked_sub(start).ok_or(EIO)?).map_err(|_| EIO);
+    Ok(at(range.start)?..at(range.end)?)
+}
+
+/// Reads a range of the device to the buffer, or writes it from there; `start` is what the buffer begins with. `EIO` if
+/// the file ends before that.
+fn transfer(
+    rq: &Request<Loop>,
+    buffer: &mut Buffer<'_>,
+    direction: Direction,
+    piece: Transfer,
+    start: i64,
+    range: &Range<i64>,
+) -> Result {
+    let binding = rq.config();
+    let mut left = range.clone();
+    while left.start < left.end {
+        let params = KiocbParams {
+            file: binding.backing.file(),
+            pos: left.start.checked_add(binding.offset).ok_or(EIO)?,
+            direction,
+            mode: match piece {
+                Transfer::Direct => IoMode::Direct { nowait: false },
+                Transfer::Buffered => IoMode::Buffered { nowait: false },
+            },
+            ioprio: rq.ioprio(),
+        };
+        match buffer.transfer(in_buffer(start, &left)?, &params)? {
+            0 => return Err(EIO),
+            done => left.start = left.start.saturating_add(i64::try_from(done)?),
+        }
+    }
+    Ok(())
+}
+
+/// The memory that the transfer of a range takes.
+fn buffer_for<'a>(rq: &Request<Loop>, exclusion: &'a Exclusion, range: &Range<i64>) -> Buffer<'a> {
+    let blocks = Blocks::around(rq.config().dio_unit.mask, range);
+    exclusion.buffer(blocks.end.abs_diff(blocks.start))
+}
+
+/// Carries out a read.
+pub(crate) fn read(rq: &mut Request<Loop>, exclusion: &Exclusion) -> Result {
+    let (blocks, mut left) = (device_blocks(rq), bytes_of(rq));
+    let first = left.start;
+    let mut buffer = buffer_for(rq, exclusion, &left);
+    while !left.is_empty() {
+        let Piece {
+            transfer: how,
+            io,
+            data,
+        } = blocks.next(&left, buffer.len());
+        transfer(rq, &mut buffer, Direction::Dest, how, io.start, &io)?;
+        let part = buffer.get(in_buffer(io.start, &data)?).ok_or(EIO)?;
+        rq.copy_to(u32::try_from(data.start - first)?, part);
+        left.start = data.end;
+    }
+    Ok(())
+}
+
+/// Carries out a write; or zeroes a range of a discard or write-zeroes. No other may write to the blocks meanwhile.
+pub(crate) fn write(rq: &Request<Loop>, exclusion: &Exclusion, range: Range<i64>) -> Result {
+    let (blocks, mask) = (device_blocks(rq), rq.config().dio_unit.mask);
+    let (first, mut left) = (range.start, range);
+    if left.is_empty() {
+        return Ok(());
+    }
+    let mut buffer = buffer_for(rq, exclusion, &left);
+    while !left.is_empty() {
+        let piece = blocks.next(&left, buffer.len());
+        for edge in piece.edges(mask) {
+            transfer(
+                rq,
+                &mut buffer,
+                Direction::Dest,
+                piece.transfer,
+                piece.io.start,
+                &edge,
+            )?;
+        }
+        let part = buffer
+            .get_mut(in_buffer(piece.io.start, &piece.data)?)
+            .ok_or(EIO)?;
+        match rq.op() {
+            Op::Write => rq.copy_from(u32::try_from(piece.data.start - first)?, part),
+            _ => part.fill(0),
+        }
+        transfer(
+            rq,
+            &mut buffer,
+            Direction::Source,
+            piece.transfer,
+            piece.io.start,
+            &piece.io,
+        )?;
+        left.start = piece.data.end;
+    }
+    Ok(())
+}
