@@ -41,6 +41,7 @@ struct shared {
 	bool abandoned[NR_DEVICES];	/* see loop_diff_known.c */
 	bool changed_fd[NR_DEVICES];
 	bool set_dio[NR_DEVICES];
+	unsigned int dio_align[NR_DEVICES];	/* of the file; 0 if unknown */
 	unsigned long long skipped[MAX_LINES];	/* see abandon() */
 	int nr_skipped;
 };
@@ -81,6 +82,7 @@ enum known {
 	TORN_SECTOR,
 	ADD_OVERFLOW,
 	SHORT_WRITE,
+	SMALL_BLOCKS,
 	NR_KNOWN,
 };
 

@@ -60,6 +60,10 @@ static const struct {
 		"short-write", NULL,
 		"C says that a short write was done, which a device has whose file is a loop device cut off below; no such file is cut",
 	},
+	[SMALL_BLOCKS] = {
+		"small-blocks", NULL,
+		"C refuses direct I/O, or drops it, where the file's takes larger blocks than the device has; ours does it, and that is not tried",
+	},
 };
 
 bool known(enum known which)

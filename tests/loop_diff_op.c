@@ -212,6 +212,33 @@ static bool direct_device(int device)
 			  device) > 0 && dio[0] == '1';
 }
 
+/* The blocks that direct I/O on an open file takes; 0 if it is not known. */
+static unsigned int dio_align(int fd)
+{
+	struct statx st;
+
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) ||
+	    !(st.stx_mask & STATX_DIOALIGN))
+		return 0;
+	return st.stx_dio_offset_align;
+}
+
+static bool is_direct_fd(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && flags & O_DIRECT;
+}
+
+static unsigned int block_size_of(int device)
+{
+	char size[16] = "";
+
+	sysfs_read(size, sizeof(size), "/sys/block/loop%d/queue/logical_block_size",
+		   device);
+	return strtoul(size, NULL, 10);
+}
+
 static long loop_ioctl(const struct op *op, struct handle *h,
 		       unsigned long cmd, unsigned long arg)
 {
@@ -310,6 +337,7 @@ static long do_configure(const struct op *op, struct handle *h)
 	void *at = place(op, sizeof(struct loop_config));
 	struct loop_config config;
 	char path[PATH_MAX], *v;
+	unsigned int align;
 	bool bound;
 	long ret;
 
@@ -327,15 +355,24 @@ static long do_configure(const struct op *op, struct handle *h)
 	if ((v = op_value(op, "reserved")))
 		config.__reserved[0] = config.__reserved[7] = number(v);
 	fill_info(op, &config.info);
+	if (config.block_size && config.block_size < dio_align(ret) &&
+	    (is_direct_fd(ret) || config.info.lo_flags & LO_FLAGS_DIRECT_IO) &&
+	    known(SMALL_BLOCKS)) {
+		backing_close(spec, config.fd);
+		return LEFT_OUT(SMALL_BLOCKS);
+	}
+	align = dio_align(ret);
 	put(at, &config, sizeof(config));
 	bound = backing_path(h->device, path, sizeof(path));
 	ret = loop_ioctl(op, h, LOOP_CONFIGURE, (unsigned long)at);
 	if (ret == -EINVAL && !bound && refused_for_block_size(op) &&
 	    known(REFUSED_CONFIGURE))
 		abandon(h->device, diskseq);
-	if (!ret)
+	if (!ret) {
 		shared->changed_fd[h->device] = shared->set_dio[h->device] =
 			false;
+		shared->dio_align[h->device] = align;
+	}
 	backing_close(spec, config.fd);
 	return ret;
 }
@@ -344,6 +381,7 @@ static long do_with_file(const struct op *op, struct handle *h,
 			 unsigned long cmd)
 {
 	const char *spec = op_arg(op, 0);
+	unsigned int align;
 	long fd, ret;
 
 	if (partition_circle(h->device, spec))
@@ -353,9 +391,18 @@ static long do_with_file(const struct op *op, struct handle *h,
 		say("backing ");
 		return fd;
 	}
+	align = dio_align(fd);
+	if (cmd == LOOP_CHANGE_FD && block_size_of(h->device) < align &&
+	    (direct_device(h->device) || is_direct_fd(fd)) &&
+	    known(SMALL_BLOCKS)) {
+		backing_close(spec, fd);
+		return LEFT_OUT(SMALL_BLOCKS);
+	}
 	ret = loop_ioctl(op, h, cmd, fd);
-	if (!ret)
+	if (!ret) {
 		shared->changed_fd[h->device] = cmd == LOOP_CHANGE_FD;
+		shared->dio_align[h->device] = align;
+	}
 	backing_close(spec, fd);
 	return ret;
 }
@@ -797,12 +844,20 @@ static long op_set_capacity(const struct op *op, struct handle *h)
 
 static long op_set_dio(const struct op *op, struct handle *h)
 {
+	if (number(op_arg(op, 0)) && known(SMALL_BLOCKS) &&
+	    block_size_of(h->device) < shared->dio_align[h->device])
+		return LEFT_OUT(SMALL_BLOCKS);
 	shared->set_dio[h->device] = true;
 	return loop_ioctl(op, h, LOOP_SET_DIRECT_IO, number(op_arg(op, 0)));
 }
 
 static long op_set_block_size(const struct op *op, struct handle *h)
 {
+	unsigned int size = number(op_arg(op, 0));
+
+	if (size && size < shared->dio_align[h->device] &&
+	    direct_device(h->device) && known(SMALL_BLOCKS))
+		return LEFT_OUT(SMALL_BLOCKS);
 	return loop_ioctl(op, h, LOOP_SET_BLOCK_SIZE, number(op_arg(op, 0)));
 }
 
