@@ -131,3 +131,18 @@ limits_follow()
 	follows "$IMG" 0
 	detach
 }
+
+# has_rmw: direct I/O takes smaller blocks than those of the file. While $DEV is bound.
+has_rmw()
+{
+	[[ -e $SYS/loop/dio_reason ]]
+}
+
+# in_blocks: $DEV has direct I/O in blocks of 4096 bytes, and smaller ones of its own, where the driver can do that.
+in_blocks()
+{
+	has_rmw || return 0
+	same "dio of $DEV" "$(sys loop/dio)" 1
+	limit logical_block_size 512
+	limit physical_block_size 4096
+}

@@ -28,7 +28,7 @@ detach
 told 1 lo "$DEV" configure "$NULLB" flags=$DIRECT_IO offset=512 , \
 	get-status64 flags=0
 detach
-told 1 lo "$DEV" configure "$NULLB" flags=$DIRECT_IO block_size=512 , \
+told 1 lo "$DEV" configure "$NULLB" flags=$DIRECT_IO offset=512 block_size=512 , \
 	get-status64 flags=0
 detach
 # Nobody asked.

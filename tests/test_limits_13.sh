@@ -48,14 +48,14 @@ holds "$align" lo "$DEV" set-dio 1
 # This ends direct I/O.
 holds "$align" lo "$DEV" set-status64 offset=512
 holds "$align" lo "$DEV" set-status64
-# Nobody may change the block size under a stacked device. Then direct I/O is not possible, until it is changed back.
+# Nobody may change the block size under a stacked device. A smaller one takes buffers of a smaller alignment.
 stacked loop-before
 lo "$DEV" set-block-size 512 =EBUSY
 limit logical_block_size 4096
 dm_gone loop-before
 lo "$DEV" set-block-size 512
 limit dma_alignment 511
-lo "$DEV" set-dio 1 =EINVAL
+holds 511 lo "$DEV" set-dio 1
 lo "$DEV" set-block-size 4096
 limit dma_alignment "$align"
 detach

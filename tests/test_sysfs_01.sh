@@ -11,8 +11,8 @@ new_dev
 exec 7<"$DEV"
 lo "$DEV" configure "$IMG" offset=4096 sizelimit=8192 \
 	flags=$((AUTOCLEAR | PARTSCAN)) file_name=not-this
-# Those of pinned mode are not the C driver's: see test_pin_01.
-same "attributes" "$(cd "$SYS/loop" && GLOBIGNORE="pinned*" && echo *)" \
+# dio_reason and those of pinned mode are not the C driver's: see test_rmw_03 and test_pin_01.
+same "attributes" "$(cd "$SYS/loop" && GLOBIGNORE="pinned*:dio_reason" && echo *)" \
 	"autoclear backing_file dio offset partscan sizelimit"
 same "backing_file" "$(sys loop/backing_file)" "$IMG"
 same "offset" "$(sys loop/offset)" 4096
