@@ -70,6 +70,31 @@ def file_cases():
             )  # fmt: skip
 
 
+def sector_cases():
+    """Sectors smaller than those of the disk: the C driver goes through the page cache."""
+    disk = {"blocksize": 4096}
+    for kind, backing in (
+        ("device", Backing("disk of 4096-byte sectors", null_blk(1, **disk))),
+        ("ext4", on_filesystem("ext4", **disk)),
+    ):
+        title = f"{TITLES[kind]}, disk of 4096-byte sectors"
+        for rw in ("randread", "randwrite"):
+            same = f"sector-{kind}-{rw}-4096"
+            yield Case(
+                same, f"{title}, the same on loop, 4 KiB {WORDS[rw]}, depth 64", INSTRUCTIONS, backing,
+                fio(INSTRUCTIONS, rw, 64), PER_IO, ("raw", *LOOPS), sector=4096,
+            )  # fmt: skip
+            yield Case(
+                f"sector-{kind}-{rw}", f"{title}, 512 on loop, 4 KiB {WORDS[rw]}, depth 64", INSTRUCTIONS, backing,
+                fio(INSTRUCTIONS, rw, 64), PER_IO, LOOPS, sector=512, targets=(Target("ours", 1.01, case=same),),
+            )  # fmt: skip
+            yield Case(
+                f"sector-{kind}-{rw}-512", f"{title}, 512 on loop, 512 byte {WORDS[rw]}, depth 64", INSTRUCTIONS, backing,
+                # Three times what two whole blocks take.
+                fio(INSTRUCTIONS, rw, 64, "512"), PER_IO, LOOPS, sector=512, targets=(Target("ours", 6.0, case=same),),
+            )  # fmt: skip
+
+
 def batch_cases():
     """Submitted 16 at a time, as servers do: the block layer holds them back, and hands them over together."""
     for kind, backing, neighbours in (
@@ -226,7 +251,7 @@ def management_cases():
 CASES = tuple(
     case
     for group in (
-        device_cases, file_cases, batch_cases, pinned_cases, pinning_cases, buffered_cases, sparse_cases, wall_cases,
+        device_cases, sector_cases, file_cases, batch_cases, pinned_cases, pinning_cases, buffered_cases, sparse_cases, wall_cases,
         management_cases, cgroup_cases.cases, sync_cases.cases, program_cases.cases,
     )  # fmt: skip
     for case in group()

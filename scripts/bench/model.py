@@ -100,6 +100,8 @@ class Case:
     metric: Metric
     neighbours: tuple
     direct: bool = True
+    # Bytes in a sector of the device; 0: what losetup takes without being asked.
+    sector: int = 0
     # Never worse than the C driver is a target of every case.
     targets: tuple = ()
     # What the guest boots.
@@ -110,6 +112,7 @@ class Case:
             "name": self.name,
             "work": self.work,
             "direct": self.direct,
+            "sector": self.sector,
             "neighbours": neighbours,
             "rounds": rounds or ROUNDS[self.instrument],
         }
