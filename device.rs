@@ -93,10 +93,9 @@ use crate::{
     },
     backing::NoDio,
     driver::{DeviceParams, Loop, Shared, LOOP_MAJOR},
-    pinned::{NotPinned, Pinning},
+    pinned::{write_barrier::WriteBarrier, NotPinned, Pinning},
     snapshot::SysfsSnapshot,
     uapi::LO_NAME_SIZE,
-    write_barrier::WriteBarrier,
 };
 use kernel::{
     new_mutex,

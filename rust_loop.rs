@@ -48,7 +48,6 @@ mod submit;
 mod times;
 mod uapi;
 mod unsupported;
-mod write_barrier;
 
 module! {
     type: LoopModule,

@@ -3,15 +3,15 @@
 //! Pinning the backing file of a device, and letting it go.
 //!
 //! Both ask the file system for some time, during which writes must not fail but need not go on either: the device's
-//! [`WriteBarrier`](crate::write_barrier::WriteBarrier) blocks them, and reads go on. The queue is frozen only for moments, and at the end of
-//! pinned mode for a flush of the device below: while it is, nothing of the file system may be waited for, nor
-//! memory: the task that holds either may itself wait for a request of this device.
+//! [`WriteBarrier`](super::write_barrier::WriteBarrier) blocks them, and reads go on. The queue is frozen only for
+//! moments, and at the end of pinned mode for a flush of the device below: while it is, nothing of the file system may be
+//! waited for, nor memory: the task that holds either may itself wait for a request of this device.
 //!
 //! What takes long, to write back what is dirty and to fill holes, is done before that ([`fill`]), a piece at a time.
 //! While writes are blocked, a piece of the holes is filled in the page cache; it is written when they are allowed. Most of
 //! the time the disk's mutex is not held, so whoever changes the device cancels this ([`Pinning`](super::Pinning)).
 
-use super::{is_aligned, NotPinned, Pinned, Sparse};
+use super::{is_aligned, write_barrier::WritesBlocked, NotPinned, Pinned, Sparse};
 use crate::{
     abstractions::{
         block::{
@@ -25,7 +25,6 @@ use crate::{
     device::Phase,
     driver::Loop,
     snapshot,
-    write_barrier::WritesBlocked,
 };
 use core::ops::Range;
 use kernel::{

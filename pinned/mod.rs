@@ -8,7 +8,7 @@
 //! read-only. Who reads the file by way of the file system puts pages in its cache; each write drops those that it
 //! makes out of date, as direct I/O on the file would.
 //!
-//! `switch.rs` switches it on and off.
+//! `switch.rs` switches it on and off, `write_barrier.rs` blocks writes meanwhile.
 
 use crate::{
     abstractions::{
@@ -32,6 +32,7 @@ use kernel::{
 };
 
 pub(crate) mod switch;
+pub(crate) mod write_barrier;
 
 /// Bios of each device for when there is no memory. One would do, at the speed of one at a time.
 const RESERVE: u32 = 16;
