@@ -7,10 +7,9 @@ use crate::{
         block::disk::Disk,
         fs::FileExt,
         sysfs::{attribute_group, ShowBuffer},
-        task::capable_sys_admin,
     },
     driver::Loop,
-    pinned::{switch, NotPinned, Sparse},
+    pinned::switch,
     snapshot::SysfsSnapshot,
 };
 use kernel::{page::PAGE_SIZE, prelude::*};
@@ -25,7 +24,7 @@ attribute_group! {
         c"partscan": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.partscan)),
         c"dio": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.direct)),
         c"dio_reason": |disk, buf| show(disk, |snapshot| writeln!(buf, "{}", snapshot.no_dio.text())),
-        c"pinned": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.pinned)) => store_pinned,
+        c"pinned": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.pinned)) => switch::store,
         c"pinned_progress": |disk, buf| {
             show(disk, |snapshot| writeln!(buf, "{}", disk.data().pinning.progress(snapshot.pinned)))
         },
@@ -49,24 +48,4 @@ fn show_backing_file(disk: &Disk<Loop>, buf: &mut ShowBuffer<'_>) -> Result {
         buf.push_bytes(snapshot.file.path(&mut path)?)?;
         buf.push_bytes(b"\n")
     })
-}
-
-fn store_pinned(disk: &Disk<Loop>, text: &[u8]) -> Result {
-    // As for swapon(2).
-    if !capable_sys_admin() {
-        return Err(EPERM);
-    }
-    let sparse = match text.trim_ascii() {
-        b"0" => None,
-        b"1" => Some(Sparse::Refuse),
-        b"fill" => Some(Sparse::Fill),
-        _ => return Err(EINVAL),
-    };
-    match sparse {
-        Some(sparse) => switch::pin(disk, sparse),
-        None => {
-            switch::unpin(&mut Loop::lock_to_change(disk)?, NotPinned::NotAsked);
-            Ok(())
-        }
-    }
 }

@@ -4,15 +4,15 @@
 
 use crate::{
     abstractions::{
-        block::{disk::Disk, limits::QueueLimits, BioSet, Extent},
-        fs::{FallocateMode, WriteAccess},
+        block::{disk::Disk, limits::QueueLimits, Extent},
+        fs::FallocateMode,
         time::jiffies,
     },
     backing::{BackingFile, DioUnit, NoDio, SECTOR_SIZE},
     driver::Loop,
     exclusion::Exclusion,
     hw_queue::HwQueue,
-    pinned::Pinned,
+    pinned::{Pinned, Slot},
     recent::Recent,
     times::Times,
 };
@@ -82,8 +82,8 @@ pub(crate) struct Binding {
     blocking_writes: Atomic<i32>,
     /// For requests that direct I/O does not take as they are. Made before they can come, and kept.
     exclusion: SetOnce<Arc<Exclusion>>,
-    /// Set in pinned mode, never for a block device. It is set with requests in flight, and taken away with none.
-    pinned: SetOnce<Pin<KBox<Pinned>>>,
+    /// Set in pinned mode, never for a block device.
+    pub(crate) pinned: Slot,
     /// The queue for writes in the order of submission, if a zoned device is at the bottom.
     pub(crate) ordered: Option<Arc<HwQueue>>,
     /// Those of the backing file; `None` if the device is read-only.
@@ -116,7 +116,7 @@ impl Binding {
             readable: Recent::new(),
             blocking_writes: Atomic::new(0),
             exclusion: SetOnce::new(),
-            pinned: SetOnce::new(),
+            pinned: Slot::new(),
             ordered,
             times,
         }
@@ -149,11 +149,6 @@ impl Binding {
         })
     }
 
-    /// Where bios are allocated in pinned mode.
-    pub(crate) fn bios(&self) -> Option<&BioSet> {
-        self.pinned().map(Pinned::bios)
-    }
-
     /// The backing file's fixed blocks, in pinned mode.
     pub(crate) fn pinned(&self) -> Option<&Pinned> {
         self.pinned.as_ref().map(|pinned| &**pinned)
@@ -164,37 +159,17 @@ impl Binding {
         self.backing.is_on_bottom() || self.pinned().is_some_and(Pinned::is_on_bottom)
     }
 
-    /// Begins pinned mode, while writes are blocked. The file must not be pinned yet.
-    pub(crate) fn set_pinned(&self, pinned: Pin<KBox<Pinned>>) {
-        self.pinned.populate(pinned);
-    }
-
-    /// Ends it.
-    pub(crate) fn take_pinned(&mut self) -> SetOnce<Pin<KBox<Pinned>>> {
-        core::mem::take(&mut self.pinned)
-    }
-
-    /// Begins a write to the pinned file, see [`Pinned::begin_write`]. May sleep, for a thaw if `wait` is set.
-    pub(crate) fn begin_write(&self, wait: bool) -> Result<WriteAccess<'_>> {
-        let pinned = self.pinned().ok_or(EIO)?;
-        match pinned.begin_write(false) {
-            Err(e) if e == EAGAIN && wait => (),
-            result => return result,
-        }
-        // The freeze may wait for the mark of `times`, so drop that before waiting for the thaw.
-        if let Some(times) = &self.times {
-            times.update();
-        }
-        pinned.begin_write(true)
-    }
-
-    /// A write in pinned mode has ended. Any context.
+    /// A write to the block device that the backing file is begins. Process context.
     #[inline]
-    pub(crate) fn end_write(&self, access: WriteAccess<'_>) {
-        // Those to a read-only device are refused before they begin.
+    pub(crate) fn begin_device_write(&self) {
         if let Some(times) = &self.times {
-            times.end_write(access);
+            times.begin_device_write();
         }
+    }
+
+    /// Commits the times of the backing file if they have to be durable now. May sleep.
+    pub(crate) fn commit_times(&self) -> Result {
+        self.times.as_ref().map_or(Ok(()), |times| times.commit())
     }
 
     /// A write that may block begins.

@@ -22,7 +22,7 @@ use crate::{
     driver::Loop,
     hw_queue::HwQueue,
     partition_table,
-    pinned::{switch, NotPinned, Sparse},
+    pinned::{switch, NotPinned},
     snapshot,
     times::Times,
     uapi::{
@@ -180,8 +180,7 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     quiet.has_attributes = sysfs::create_group(disk, &attrs::GROUP).is_ok();
     set_capacity(disk, sectors);
     set_phase(&quiet, Phase::Bound);
-    let pin =
-        disk.data().shared.params.pinned && quiet.config().is_some_and(|binding| binding.direct);
+    let direct = quiet.config().is_some_and(|binding| binding.direct);
     let partscan = quiet.partscan;
     drop(quiet);
     disk.change_uevent();
@@ -193,9 +192,8 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     }
     // Others who open the device exclusively wait for the end of the claim, and pinning may wait for a thaw.
     drop(claim);
-    if pin {
-        // It goes on without.
-        let _ = switch::pin(disk, Sparse::Refuse);
+    if direct {
+        switch::pin_by_default(disk);
     }
     Ok(())
 }
@@ -328,7 +326,7 @@ pub(crate) fn detach(open: &OpenLocked<'_, Loop>) {
         if let Some(times) = &binding.times {
             times.finish();
         }
-        drop(binding.take_pinned());
+        core::mem::take(&mut binding.pinned);
         warn_of_error(disk, &binding.backing);
         binding.backing.unbind();
     }

@@ -23,8 +23,6 @@ pub(crate) struct DeviceParams {
     /// Hardware queues of each device.
     pub(crate) nr_hw_queues: u32,
     pub(crate) nr_poll_queues: u32,
-    /// Pin files that are attached with direct I/O, if they can be.
-    pub(crate) pinned: bool,
 }
 
 /// What all devices share.

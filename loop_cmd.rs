@@ -30,10 +30,7 @@
 
 use crate::{
     abstractions::{
-        block::{
-            mq::{impl_has_request_io, Op, Request, RequestIo, RequestIoDone, RequestRemapped},
-            ZeroMode,
-        },
+        block::mq::{impl_has_request_io, Op, Request, RequestIo, RequestIoDone, RequestRemapped},
         error::eopnotsupp,
         fs::{
             FallocateMode::{self, PunchHole, ZeroRange},
@@ -46,6 +43,7 @@ use crate::{
     driver::Loop,
     exclusion::Exclusion,
     hw_queue::{HwQueue, Single, Sink},
+    pinned::issue,
     rmw::{self, blocks_of, bytes_of, device_blocks},
     route::{reroute, route, DataPath, Facts, Route, SubmitContext, Why},
     unsupported::Withdraw,
@@ -250,26 +248,9 @@ fn are_times_due(rq: &Request<Loop>) -> bool {
             .is_some_and(|times| times.is_due())
 }
 
-/// Commits the times of the backing file if they have to be durable now. May sleep.
-fn commit_times(rq: &Request<Loop>) -> Result {
-    rq.config()
-        .times
-        .as_ref()
-        .map_or(Ok(()), |times| times.commit())
-}
-
 /// Where in the backing file a request begins, in bytes.
 fn file_pos(rq: &Request<Loop>) -> Result<i64> {
     rq.pos().checked_add(rq.config().offset).ok_or(EIO)
-}
-
-/// How a discard or write-zeroes of a pinned file makes zeroes.
-fn zero_mode(rq: &Request<Loop>) -> ZeroMode {
-    match rq.op() {
-        Op::Discard => ZeroMode::MayUnmapOnly,
-        _ if rq.no_unmap() => ZeroMode::KeepAllocated,
-        _ => ZeroMode::MayUnmap,
-    }
 }
 
 /// The file's I/O, as the binding has it.
@@ -419,28 +400,13 @@ impl LoopCmd {
     /// possible, or if the file system of a pinned file may not admit the write.
     #[inline(always)] // As `submit`.
     fn remap(mut rq: Request<Loop>, nowait: bool) -> Result<(), Request<Loop>> {
-        if rq.op() == Op::Write {
-            let begun = rq.begin_write(|binding| match (binding.pinned(), &binding.times) {
-                (Some(pinned), _) => pinned.try_begin_write().map(Some).ok_or(EAGAIN),
-                (None, Some(times)) => {
-                    times.begin_device_write();
-                    Ok(None)
-                }
-                (None, None) => Ok(None),
-            });
-            if begun.is_err() {
-                return Err(rq);
-            }
+        if rq.op() == Op::Write && issue::try_begin_write(&mut rq).is_err() {
+            return Err(rq);
         }
         rq.remap(Binding::map, nowait).map_err(|mut rq| {
-            Self::end_write(&mut rq);
+            issue::end_write(&mut rq);
             rq
         })
-    }
-
-    /// Ends a write in pinned mode, which holds off a freeze of the file system until it is done, or is given back.
-    fn end_write(rq: &mut Request<Loop>) {
-        rq.end_write(Binding::end_write);
     }
 
     /// Issues a request of the nowait list.
@@ -494,32 +460,12 @@ impl LoopCmd {
     /// Carries a request out in pinned mode; gives it back if the file is not pinned. What has to wait for more than
     /// memory, or a tag of the device below, does so only if it may `wait`, and else blocks in work of its own.
     fn issue_pinned(mut rq: Request<Loop>, wait: bool) -> Result<(), Request<Loop>> {
-        // What is submitted here waits for what it needs: nothing below may say `EAGAIN`.
-        let Some(pinned) = rq.config().pinned() else {
+        let Some(result) = issue::begin(&mut rq, wait) else {
             return Err(rq);
-        };
-        let result = match rq.op() {
-            Op::Read => Ok(()),
-            Op::Write => match rq.begin_write(|binding| binding.begin_write(wait).map(Some)) {
-                Err(e) if e == EAGAIN && !wait => return Err(rq),
-                result => result,
-            },
-            _ if !wait => return Err(rq),
-            Op::Flush => {
-                let committed = commit_times(&rq);
-                pinned.flush().and(committed)
-            }
-            Op::Discard | Op::WriteZeroes => rq.config().begin_write(true).and_then(|access| {
-                let result =
-                    file_pos(&rq).and_then(|pos| pinned.zero(pos, rq.bytes(), zero_mode(&rq)));
-                rq.config().end_write(access);
-                invalidate_cached(&rq);
-                result
-            }),
         };
         Self::set_stage(&mut rq, Stage::Blocking);
         match (rq.op(), result) {
-            (Op::Read | Op::Write, Ok(())) => rq.remap_all(Binding::map, Binding::bios),
+            (Op::Read | Op::Write, Ok(())) => issue::remap_all(rq),
             // The submitter falls back by itself.
             (Op::Discard, Err(e)) if e == eopnotsupp() => Self::finish_whole(rq, Err(e)),
             (_, result) => Self::finish_whole(rq, result.map_err(|_| EIO)),
@@ -674,7 +620,7 @@ impl RequestIoDone<Loop> for LoopCmd {
 impl RequestRemapped<Loop> for LoopCmd {
     #[inline]
     fn remapped(mut rq: Request<Loop>, result: Result) {
-        Self::end_write(&mut rq);
+        issue::end_write(&mut rq);
         let could_block = Self::is_blocking(&mut rq);
         match result {
             // A read may have cached the old data while the write was in flight.
@@ -706,7 +652,7 @@ impl WorkItem for LoopCmd {
             Stage::PostWrite => {
                 invalidate_cached(&rq);
                 let committed = match rq.is_fua() {
-                    true => commit_times(&rq),
+                    true => rq.config().commit_times(),
                     false => Ok(()),
                 };
                 Self::finish_whole(rq, committed.map_err(|_| EIO));

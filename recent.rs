@@ -57,7 +57,7 @@ impl Recent {
     #[inline]
     pub(crate) fn confirm(&self, asked: usize) {
         // Requests of all CPUs read the cache line, so it is written once a jiffy at most.
-        if self.confirmed_at.load(Relaxed) != asked {
+        if !self.is_of(asked) {
             self.confirmed_at.store(asked, Relaxed);
         }
     }

@@ -100,14 +100,6 @@ module_params! {
         description: "Number of hardware queues for polled I/O per loop device. Default: 0",
         parmtype: "int",
     );
-
-    /// Whether backing files that are attached with direct I/O are pinned where they can be. It forbids much
-    /// to do with the file meanwhile, so who does not know of it should not meet it.
-    static PINNED: IntParam = IntParam::new(0) => (
-        name: "pinned",
-        description: "Pin the blocks of backing files attached with direct I/O. Default: 0",
-        parmtype: "int",
-    );
 }
 
 /// Number of bits of a minor device number (`MINORBITS`).
@@ -163,7 +155,6 @@ impl kernel::InPlaceModule for LoopModule {
                 queue_depth: u32::try_from(HW_QUEUE_DEPTH.get())?,
                 nr_hw_queues: u32::try_from(NR_HW_QUEUES.get())?,
                 nr_poll_queues: u32::try_from(POLL_QUEUES.get())?,
-                pinned: PINNED.get() != 0,
             };
             let index = Index::new(params, limit)?;
 

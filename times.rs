@@ -85,27 +85,26 @@ impl Times {
         )
     }
 
-    /// A write to the file's blocks has ended, or may have gone halfway. Any context.
+    /// Whether there was a write since the last update. Any context.
     #[inline]
-    pub(crate) fn end_write(self: &Arc<Self>, access: WriteAccess<'_>) {
-        if !self.written.is_full() {
-            self.mark(access);
-        }
+    pub(crate) fn is_marked(&self) -> bool {
+        self.written.is_full()
     }
 
     /// A write to the block device that the file is begins. Its times stay while the file system of its node is
     /// frozen. Process context.
     #[inline]
     pub(crate) fn begin_device_write(self: &Arc<Self>) {
-        if !self.written.is_full() {
+        if !self.is_marked() {
             if let Some(access) = self.file().super_block().try_start_write() {
                 self.mark(access);
             }
         }
     }
 
+    /// There is a write to the file's blocks. Any context.
     #[cold]
-    fn mark(self: &Arc<Self>, access: WriteAccess<'_>) {
+    pub(crate) fn mark(self: &Arc<Self>, access: WriteAccess<'_>) {
         if self.written.put(access) {
             // If it is queued already it has not begun, and will find the mark.
             let delay = msecs_to_jiffies(UPDATE_EVERY_MS);

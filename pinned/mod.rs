@@ -8,7 +8,7 @@
 //! read-only. Who reads the file by way of the file system puts pages in its cache; each write drops those that it
 //! makes out of date, as direct I/O on the file would.
 //!
-//! `switch.rs` switches it on and off, `write_barrier.rs` blocks writes meanwhile.
+//! `issue.rs` carries requests out, `switch.rs` switches it on and off, `write_barrier.rs` blocks writes meanwhile.
 
 use crate::{
     abstractions::{
@@ -28,9 +28,11 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{Atomic, AtomicFlag, Relaxed},
+        SetOnce,
     },
 };
 
+pub(crate) mod issue;
 pub(crate) mod switch;
 pub(crate) mod write_barrier;
 
@@ -39,7 +41,7 @@ const RESERVE: u32 = 16;
 
 /// Whether holes are a reason to refuse.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sparse {
+enum Sparse {
     /// They are.
     Refuse,
     /// They are filled with zeroes.
@@ -152,6 +154,9 @@ impl NotPinned {
     }
 }
 
+/// Where a binding has its [`Pinned`]. It is set with requests in flight, and taken away with none.
+pub(crate) type Slot = SetOnce<Pin<KBox<Pinned>>>;
+
 /// A backing file with fixed blocks.
 #[pin_data]
 pub(crate) struct Pinned {
@@ -176,17 +181,17 @@ impl Pinned {
         )
     }
 
-    pub(crate) fn bios(&self) -> &BioSet {
+    fn bios(&self) -> &BioSet {
         &self.bios
     }
 
-    pub(crate) fn bdev(&self) -> &BlockDevice {
+    fn bdev(&self) -> &BlockDevice {
         self.file.bdev()
     }
 
     /// Flushes the device below. Fails as well with what writeback of the file failed with before it was pinned, and
     /// no flush has reported. May sleep.
-    pub(crate) fn flush(&self) -> Result {
+    fn flush(&self) -> Result {
         let result = self.bdev().flush();
         self.backing.take_error().and(result)
     }
@@ -212,7 +217,7 @@ impl Pinned {
     /// Begins a write, if it is known that the file system lets something be written, and it is not frozen.
     /// Neither waits nor calls the file system.
     #[inline]
-    pub(crate) fn try_begin_write(&self) -> Option<WriteAccess<'_>> {
+    fn try_begin_write(&self) -> Option<WriteAccess<'_>> {
         let sb = self.backing.super_block();
         if !self.writable.holds() || sb.is_read_only() {
             return None;
@@ -221,9 +226,9 @@ impl Pinned {
     }
 
     /// Begins a write. Waits while the file system is frozen, if `wait` is set, else fails with `EAGAIN`. Fails
-    /// with what the file system says where it lets nothing be written. May sleep. It ends with
-    /// [`Binding::end_write`](crate::binding::Binding::end_write), which has the times updated.
-    pub(crate) fn begin_write(&self, wait: bool) -> Result<WriteAccess<'_>> {
+    /// with what the file system says where it lets nothing be written. May sleep. The times of the file are to be
+    /// updated when the write ends.
+    fn begin_write(&self, wait: bool) -> Result<WriteAccess<'_>> {
         let sb = self.backing.super_block();
         let access = match wait {
             true => sb.start_write(),
@@ -242,7 +247,7 @@ impl Pinned {
 
     /// Makes a range of the backing file read as zeroes. The file system keeps its blocks allocated either way, and
     /// needs them to read as zeroes; `mode` says whether the device may deallocate them. May sleep.
-    pub(crate) fn zero(&self, pos: i64, bytes: u32, mode: ZeroMode) -> Result {
+    fn zero(&self, pos: i64, bytes: u32, mode: ZeroMode) -> Result {
         let mut done = 0;
         while done < bytes {
             let pos = pos.checked_add(i64::from(done)).ok_or(EIO)?;
@@ -286,7 +291,7 @@ fn check_writable(file: &File) -> Result {
 }
 
 /// Whether a position suits pinned mode.
-pub(crate) fn is_aligned(pos: i64) -> bool {
+fn is_aligned(pos: i64) -> bool {
     pos & (PAGE_SIZE as i64 - 1) == 0
 }
 

@@ -19,7 +19,8 @@ use crate::{
             DeviceLimits,
         },
         fs::{FileExt, FileKind, Holes, SwapFile, WriteAccess},
-        task::{fatal_signal_pending, IoWorkerScope},
+        module_param::{module_params, IntParam},
+        task::{capable_sys_admin, fatal_signal_pending, IoWorkerScope},
     },
     binding::Binding,
     device::Phase,
@@ -45,6 +46,45 @@ const HIDDEN: u32 = 8;
 /// period of RCU, which may be long in itself.
 const FREEZE_MS: Range<Msecs> = 200..6400;
 const PAUSE: Delta = Delta::from_millis(100);
+
+module_params! {
+    /// Whether backing files that are attached with direct I/O are pinned where they can be. It forbids much
+    /// to do with the file meanwhile, so who does not know of it should not meet it.
+    static PINNED: IntParam = IntParam::new(0) => (
+        name: "pinned",
+        description: "Pin the blocks of backing files attached with direct I/O. Default: 0",
+        parmtype: "int",
+    );
+}
+
+/// Pins the backing file of a device that was bound just now, with direct I/O, if the parameter says so. Where that is
+/// refused it goes on without. May sleep.
+pub(crate) fn pin_by_default(disk: &Disk<Loop>) {
+    if PINNED.get() != 0 {
+        let _ = pin(disk, Sparse::Refuse);
+    }
+}
+
+/// What is written to the attribute `pinned`. May sleep, as long as [`pin`] does.
+pub(crate) fn store(disk: &Disk<Loop>, text: &[u8]) -> Result {
+    // As for swapon(2).
+    if !capable_sys_admin() {
+        return Err(EPERM);
+    }
+    let sparse = match text.trim_ascii() {
+        b"0" => None,
+        b"1" => Some(Sparse::Refuse),
+        b"fill" => Some(Sparse::Fill),
+        _ => return Err(EINVAL),
+    };
+    match sparse {
+        Some(sparse) => pin(disk, sparse),
+        None => {
+            unpin(&mut Loop::lock_to_change(disk)?, NotPinned::NotAsked);
+            Ok(())
+        }
+    }
+}
 
 /// Looks for reasons that can be seen without changing anything.
 fn check(disk: &Disk<Loop>, binding: &Binding, sparse: Sparse) -> Result<(), NotPinned> {
@@ -104,7 +144,7 @@ fn check_device(disk: &Disk<Loop>, bdev: &DeviceLimits) -> Result<(), NotPinned>
 /// The disk's mutex is not held for long, nor are writes blocked for long: a change of the device cancels this.
 ///
 /// Fails as [`NotPinned::error`] has it, and with `EBUSY` if somebody else is about to pin it.
-pub(crate) fn pin(disk: &Disk<Loop>, sparse: Sparse) -> Result {
+fn pin(disk: &Disk<Loop>, sparse: Sparse) -> Result {
     {
         let mut guard = Loop::lock_bound(disk)?;
         if guard.config().and_then(Binding::pinned).is_some() {
@@ -187,7 +227,9 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
             _ => Err(NotPinned::Changed),
         };
         match result {
-            Ok(binding) => binding.set_pinned(pinned),
+            Ok(binding) => {
+                binding.pinned.populate(pinned);
+            }
             Err(reason) => {
                 drop(guard);
                 return Err(reason);
@@ -429,7 +471,10 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned) {
             pinned.file.flush_for_file_system();
         }
         state.not_pinned = reason;
-        (blocked, binding.map(Binding::take_pinned))
+        (
+            blocked,
+            binding.map(|binding| core::mem::take(&mut binding.pinned)),
+        )
     };
     // Here, and not in the work item for that: a worker for it may have to wait for writes that are blocked.
     if let Some(times) = guard.config().and_then(|binding| binding.times.as_ref()) {

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How a request is carried out in pinned mode, and the hold on the file system that a write has meanwhile.
+
+use super::Pinned;
+use crate::{
+    abstractions::{
+        block::{
+            mq::{Op, Request},
+            BioSet, ZeroMode,
+        },
+        fs::{FileExt, WriteAccess},
+    },
+    binding::Binding,
+    driver::Loop,
+};
+use kernel::prelude::*;
+
+/// Begins a write that its submitter remaps, also one to a block device. Fails with `EAGAIN` if the file system of a
+/// pinned file may not admit it. Process context.
+#[inline(always)] // As `LoopCmd::submit`.
+pub(crate) fn try_begin_write(rq: &mut Request<Loop>) -> Result {
+    rq.begin_write(|binding| match binding.pinned() {
+        Some(pinned) => pinned.try_begin_write().map(Some).ok_or(EAGAIN),
+        None => {
+            binding.begin_device_write();
+            Ok(None)
+        }
+    })
+}
+
+/// Ends a write in pinned mode, which holds off a freeze of the file system until it is done, or is given back. Any
+/// context.
+#[inline]
+pub(crate) fn end_write(rq: &mut Request<Loop>) {
+    rq.end_write(end_access);
+}
+
+/// Carries out what is not read or write, and begins what is: then [`remap_all`] follows. `None` if the file is not
+/// pinned. What has to wait for more than memory, or a tag of the device below, does so only if it may `wait`; else this
+/// is `None`, too. May sleep.
+pub(crate) fn begin(rq: &mut Request<Loop>, wait: bool) -> Option<Result> {
+    // What is submitted here waits for what it needs: nothing below may say `EAGAIN`.
+    let pinned = rq.config().pinned()?;
+    Some(match rq.op() {
+        Op::Read => Ok(()),
+        Op::Write => match rq.begin_write(|binding| begin_access(binding, wait).map(Some)) {
+            Err(e) if e == EAGAIN && !wait => return None,
+            result => result,
+        },
+        _ if !wait => return None,
+        Op::Flush => {
+            let committed = rq.config().commit_times();
+            pinned.flush().and(committed)
+        }
+        Op::Discard | Op::WriteZeroes => zero(rq, pinned),
+    })
+}
+
+/// Submits a read or write that has begun. May sleep, for memory or a tag of the device below.
+pub(crate) fn remap_all(rq: Request<Loop>) {
+    rq.remap_all(Binding::map, bios);
+}
+
+/// Where bios are allocated.
+fn bios(binding: &Binding) -> Option<&BioSet> {
+    binding.pinned().map(Pinned::bios)
+}
+
+/// Carries out a discard or write-zeroes. May sleep, also for a thaw.
+fn zero(rq: &Request<Loop>, pinned: &Pinned) -> Result {
+    let binding = rq.config();
+    let pos = rq.pos().checked_add(binding.offset).ok_or(EIO)?;
+    let mode = match rq.op() {
+        Op::Discard => ZeroMode::MayUnmapOnly,
+        _ if rq.no_unmap() => ZeroMode::KeepAllocated,
+        _ => ZeroMode::MayUnmap,
+    };
+    let access = begin_access(binding, true)?;
+    let result = pinned.zero(pos, rq.bytes(), mode);
+    end_access(binding, access);
+    let mapping = binding.backing.file().mapping();
+    mapping.invalidate(pos, rq.bytes());
+    result
+}
+
+/// Begins a write to the pinned file, see [`Pinned::begin_write`]. May sleep, for a thaw if `wait` is set.
+fn begin_access(binding: &Binding, wait: bool) -> Result<WriteAccess<'_>> {
+    let pinned = binding.pinned().ok_or(EIO)?;
+    match pinned.begin_write(false) {
+        Err(e) if e == EAGAIN && wait => (),
+        result => return result,
+    }
+    // The freeze may wait for the mark of `times`, so drop that before waiting for the thaw.
+    if let Some(times) = &binding.times {
+        times.update();
+    }
+    pinned.begin_write(true)
+}
+
+/// A write to the pinned file has ended, or may have gone halfway. Any context.
+#[inline]
+fn end_access(binding: &Binding, access: WriteAccess<'_>) {
+    // Those to a read-only device are refused before they begin.
+    if let Some(times) = &binding.times {
+        if !times.is_marked() {
+            times.mark(access);
+        }
+    }
+}
