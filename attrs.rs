@@ -9,7 +9,6 @@ use crate::{
         sysfs::{attribute_group, ShowBuffer},
     },
     driver::Loop,
-    pinned::switch,
     snapshot::SysfsSnapshot,
 };
 use kernel::{page::PAGE_SIZE, prelude::*};
@@ -24,11 +23,17 @@ attribute_group! {
         c"partscan": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.partscan)),
         c"dio": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.direct)),
         c"dio_reason": |disk, buf| show(disk, |snapshot| writeln!(buf, "{}", snapshot.no_dio.text())),
-        c"pinned": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.pinned)) => switch::store,
-        c"pinned_progress": |disk, buf| {
-            show(disk, |snapshot| writeln!(buf, "{}", disk.data().pinning.progress(snapshot.pinned)))
-        },
-        c"pinned_reason": |disk, buf| show(disk, |snapshot| writeln!(buf, "{}", snapshot.not_pinned.text())),
+        #[cfg(LOOP_PINNED)]
+        c"pinned": |disk, buf| show(disk, |snapshot| show_bool(buf, snapshot.not_pinned.is_none()))
+            => crate::pinned::switch::store,
+        #[cfg(LOOP_PINNED)]
+        c"pinned_progress": |disk, buf| show(disk, |snapshot| {
+            writeln!(buf, "{}", disk.data().pinning.progress(snapshot.not_pinned.is_none()))
+        }),
+        #[cfg(LOOP_PINNED)]
+        c"pinned_reason": |disk, buf| show(disk, |snapshot| {
+            writeln!(buf, "{}", snapshot.not_pinned.map_or("", |reason| reason.text()))
+        }),
     }
 }
 

@@ -151,7 +151,7 @@ impl Binding {
 
     /// The backing file's fixed blocks, in pinned mode.
     pub(crate) fn pinned(&self) -> Option<&Pinned> {
-        self.pinned.as_ref().map(|pinned| &**pinned)
+        self.pinned.get()
     }
 
     /// Whether below the device that requests are passed on to there is no other.

@@ -93,7 +93,7 @@ use crate::{
     },
     backing::NoDio,
     driver::{DeviceParams, Loop, Shared, LOOP_MAJOR},
-    pinned::{write_barrier::WriteBarrier, NotPinned, Pinning},
+    pinned::{write_barrier::WriteBarrier, Pinning},
     snapshot::SysfsSnapshot,
     uapi::LO_NAME_SIZE,
 };
@@ -214,10 +214,8 @@ pub(crate) struct State {
     pub(crate) partscan: bool,
     /// Why direct I/O is off although it was asked for.
     pub(crate) no_dio: NoDio,
-    /// Why the backing file is not pinned.
-    pub(crate) not_pinned: NotPinned,
-    /// Somebody is about to pin it, without the mutex most of the time.
-    pub(crate) is_pinning: bool,
+    #[cfg(LOOP_PINNED)]
+    pub(crate) pinned: crate::pinned::Status,
     pub(crate) file_name: [u8; LO_NAME_SIZE],
     pub(crate) has_attributes: bool,
     /// `BLK_FEAT_STABLE_WRITES` was set for the backing file, and is to be cleared after it. Otherwise it is as the
@@ -234,8 +232,8 @@ impl State {
             autoclear: false,
             partscan: false,
             no_dio: NoDio::NotAsked,
-            not_pinned: NotPinned::NotAsked,
-            is_pinning: false,
+            #[cfg(LOOP_PINNED)]
+            pinned: crate::pinned::Status::new(),
             file_name: [0; LO_NAME_SIZE],
             has_attributes: false,
             stable_writes: false,

@@ -39,6 +39,7 @@ mod loop_cmd;
 mod partition_table;
 mod pending;
 mod pieces;
+#[cfg_attr(not(LOOP_PINNED), path = "never_pinned.rs")]
 mod pinned;
 mod recent;
 mod rmw;

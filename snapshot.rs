@@ -2,9 +2,7 @@
 
 //! A copy of what the attributes show, so that those who read them need not wait for those who change the device.
 
-use crate::{
-    abstractions::block::disk::DiskGuard, backing::NoDio, driver::Loop, pinned::NotPinned,
-};
+use crate::{abstractions::block::disk::DiskGuard, backing::NoDio, driver::Loop};
 use kernel::{fs::File, sync::aref::ARef};
 
 /// What there is to show of a bound device.
@@ -16,8 +14,9 @@ pub(crate) struct SysfsSnapshot {
     pub(crate) partscan: bool,
     pub(crate) direct: bool,
     pub(crate) no_dio: NoDio,
-    pub(crate) pinned: bool,
-    pub(crate) not_pinned: NotPinned,
+    /// Why the file is not pinned; `None` if it is.
+    #[cfg(LOOP_PINNED)]
+    pub(crate) not_pinned: Option<crate::pinned::NotPinned>,
 }
 
 /// Takes a snapshot of the device. Returns the one before; if it holds another file, the caller drops it
@@ -31,8 +30,11 @@ pub(crate) fn update(guard: &DiskGuard<'_, Loop>) -> Option<SysfsSnapshot> {
         partscan: guard.partscan,
         direct: binding.direct,
         no_dio: guard.no_dio,
-        pinned: binding.pinned().is_some(),
-        not_pinned: guard.not_pinned,
+        #[cfg(LOOP_PINNED)]
+        not_pinned: match binding.pinned() {
+            Some(_) => None,
+            None => Some(guard.pinned.reason()),
+        },
     });
     core::mem::replace(&mut *guard.disk().data().snapshot.lock(), snapshot)
 }

@@ -7,10 +7,14 @@ pub mod limits;
 pub mod major;
 pub mod mq;
 
+#[cfg(FILE_EXTENTS)]
 mod bio_set;
 mod device;
 mod plug;
 
+#[cfg(FILE_EXTENTS)]
 pub use bio_set::BioSet;
-pub use device::{BlockDevice, DeviceLimits, Extent, ZeroMode};
+#[cfg(FILE_EXTENTS)]
+pub use device::ZeroMode;
+pub use device::{BlockDevice, DeviceLimits, Extent};
 pub use plug::{task_holds_requests, with_inner_plug, with_plug};

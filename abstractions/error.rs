@@ -17,11 +17,13 @@ pub fn eopnotsupp() -> Error {
 }
 
 /// `ENODATA`: no data available.
+#[cfg(FILE_EXTENTS)]
 pub fn enodata() -> Error {
     Error::from_errno(-(bindings::ENODATA as c_int))
 }
 
 /// `ECANCELED`: operation canceled.
+#[cfg(FILE_EXTENTS)]
 pub fn ecanceled() -> Error {
     Error::from_errno(-(bindings::ECANCELED as c_int))
 }

@@ -5,20 +5,26 @@
 mod address_space;
 mod file;
 mod gfp_mask;
+#[cfg(FILE_EXTENTS)]
 mod holes;
 mod io_buffer;
 mod kiocb;
 pub(super) mod page_cache;
 mod super_block;
+#[cfg(FILE_EXTENTS)]
 mod swap_file;
+#[cfg(FILE_EXTENTS)]
 mod write;
 
 pub use address_space::{AddressSpace, FileKind};
 pub use file::{FallocateMode, FileBlockDevice, FileExt, StatMask};
 pub use gfp_mask::NoFsRecursion;
+#[cfg(FILE_EXTENTS)]
 pub use holes::Holes;
 pub use io_buffer::IoBuffer;
 pub use kiocb::{IoMode, Kiocb, KiocbOwner, KiocbParams};
 pub use super_block::{SuperBlock, WriteAccess, WriteAccessSlot};
+#[cfg(FILE_EXTENTS)]
 pub use swap_file::SwapFile;
+#[cfg(FILE_EXTENTS)]
 pub use write::probe_write;

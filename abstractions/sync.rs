@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Locking that a fatal signal interrupts, and a flag to wait for.
+//! Locking that a fatal signal interrupts.
 //!
-//! C headers: [`include/linux/mutex.h`](srctree/include/linux/mutex.h),
-//! [`include/linux/wait_bit.h`](srctree/include/linux/wait_bit.h)
+//! C header: [`include/linux/mutex.h`](srctree/include/linux/mutex.h)
 
 use kernel::{
     bindings,
     error::to_result,
     prelude::*,
     sync::{
-        atomic::{Acquire, Atomic, Relaxed},
         Mutex,
         MutexGuard, //
     }, //
 };
+
+#[cfg(FILE_EXTENTS)]
+mod wait_flag;
+
+#[cfg(FILE_EXTENTS)]
+pub use wait_flag::WaitFlag;
 
 // `struct mutex` comes from `bindings`, where it has its C layout; that of the types it is made of
 // is not always expressible.
@@ -22,10 +26,6 @@ use kernel::{
 unsafe extern "C" {
     #[link_name = "rust_helper_mutex_lock_killable"]
     fn mutex_lock_killable(lock: *mut bindings::mutex) -> c_int;
-
-    fn rust_helper_wait_until_clear(flag: *mut i32);
-    fn rust_helper_wait_until_clear_killable(flag: *mut i32) -> c_int;
-    fn rust_helper_clear_and_wake_up(flag: *mut i32);
 }
 
 /// Locks that a task can be killed while it waits for.
@@ -61,47 +61,5 @@ impl<T: ?Sized> LockKillable for Mutex<T> {
 
         // SAFETY: The mutex was acquired by the line above, and the guard state is `()`.
         Ok(unsafe { MutexGuard::new(self, ()) })
-    }
-}
-
-/// A flag that tasks wait for until it is clear. Waiting holds nothing that setting needs.
-pub struct WaitFlag(Atomic<i32>);
-
-impl WaitFlag {
-    /// Makes one that is clear.
-    pub const fn new() -> Self {
-        Self(Atomic::new(0))
-    }
-
-    /// Sets the flag; `false` if it is set already. Any context.
-    pub fn try_set(&self) -> bool {
-        self.0.cmpxchg(0, 1, Relaxed).is_ok()
-    }
-
-    /// Whether the flag is set. A task that sees it clear sees everything that was done before it was cleared. Any
-    /// context.
-    pub fn is_set(&self) -> bool {
-        self.0.load(Acquire) != 0
-    }
-
-    /// Clears the flag, and wakes those who wait for that. Any context.
-    pub fn clear(&self) {
-        // SAFETY: The flag is an `int` that lives as long as `self`; C changes it atomically.
-        unsafe { rust_helper_clear_and_wake_up(self.0.as_ptr()) };
-    }
-
-    /// Waits until the flag is clear. May sleep.
-    pub fn wait(&self) {
-        // SAFETY: As in `clear`; it is only read.
-        unsafe { rust_helper_wait_until_clear(self.0.as_ptr()) };
-    }
-
-    /// Waits until the flag is clear; `EINTR` if the task is killed. May sleep.
-    pub fn wait_killable(&self) -> Result {
-        // SAFETY: As in `wait`.
-        match unsafe { rust_helper_wait_until_clear_killable(self.0.as_ptr()) } {
-            0 => Ok(()),
-            _ => Err(EINTR),
-        }
     }
 }

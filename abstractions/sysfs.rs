@@ -274,7 +274,7 @@ impl<T: DeviceOwner> AttributeGroup<T> {
 }
 
 /// Declares an [`AttributeGroup`]: the type of the objects it describes, the name of the directory,
-/// and the files with the functions that show them, and perhaps store to them.
+/// and the files with the functions that show them, and perhaps store to them. A file may have `#[cfg]`s.
 ///
 /// # Examples
 ///
@@ -300,16 +300,16 @@ macro_rules! attribute_group {
     (
         $(#[$attribute:meta])*
         $vis:vis static $ident:ident: AttributeGroup<$owner:ty> = $name:literal {
-            $($file:literal: $show:expr $(=> $store:expr)?),* $(,)?
+            $($(#[$entry:meta])* $file:literal: $show:expr $(=> $store:expr)?),* $(,)?
         }
     ) => {
         $(#[$attribute])*
         $vis static $ident: $crate::abstractions::sysfs::AttributeGroup<$owner> = {
             use $crate::abstractions::sysfs::{Attribute, AttributeGroup, AttributeList};
 
-            const COUNT: usize = [$($file),*].len();
+            const COUNT: usize = [$($(#[$entry])* $file),*].len();
             static ATTRIBUTES: [Attribute<$owner>; COUNT] = [
-                $(Attribute::new(
+                $($(#[$entry])* Attribute::new(
                     $file,
                     $show,
                     $crate::abstractions::sysfs::attribute_group!(@store $($store)?),

@@ -22,9 +22,11 @@ unsafe extern "C" {
     #[link_name = "rust_helper_in_task"]
     safe fn c_in_task() -> bool;
 
+    #[cfg(FILE_EXTENTS)]
     #[link_name = "rust_helper_current_is_freezing"]
     safe fn c_current_is_freezing() -> bool;
 
+    #[cfg(FILE_EXTENTS)]
     #[link_name = "rust_helper_fatal_signal_pending"]
     safe fn c_fatal_signal_pending() -> bool;
 
@@ -64,6 +66,7 @@ pub fn in_task() -> bool {
 /// Whether the current task is about to be killed, so that it had better not go on for long. Process context.
 ///
 /// C: `fatal_signal_pending()`
+#[cfg(FILE_EXTENTS)]
 pub fn fatal_signal_pending() -> bool {
     c_fatal_signal_pending()
 }
@@ -72,6 +75,7 @@ pub fn fatal_signal_pending() -> bool {
 /// long. Process context.
 ///
 /// C: `freezing()`
+#[cfg(FILE_EXTENTS)]
 pub fn is_freezing() -> bool {
     c_current_is_freezing()
 }

@@ -69,16 +69,6 @@ bool rust_helper_bdev_can_poll(struct block_device *bdev)
 	return can;
 }
 
-bool rust_helper_bdev_fua(struct block_device *bdev)
-{
-	return bdev_fua(bdev);
-}
-
-bool rust_helper_bdev_write_cache(struct block_device *bdev)
-{
-	return bdev_write_cache(bdev);
-}
-
 bool rust_helper_bdev_stable_writes(struct block_device *bdev)
 {
 	return bdev_stable_writes(bdev);
@@ -122,24 +112,6 @@ bool rust_helper_bio_init_clone(struct bio *clone, struct block_device *bdev,
 	clone->bi_bdev = bdev;
 	bio_clone_blkg_association(clone, bio);
 	return true;
-}
-
-/*
- * The same for a part of @bio, in memory of @bs, whose reserve is enough: waits
- * for it. May be merged.
- */
-struct bio *rust_helper_bio_clone_part(struct block_device *bdev,
-				       struct bio *bio, struct bio_set *bs,
-				       sector_t offset, sector_t sectors)
-{
-	struct bio *clone = bio_alloc_clone(NULL, bio, GFP_NOIO, bs);
-
-	if (clone) {
-		clone->bi_bdev = bdev;
-		bio_clone_blkg_association(clone, bio);
-		bio_trim(clone, offset, sectors);
-	}
-	return clone;
 }
 
 bool rust_helper_may_nest_bio(void)
@@ -208,18 +180,6 @@ void rust_helper_finish_inner_plug(struct blk_plug *plug,
 	WARN_ON_ONCE(current->plug || current->bio_list);
 	current->plug = outer->plug;
 	current->bio_list = outer->bios;
-}
-
-int rust_helper_blkdev_zero_out(struct block_device *bdev, sector_t sector,
-				sector_t sectors, bool unmap, bool fallback)
-{
-	unsigned int flags = 0;
-
-	if (!unmap)
-		flags |= BLKDEV_ZERO_NOUNMAP;
-	if (!fallback)
-		flags |= BLKDEV_ZERO_NOFALLBACK;
-	return blkdev_issue_zeroout(bdev, sector, sectors, GFP_NOIO, flags);
 }
 
 /* As read_part_sector() does. */
@@ -376,3 +336,45 @@ unsigned int rust_helper_queue_dma_alignment(struct request_queue *q)
 {
 	return queue_dma_alignment(q);
 }
+
+#ifdef FILE_EXTENTS
+bool rust_helper_bdev_fua(struct block_device *bdev)
+{
+	return bdev_fua(bdev);
+}
+
+bool rust_helper_bdev_write_cache(struct block_device *bdev)
+{
+	return bdev_write_cache(bdev);
+}
+
+/*
+ * As rust_helper_bio_init_clone() for a part of @bio, in memory of @bs, whose
+ * reserve is enough: waits for it. May be merged.
+ */
+struct bio *rust_helper_bio_clone_part(struct block_device *bdev,
+				       struct bio *bio, struct bio_set *bs,
+				       sector_t offset, sector_t sectors)
+{
+	struct bio *clone = bio_alloc_clone(NULL, bio, GFP_NOIO, bs);
+
+	if (clone) {
+		clone->bi_bdev = bdev;
+		bio_clone_blkg_association(clone, bio);
+		bio_trim(clone, offset, sectors);
+	}
+	return clone;
+}
+
+int rust_helper_blkdev_zero_out(struct block_device *bdev, sector_t sector,
+				sector_t sectors, bool unmap, bool fallback)
+{
+	unsigned int flags = 0;
+
+	if (!unmap)
+		flags |= BLKDEV_ZERO_NOUNMAP;
+	if (!fallback)
+		flags |= BLKDEV_ZERO_NOFALLBACK;
+	return blkdev_issue_zeroout(bdev, sector, sectors, GFP_NOIO, flags);
+}
+#endif

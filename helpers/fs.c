@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/falloc.h>
-#include <linux/fiemap.h>
-#include <linux/fileattr.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/iversion.h>
 #include <linux/kdev_t.h>
 #include <linux/pagemap.h>
 #include <linux/statfs.h>
-#include <linux/swap.h>
 #include <linux/uio.h>
-#include <linux/version.h>
 
 /* Constants that bindgen cannot see, as abstractions/fs/ spells them. */
 static_assert((__force int)RWF_NOWAIT == 0x8);
@@ -83,30 +79,6 @@ void rust_helper_sb_end_write(struct super_block *sb)
 	sb_end_write(sb);
 }
 
-void rust_helper_inode_lock(struct inode *inode)
-{
-	inode_lock(inode);
-}
-
-void rust_helper_inode_unlock(struct inode *inode)
-{
-	inode_unlock(inode);
-}
-
-int rust_helper_inode_writers(const struct inode *inode)
-{
-	return atomic_read(&inode->i_writecount);
-}
-
-bool rust_helper_swap_has_own_io(const struct swap_info_struct *sis)
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
-	return sis->ops;
-#else
-	return sis->flags & SWP_FS_OPS;
-#endif
-}
-
 /* Whether ctime or change counter were queried since they were set, or may have been. */
 bool rust_helper_file_times_queried(struct file *file)
 {
@@ -115,35 +87,6 @@ bool rust_helper_file_times_queried(struct file *file)
 	return !is_mgtime(inode) ||
 	       READ_ONCE(inode->i_ctime_nsec) & I_CTIME_QUERIED ||
 	       (IS_I_VERSION(inode) && inode_iversion_need_inc(inode));
-}
-
-unsigned int rust_helper_inode_blkbits(const struct inode *inode)
-{
-	return inode->i_blkbits;
-}
-
-/* How many extents a range, in bytes, touches; -EOPNOTSUPP if nobody knows. */
-int rust_helper_inode_count_extents(struct inode *inode, u64 pos, u64 len,
-				    unsigned int *count)
-{
-	/* Without room for any they are counted. */
-	struct fiemap_extent_info info = {};
-	int ret;
-
-	if (!inode->i_op->fiemap)
-		return -EOPNOTSUPP;
-	ret = inode->i_op->fiemap(inode, &info, pos, len);
-	*count = info.fi_extents_mapped;
-	return ret;
-}
-
-/* Whether FS_NOCOW_FL is known not to be set. */
-bool rust_helper_file_lacks_nocow(struct file *file)
-{
-	struct file_kattr attr = {};
-
-	return !vfs_fileattr_get(file->f_path.dentry, &attr) &&
-	       !(attr.flags & FS_NOCOW_FL);
 }
 
 bool rust_helper_file_can_odirect(struct file *file)
@@ -162,10 +105,12 @@ int rust_helper_file_wb_err(struct file *file)
 				    READ_ONCE(file->f_wb_err));
 }
 
+#ifdef FILE_EXTENTS
 void rust_helper_mapping_set_error(struct address_space *mapping, int err)
 {
 	mapping_set_error(mapping, err);
 }
+#endif
 
 const struct path *rust_helper_file_path(struct file *file)
 {

@@ -11,6 +11,11 @@
 #include "fs.c"
 #include "mutex.c"
 #include "ratelimit.c"
+#ifdef FILE_EXTENTS
+#include "swap.c"
+#endif
 #include "task.c"
 #include "version.c"
+#ifdef FILE_EXTENTS
 #include "wait_bit.c"
+#endif

@@ -21,6 +21,7 @@ bool rust_helper_in_task(void)
 	return in_task();
 }
 
+#ifdef FILE_EXTENTS
 bool rust_helper_current_is_freezing(void)
 {
 	return freezing(current);
@@ -30,6 +31,7 @@ bool rust_helper_fatal_signal_pending(void)
 {
 	return fatal_signal_pending(current);
 }
+#endif
 
 /*
  * Gives the current task another I/O priority, and tells which one it was given

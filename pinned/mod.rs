@@ -155,7 +155,40 @@ impl NotPinned {
 }
 
 /// Where a binding has its [`Pinned`]. It is set with requests in flight, and taken away with none.
-pub(crate) type Slot = SetOnce<Pin<KBox<Pinned>>>;
+#[derive(Default)]
+pub(crate) struct Slot(SetOnce<Pin<KBox<Pinned>>>);
+
+impl Slot {
+    pub(crate) const fn new() -> Self {
+        Self(SetOnce::new())
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Option<&Pinned> {
+        self.0.as_ref().map(|pinned| &**pinned)
+    }
+}
+
+/// What is known of pinning the file of a device. Changed under the disk's mutex.
+pub(crate) struct Status {
+    /// Why the file is not pinned.
+    reason: NotPinned,
+    /// Somebody is about to pin it, without the mutex most of the time.
+    is_pinning: bool,
+}
+
+impl Status {
+    pub(crate) const fn new() -> Self {
+        Self {
+            reason: NotPinned::NotAsked,
+            is_pinning: false,
+        }
+    }
+
+    pub(crate) fn reason(&self) -> NotPinned {
+        self.reason
+    }
+}
 
 /// A backing file with fixed blocks.
 #[pin_data]
@@ -296,7 +329,7 @@ fn is_aligned(pos: i64) -> bool {
 }
 
 /// An attempt to pin the backing file of a device, as others see it. There is one at a time
-/// ([`State::is_pinning`](crate::device::State)).
+/// ([`Status::is_pinning`]).
 pub(crate) struct Pinning {
     is_cancelled: AtomicFlag,
     /// How much of the file has no holes, in percent.

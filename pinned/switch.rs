@@ -150,11 +150,11 @@ fn pin(disk: &Disk<Loop>, sparse: Sparse) -> Result {
         if guard.config().and_then(Binding::pinned).is_some() {
             return Ok(());
         }
-        if guard.is_pinning {
+        if guard.pinned.is_pinning {
             return Err(EBUSY);
         }
-        guard.is_pinning = true;
-        guard.not_pinned = NotPinned::NotAsked;
+        guard.pinned.is_pinning = true;
+        guard.pinned.reason = NotPinned::NotAsked;
         disk.data().pinning.is_cancelled.store(false, Relaxed);
         let _ = snapshot::update(&guard);
     }
@@ -164,10 +164,10 @@ fn pin(disk: &Disk<Loop>, sparse: Sparse) -> Result {
         Ok(guard) => (guard, NotPinned::NotAsked),
         Err(reason) => (disk.lock(), reason),
     };
-    guard.is_pinning = false;
+    guard.pinned.is_pinning = false;
     // Otherwise the task that changed the device has set the reason, or no file is bound.
     if reason != NotPinned::Changed && disk.data().phase() == Phase::Bound {
-        guard.not_pinned = reason;
+        guard.pinned.reason = reason;
         let _ = snapshot::update(&guard);
     }
     if disk.data().may_log() {
@@ -228,7 +228,7 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
         };
         match result {
             Ok(binding) => {
-                binding.pinned.populate(pinned);
+                binding.pinned.0.populate(pinned);
             }
             Err(reason) => {
                 drop(guard);
@@ -427,7 +427,7 @@ fn claim(
 pub(crate) fn unpin_unsuitable(guard: &mut DiskGuard<'_, Loop>, offset: i64, sectors: u64) {
     let disk = guard.disk();
     let suits = guard.config().is_none_or(|binding| {
-        !guard.is_pinning && binding.pinned().is_none()
+        !guard.pinned.is_pinning && binding.pinned().is_none()
             || is_aligned(offset)
                 && binding.check_dio(offset, disk).is_ok()
                 && binding
@@ -443,9 +443,9 @@ pub(crate) fn unpin_unsuitable(guard: &mut DiskGuard<'_, Loop>, offset: i64, sec
 pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned) {
     let disk = guard.disk();
     let Some(binding) = guard.config().filter(|binding| binding.pinned().is_some()) else {
-        if guard.is_pinning {
+        if guard.pinned.is_pinning {
             disk.data().pinning.cancel();
-            guard.not_pinned = reason;
+            guard.pinned.reason = reason;
             let _ = snapshot::update(guard);
         }
         return;
@@ -470,7 +470,7 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned) {
         if let Some(pinned) = binding.as_ref().and_then(|binding| binding.pinned()) {
             pinned.file.flush_for_file_system();
         }
-        state.not_pinned = reason;
+        state.pinned.reason = reason;
         (
             blocked,
             binding.map(|binding| core::mem::take(&mut binding.pinned)),

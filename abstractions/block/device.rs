@@ -8,6 +8,12 @@ use super::disk::{Disk, DiskOperations};
 use core::ops::Deref;
 use kernel::{bindings, error::to_result, prelude::*, types::Opaque};
 
+#[cfg(FILE_EXTENTS)]
+mod medium;
+
+#[cfg(FILE_EXTENTS)]
+pub use medium::ZeroMode;
+
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
     fn rust_helper_bdev_logical_block_size(bdev: *mut bindings::block_device) -> c_uint;
@@ -20,8 +26,6 @@ extern "C" {
     fn rust_helper_bdev_max_bytes(bdev: *mut bindings::block_device) -> c_uint;
     fn rust_helper_bdev_can_poll(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_has_integrity(bdev: *mut bindings::block_device) -> bool;
-    fn rust_helper_bdev_fua(bdev: *mut bindings::block_device) -> bool;
-    fn rust_helper_bdev_write_cache(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_stable_writes(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_set_stable_pages(bdev: *mut bindings::block_device, on: bool);
     fn rust_helper_bdev_is_zoned(bdev: *mut bindings::block_device) -> bool;
@@ -31,24 +35,6 @@ extern "C" {
         to: *mut u8,
         bytes: usize,
     ) -> c_int;
-    fn rust_helper_blkdev_zero_out(
-        bdev: *mut bindings::block_device,
-        sector: bindings::sector_t,
-        sectors: bindings::sector_t,
-        unmap: bool,
-        fallback: bool,
-    ) -> c_int;
-}
-
-/// How [`BlockDevice::zero_out`] makes zeroes. In all cases the extent reads as zeroes afterwards.
-#[derive(Clone, Copy)]
-pub enum ZeroMode {
-    /// The blocks stay allocated (`BLKDEV_ZERO_NOUNMAP`).
-    KeepAllocated,
-    /// The device may deallocate them; where it cannot make zeroes by itself they are written.
-    MayUnmap,
-    /// The same, but no zeroes are written (`BLKDEV_ZERO_NOFALLBACK`).
-    MayUnmapOnly,
 }
 
 /// A range of a block device.
@@ -189,50 +175,11 @@ impl BlockDevice {
         unsafe { rust_helper_bdev_discard_granularity(self.as_ptr()) }
     }
 
-    /// Whether a write can be asked to be on the medium when it is done (`bdev_fua()`).
-    pub fn has_fua(&self) -> bool {
-        // SAFETY: By the type invariants.
-        unsafe { rust_helper_bdev_fua(self.as_ptr()) }
-    }
-
-    /// Whether there is a volatile cache that a flush empties (`bdev_write_cache()`).
-    pub fn has_write_cache(&self) -> bool {
-        // SAFETY: By the type invariants.
-        unsafe { rust_helper_bdev_write_cache(self.as_ptr()) }
-    }
-
     /// Makes writers to the device's page cache wait for the writeback of a page before they modify it, or not
     /// (`mapping_set_stable_writes()`). The block layer looks at the limits for this once, when it adds the device.
     pub fn set_stable_pages(&self, on: bool) {
         // SAFETY: By the type invariants; a device has a mapping for as long as it exists.
         unsafe { rust_helper_bdev_set_stable_pages(self.as_ptr(), on) };
-    }
-
-    /// Has all that was written put on the medium, and waits (`blkdev_issue_flush()`). May sleep.
-    pub fn flush(&self) -> Result {
-        // SAFETY: By the type invariants.
-        to_result(unsafe { bindings::blkdev_issue_flush(self.as_ptr()) })
-    }
-
-    /// Makes an extent read as zeroes, and waits (`blkdev_issue_zeroout()`). May sleep; allocates with `GFP_NOIO`.
-    /// Fails with `EOPNOTSUPP` if the device cannot, or not any more, and zeroes must not be written instead.
-    pub fn zero_out(extent: &Extent<'_>, mode: ZeroMode) -> Result {
-        let sectors = u64::from(extent.bytes >> bindings::SECTOR_SHIFT);
-        let (unmap, fallback) = match mode {
-            ZeroMode::KeepAllocated => (false, true),
-            ZeroMode::MayUnmap => (true, true),
-            ZeroMode::MayUnmapOnly => (true, false),
-        };
-        // SAFETY: By the type invariants of the device; what lies beyond its end is refused.
-        to_result(unsafe {
-            rust_helper_blkdev_zero_out(
-                extent.bdev.as_ptr(),
-                extent.sector,
-                sectors,
-                unmap,
-                fallback,
-            )
-        })
     }
 
     /// The sector of its disk that it begins with, of 512 bytes; 0 for the disk itself.

@@ -11,6 +11,7 @@ use kernel::{bindings, error::to_result, page::PAGE_SHIFT, prelude::*, sync::rcu
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
     fn rust_helper_mapping_stable_writes(mapping: *mut bindings::address_space) -> bool;
+    #[cfg(FILE_EXTENTS)]
     fn rust_helper_mapping_set_error(mapping: *mut bindings::address_space, err: c_int);
     fn rust_helper_i_size_read(inode: *const bindings::inode) -> bindings::loff_t;
     fn rust_helper_filemap_range_has_page(
@@ -92,6 +93,7 @@ impl AddressSpace {
     }
 
     /// Whether the file system encrypts the data (`S_ENCRYPTED`).
+    #[cfg(FILE_EXTENTS)]
     pub fn is_encrypted(&self) -> bool {
         // SAFETY: By the type invariants. A file is encrypted from when it is made, or never is.
         unsafe { (*self.host()).i_flags & bindings::S_ENCRYPTED != 0 }
@@ -130,6 +132,7 @@ impl AddressSpace {
 
     /// Records an error of writeback (`mapping_set_error()`): the next `fsync` of each open file reports it. Does not
     /// sleep.
+    #[cfg(FILE_EXTENTS)]
     pub fn set_error(&self, e: Error) {
         // SAFETY: By the type invariants.
         unsafe { rust_helper_mapping_set_error(self.as_ptr(), e.to_errno()) };

@@ -10,7 +10,7 @@ use core::{mem::MaybeUninit, ops::Deref, ptr::NonNull};
 use kernel::{
     bindings,
     error::{from_err_ptr, to_result},
-    fs::{file::flags::O_LARGEFILE, File},
+    fs::File,
     prelude::*,
     sync::aref::ARef,
 };
@@ -116,6 +116,7 @@ impl Stat {
     }
 
     /// Whether the file system says that the file does not allow direct I/O.
+    #[cfg(FILE_EXTENTS)]
     pub fn refuses_dio(&self) -> bool {
         self.0.result_mask & bindings::STATX_DIOALIGN != 0 && self.0.dio_mem_align == 0
     }
@@ -156,10 +157,12 @@ pub trait FileExt {
     fn fsync(&self) -> Result;
     /// The error of writeback that the next [`fsync`](Self::fsync) reports, and no more so after this
     /// (`file_check_and_advance_wb_err()`). Does not sleep.
+    #[cfg(FILE_EXTENTS)]
     fn take_error(&self) -> Result;
     /// The same, but leaves it there. Does not sleep.
     fn check_error(&self) -> Result;
     /// Opens the file once more, for reading. May sleep.
+    #[cfg(FILE_EXTENTS)]
     fn reopen(&self) -> Result<ARef<File>>;
     /// `vfs_fallocate()` with `FALLOC_FL_KEEP_SIZE`; `pos` and `len` in bytes.
     ///
@@ -289,6 +292,7 @@ impl FileExt for File {
         to_result(unsafe { bindings::vfs_fsync(self.as_ptr(), 0) })
     }
 
+    #[cfg(FILE_EXTENTS)]
     fn take_error(&self) -> Result {
         // SAFETY: The file is valid.
         to_result(unsafe { bindings::file_check_and_advance_wb_err(self.as_ptr()) })
@@ -299,13 +303,14 @@ impl FileExt for File {
         to_result(unsafe { rust_helper_file_wb_err(self.as_ptr()) })
     }
 
+    #[cfg(FILE_EXTENTS)]
     fn reopen(&self) -> Result<ARef<File>> {
         // SAFETY: The file is valid, and keeps its path. The credentials of the current task are not changed
         // by others.
         let file = from_err_ptr(unsafe {
             bindings::dentry_open(
                 rust_helper_file_path(self.as_ptr()),
-                (bindings::O_RDONLY | O_LARGEFILE) as c_int,
+                (bindings::O_RDONLY | kernel::fs::file::flags::O_LARGEFILE) as c_int,
                 (*bindings::get_current()).cred,
             )
         })?;

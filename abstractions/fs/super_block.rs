@@ -5,11 +5,9 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::FileExt;
-use core::mem::ManuallyDrop;
 use kernel::{
     bindings,
     fs::File,
-    prelude::*,
     sync::{
         aref::ARef,
         atomic::{Atomic, Full, Relaxed},
@@ -19,13 +17,15 @@ use kernel::{
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
+    #[cfg(FILE_EXTENTS)]
     fn rust_helper_sb_start_write(sb: *mut bindings::super_block);
     fn rust_helper_sb_start_write_trylock(sb: *mut bindings::super_block) -> bool;
     fn rust_helper_sb_end_write(sb: *mut bindings::super_block);
 }
 
 // Checked against the header in `helpers/fs.c`.
-const SB_RDONLY: c_ulong = 0x1;
+#[cfg(FILE_EXTENTS)]
+const SB_RDONLY: kernel::ffi::c_ulong = 0x1;
 
 /// A `struct super_block`, as long as its file system is mounted.
 ///
@@ -47,6 +47,7 @@ impl SuperBlock {
 
     /// Whether it is read-only now (`sb_rdonly()`), as it also is after an error where it was told so
     /// (`errors=remount-ro`). Any context.
+    #[cfg(FILE_EXTENTS)]
     #[inline]
     pub fn is_read_only(&self) -> bool {
         // SAFETY: The super block is valid. The flags may change at any time.
@@ -55,12 +56,14 @@ impl SuperBlock {
     }
 
     /// The position behind all that a file may have, in bytes (`s_maxbytes`).
+    #[cfg(FILE_EXTENTS)]
     pub fn max_bytes(&self) -> i64 {
         // SAFETY: The super block is valid; this does not change.
         unsafe { (*self.0.get()).s_maxbytes }
     }
 
     /// Gets hold of the file system. Waits while it is frozen. May sleep.
+    #[cfg(FILE_EXTENTS)]
     pub fn start_write(&self) -> WriteAccess<'_> {
         // SAFETY: The super block is valid.
         unsafe { rust_helper_sb_start_write(self.0.get()) };
@@ -98,8 +101,9 @@ impl WriteAccess<'_> {
     /// # Safety
     ///
     /// The file system stays mounted as long as the result exists.
+    #[cfg(FILE_EXTENTS)]
     pub(in super::super) unsafe fn extend<'b>(self) -> WriteAccess<'b> {
-        let this = ManuallyDrop::new(self);
+        let this = core::mem::ManuallyDrop::new(self);
         // INVARIANT: `self` is not dropped.
         WriteAccess {
             // SAFETY: By the safety requirement.

@@ -13,7 +13,6 @@ use super::{
 };
 use crate::abstractions::{
     cgroup::{with_memcg, Blkcg, BlkcgScope},
-    fs::WriteAccess,
     workqueue::OwnedQueue,
 };
 use core::{marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
@@ -24,6 +23,9 @@ use kernel::{
     types::{ForeignOwnable, Opaque},
     workqueue::{HasWork, RawWorkItem, Work, WorkItem, WorkItemPointer},
 };
+
+#[cfg(FILE_EXTENTS)]
+mod write_access;
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
@@ -126,7 +128,8 @@ pub(super) struct Pdu<T: Operations> {
     /// The same; it is there from the beginning to the end.
     pub(super) polled: Polled,
     /// See [`Request::begin_write`]. What it refers to is kept by `config`.
-    write_access: Option<WriteAccess<'static>>,
+    #[cfg(FILE_EXTENTS)]
+    write_access: Option<write_access::WriteAccess<'static>>,
     /// See [`Request::announce_write`]. It is there from the beginning to the end, as `polled`.
     pub(super) written: Written,
 }
@@ -159,6 +162,7 @@ impl<T: Operations> Request<T> {
             (&raw mut (*pdu).config).write(config);
             (&raw mut (*pdu).op).write(op);
             (&raw mut (*pdu).was_remapped).write(false);
+            #[cfg(FILE_EXTENTS)]
             (&raw mut (*pdu).write_access).write(None);
         }
         // INVARIANT: By the safety requirement, started, and written above.
@@ -455,34 +459,16 @@ impl<T: Operations> Request<T> {
         Ok(())
     }
 
-    /// Begins a write past a file system: has the request hold what `f` gets of its configuration, if anything, until
-    /// [`end_write`](Self::end_write) or the end of the request. Fails as `f` does.
+    /// Drops what the request holds beside its memory.
     #[inline]
-    pub fn begin_write(
-        &mut self,
-        f: impl FnOnce(&T::Config) -> Result<Option<WriteAccess<'_>>>,
-    ) -> Result {
-        // SAFETY: It is borrowed from the configuration, which stays as it is until the request ends, as `config` says;
-        // the request drops it before.
-        let access = f(self.config())?.map(|access| unsafe { access.extend() });
-        // SAFETY: By the type invariants what is behind the request is ours, and was written when it was started.
-        unsafe { (*Self::pdu_ptr(self.as_ptr())).write_access = access };
-        Ok(())
-    }
-
-    /// Gives `f` what the request holds since [`begin_write`](Self::begin_write), if it does. Any context.
-    #[inline]
-    pub fn end_write(&mut self, f: impl FnOnce(&T::Config, WriteAccess<'_>)) {
-        // SAFETY: As in `begin_write`.
-        let access = unsafe { (*Self::pdu_ptr(self.as_ptr())).write_access.take() };
-        if let Some(access) = access {
-            f(self.config(), access);
-        }
+    fn release(&mut self) {
+        #[cfg(FILE_EXTENTS)]
+        self.end_write(|_, access| drop(access));
     }
 
     /// Ends the request. May be called from any context.
     pub fn end(mut self, result: Result) {
-        self.end_write(|_, access| drop(access));
+        self.release();
         // SAFETY: The request was started, and its ownership is given up here.
         unsafe { end(self.into_raw().as_ptr(), result) };
     }
@@ -490,7 +476,7 @@ impl<T: Operations> Request<T> {
 
 impl<T: Operations> Drop for Request<T> {
     fn drop(&mut self) {
-        self.end_write(|_, access| drop(access));
+        self.release();
         // SAFETY: By the type invariants the request is started and ours, and after this nobody uses
         // `self`.
         unsafe { end(self.as_ptr(), Err(EIO)) };

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/fiemap.h>
+#include <linux/fileattr.h>
+#include <linux/fs.h>
+#include <linux/swap.h>
+#include <linux/version.h>
+
+void rust_helper_inode_lock(struct inode *inode)
+{
+	inode_lock(inode);
+}
+
+void rust_helper_inode_unlock(struct inode *inode)
+{
+	inode_unlock(inode);
+}
+
+int rust_helper_inode_writers(const struct inode *inode)
+{
+	return atomic_read(&inode->i_writecount);
+}
+
+bool rust_helper_swap_has_own_io(const struct swap_info_struct *sis)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+	return sis->ops;
+#else
+	return sis->flags & SWP_FS_OPS;
+#endif
+}
+
+unsigned int rust_helper_inode_blkbits(const struct inode *inode)
+{
+	return inode->i_blkbits;
+}
+
+/* How many extents a range, in bytes, touches; -EOPNOTSUPP if nobody knows. */
+int rust_helper_inode_count_extents(struct inode *inode, u64 pos, u64 len,
+				    unsigned int *count)
+{
+	/* Without room for any they are counted. */
+	struct fiemap_extent_info info = {};
+	int ret;
+
+	if (!inode->i_op->fiemap)
+		return -EOPNOTSUPP;
+	ret = inode->i_op->fiemap(inode, &info, pos, len);
+	*count = info.fi_extents_mapped;
+	return ret;
+}
+
+/* Whether FS_NOCOW_FL is known not to be set. */
+bool rust_helper_file_lacks_nocow(struct file *file)
+{
+	struct file_kattr attr = {};
+
+	return !vfs_fileattr_get(file->f_path.dentry, &attr) &&
+	       !(attr.flags & FS_NOCOW_FL);
+}
