@@ -21,6 +21,12 @@ unload_loop()
 	poll 20 rmmod loop || fail "rmmod loop"
 }
 
+# is_ours: whether the module is not the C driver.
+is_ours()
+{
+	[[ -e /sys/module/loop/parameters/nr_hw_queues ]]
+}
+
 # need_unload: the module can go, and comes back as it was after the test.
 # Nothing else loads it meanwhile: udev may come late to a node that is gone,
 # and opening that would.

@@ -16,7 +16,7 @@ BACKINGS=()
 # The C driver notices no circles by way of partitions (nest_10), in which I/O
 # waits for itself.
 OPTIONS=()
-[[ -e /sys/module/loop/parameters/nr_hw_queues ]] || OPTIONS=(-P)
+is_ours || OPTIONS=(-P)
 
 # storm [OPTION...] SEED CALLS: see loop_storm.c. A quarter of it where that takes long.
 storm()

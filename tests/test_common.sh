@@ -291,6 +291,7 @@ prepare()
 	mount -t tmpfs -o size=400m loop-selftest "$TMP"
 	trap cleanup EXIT
 	trap 'exit 1' INT TERM HUP
+	[[ $TID != test_pin_* ]] || need_pinned
 }
 
 prepare

@@ -5,7 +5,7 @@
 
 DESCRIPTION="I/O in pinned mode has the priority of who submits it"
 
-has_pinned || fail "no pinned mode"
+need_pinned
 fs ext4
 disk=$(findmnt -n -o SOURCE "$FS")
 pinned_img 8M

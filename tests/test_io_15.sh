@@ -30,6 +30,7 @@ remapped write 128K 64K
 same "a write" "$REMAPPED" "2304 + 128 <- 256"
 detach
 
+has_pinned || exit 0
 nullb looppin size=64
 LOOP_SCRATCH_DEV=$NULLB fs ext4 64
 written_img 1M

@@ -5,7 +5,7 @@
 
 DESCRIPTION="Where memory is missing for pinned mode, or to fill holes for it, the device goes on in the ordinary mode and can be pinned later"
 
-has_pinned || fail "no pinned mode"
+need_pinned
 faults
 for type in "${PINNABLE[@]}"; do
 	fs "$type"

@@ -5,7 +5,7 @@
 
 DESCRIPTION="rmmod waits for those who have a reference to a disk, and none to the module: who writes its number to io.max"
 
-has_pinned || skip "the C driver does not wait, and the kernel crashes"
+is_ours || skip "the C driver does not wait, and the kernel crashes"
 need chrt taskset
 last=$(($(nproc) - 1))
 ((last > 0)) || skip "only one CPU"

@@ -6,7 +6,6 @@
 TOPIC="flushes"
 DESCRIPTION="What a stacked device has taken over from a bound device is never weakened, whatever is done to that: neither is the write cache of dm-crypt, made before or after, nor do its flushes end above the disk"
 
-has_pinned || fail "no pinned mode"
 need_module dm_crypt
 
 # encrypted NAME: dm-crypt on $DEV.

@@ -6,7 +6,6 @@
 TOPIC="flushes"
 DESCRIPTION="A flush in pinned mode reports what writeback of the file failed with before"
 
-has_pinned || fail "no pinned mode"
 need python3
 failing_img 1M
 exec 7<"$IMG"

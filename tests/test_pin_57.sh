@@ -7,7 +7,6 @@ TOPIC="what qualifies"
 DESCRIPTION="A file of blocks smaller than a page is pinned if they lie in whole pages"
 # If not it is refused, and told why.
 
-has_pinned || fail "no pinned mode"
 need mkfs.ext4
 FS=$TMP/fs
 mkdir "$FS"

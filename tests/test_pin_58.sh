@@ -6,7 +6,6 @@
 TOPIC="what qualifies"
 DESCRIPTION="An encrypted file is not pinned, and pinned_reason says why, with direct I/O or without"
 
-has_pinned || fail "no pinned mode"
 need mkfs.ext4 xfs_io
 nullb loopcrypt size=64
 mkfs.ext4 -q -F -b 4096 -O encrypt "$NULLB"

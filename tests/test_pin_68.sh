@@ -6,7 +6,6 @@
 TOPIC="what qualifies"
 DESCRIPTION="Why btrfs does not let a file be pinned is said: copy-on-write, compressed, shared with a snapshot, a balance that is not at its end; and what it refuses while one is"
 
-has_pinned || fail "no pinned mode"
 need mkfs.btrfs btrfs
 
 . ./fill_common.sh

@@ -61,7 +61,7 @@ written_img 16M
 for file in "$IMG" "$NULLB"; do
 	[[ -f $file ]] || umounted "$FS"
 	attach "$file" flags=$DIRECT_IO
-	[[ ! -f $file ]] || pin 1
+	[[ -b $file ]] || ! has_pinned || pin 1
 	fio_verify "$DEV" --ioengine=io_uring --hipri=1 --direct=1 --numjobs=2 --size=8m --offset_increment=8m \
 		--bsrange=4k-64k --iodepth=8
 	fio_verify "$DEV" --ioengine=io_uring --direct=1 --size=8m --iodepth_batch_submit=1 --iodepth=32 --hipri=1

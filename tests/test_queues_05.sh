@@ -61,6 +61,7 @@ flip()
 }
 
 need fio
+need_pinned
 need_unload
 unload_loop
 load_loop poll_queues=2
