@@ -70,8 +70,8 @@ BREAKS = ("flush", "cache")
 # What BREAK=flush takes out of the driver, and puts there.
 FLUSHES = (
     ("loop_cmd.rs", "binding.backing.file().fsync()"),
-    ("loop_cmd.rs", "pinned.bdev().flush()"),
-    ("times.rs", "self.file.fsync()"),
+    ("pinned/mod.rs", "self.bdev().flush()"),
+    ("times.rs", "self.file().fsync()"),
 )
 NO_FLUSH = "Ok::<(), Error>(())"
 FAILED_KEPT = 4
