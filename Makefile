@@ -11,6 +11,9 @@ KERNEL ?= 7.2
 TESTS ?= *
 # On which drivers, `ours` or `c` (empty: both; only then the drivers are compared).
 DRIVERS ?=
+# Without pinned mode if n (see Kbuild), for all that builds or tests the driver.
+LOOP_PINNED ?= y
+export LOOP_PINNED
 # Of which seeds the random sequences are made.
 SEEDS ?= 1-300
 # How many calls the storms make, and the seed of the first one.
@@ -131,6 +134,7 @@ help:
 	@echo
 	@echo 'make          loop.ko for KDIR (default: the running kernel)'
 	@echo 'make install  install it into $(INSTALL_MOD_DIR)/ of the modules of KDIR (INSTALL_MOD_PATH=root)'
+	@echo '    LOOP_PINNED=n for these, and for module, test and what else uses ours: without pinned mode (build/*/core/)'
 	@echo 'make clean    remove what was built; make distclean the cache too (toolbox, kernels, guest)'
 
 .PHONY: modules install clean distclean kdir module run test test-debug test-differential test-storm test-dropin \

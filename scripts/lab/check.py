@@ -24,18 +24,27 @@ def rustfmt(stock):
     return passes("rustfmt", "--check", "--config-path", config, *files)
 
 
-def clippy(stock):
-    """No warning of clippy with the kernel's lints, nor of the C compiler."""
+def lint(stock, name, *arguments):
     place = os.path.join(module.REPO, "build", stock.series)
     with cache.locked(os.path.join(place, ".check-lock"), "checking"):
         try:
             module.kbuild(
-                stock, os.path.join(place, "check"), "CLIPPY=1", "KRUSTFLAGS=-Dwarnings", "KCFLAGS=-Werror"
+                stock, os.path.join(place, name), "CLIPPY=1", "KRUSTFLAGS=-Dwarnings", "KCFLAGS=-Werror", *arguments
             )
         except Failure as failure:
             say(failure)
             return False
     return True
+
+
+def clippy(stock):
+    """No warning of clippy with the kernel's lints, nor of the C compiler."""
+    return lint(stock, "check", "LOOP_PINNED=y")
+
+
+def clippy_core(stock):
+    """The same of the driver without pinned mode (LOOP_PINNED=n)."""
+    return lint(stock, "check-core", "LOOP_PINNED=n")
 
 
 def shellcheck(_stock):
@@ -107,7 +116,7 @@ def host_rustc(stock, built, *arguments):
 
 
 def host_tests(stock):
-    """The pure code does what models of it do, as tried on this machine."""
+    """The pure code does what models of it do, as tried on this machine, with pinned mode and without."""
     place = os.path.join(module.REPO, "build", stock.series, "host")
     tests, zerocopy = os.path.join(place, "tests"), os.path.join(place, "libzerocopy.rlib")
     derive = os.path.join(stock.kdir, "rust/libzerocopy_derive.so")
@@ -118,10 +127,13 @@ def host_tests(stock):
                 return False
         flags = ("--test", "-Dwarnings", "-Coverflow-checks=on", "-Cdebug-assertions=on")
         crates = ("--extern", f"zerocopy={zerocopy}", "--extern", f"zerocopy_derive={derive}")
-        return host_rustc(stock, tests, *flags, *crates, HOST_TESTS) and passes(tests, "--quiet")
+        return all(
+            host_rustc(stock, tests, *flags, *form, *crates, HOST_TESTS) and passes(tests, "--quiet")
+            for form in (("--cfg=LOOP_PINNED",), ())
+        )
 
 
-CHECKS = (rustfmt, clippy, documentation, manual, shellcheck, python, audit, tests_index, host_tests)
+CHECKS = (rustfmt, clippy, clippy_core, documentation, manual, shellcheck, python, audit, tests_index, host_tests)
 
 
 def run(series):

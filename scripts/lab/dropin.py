@@ -36,7 +36,7 @@ SEEN = re.compile(r"see (\w+): (.*)$")
 def install(stock, where, ko=None):
     """A disk of the kernel's modules with ours installed among them, or with another ours."""
     module.build(stock)
-    place = os.path.join(module.REPO, "build", stock.series)
+    place = module.place_of(stock)
     source = os.path.join(place, "module")
     tree = os.path.join(where, "lib/modules")
     disk = os.path.join(where, "modules.ext4")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """loop.ko, built for one of the lab's kernels as build/<series>/loop.ko.
 
+Without pinned mode (`make … LOOP_PINNED=n`) it is build/<series>/core/loop.ko.
+
 The sources are copied to a directory of the build's own first: kbuild leaves
 its objects beside the sources, and those of two kernels must not meet.
 """
@@ -68,9 +70,15 @@ def kbuild(stock, where, *arguments, copied=False):
         say("\n" + text)
 
 
+def place_of(stock):
+    """The directory of what is built for a kernel, of the form that was asked for: see Kbuild."""
+    place = os.path.join(REPO, "build", stock.series)
+    return place if os.environ.get("LOOP_PINNED", "y") == "y" else os.path.join(place, "core")
+
+
 def build(stock):
     """The path of loop.ko for a kernel, up to date."""
-    place = os.path.join(REPO, "build", stock.series)
+    place = place_of(stock)
     result = os.path.join(place, "loop.ko")
     with cache.locked(os.path.join(place, ".lock"), "building the module"):
         kbuild(stock, os.path.join(place, "module"))

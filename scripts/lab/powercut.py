@@ -398,7 +398,7 @@ class Cut:
 
 def broken_module(stock):
     """The driver, with a flush that does nothing."""
-    where = os.path.join(module.REPO, "build", stock.series, "broken")
+    where = os.path.join(module.place_of(stock), "broken")
     ko = os.path.join(where, "loop.ko")
     with cache.locked(where + ".lock", "building the broken module"):
         shutil.rmtree(where, ignore_errors=True)

@@ -29,7 +29,7 @@ def command(source):
 def build(stock):
     """The path of the documentation's first page; a warning is a failure."""
     module.build(stock)
-    place = os.path.join(module.REPO, "build", stock.series)
+    place = module.place_of(stock)
     source = os.path.join(place, "module")
     with cache.locked(os.path.join(place, ".lock"), "building the module"), Step(
         "rustdoc", cache.log(f"rustdoc-{stock.series}")
