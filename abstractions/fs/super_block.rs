@@ -17,7 +17,6 @@ use kernel::{
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
-    #[cfg(FILE_EXTENTS)]
     fn rust_helper_sb_start_write(sb: *mut bindings::super_block);
     fn rust_helper_sb_start_write_trylock(sb: *mut bindings::super_block) -> bool;
     fn rust_helper_sb_end_write(sb: *mut bindings::super_block);
@@ -63,7 +62,6 @@ impl SuperBlock {
     }
 
     /// Gets hold of the file system. Waits while it is frozen. May sleep.
-    #[cfg(FILE_EXTENTS)]
     pub fn start_write(&self) -> WriteAccess<'_> {
         // SAFETY: The super block is valid.
         unsafe { rust_helper_sb_start_write(self.0.get()) };
