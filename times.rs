@@ -42,8 +42,10 @@ use kernel::{
     workqueue::{system_freezable, DelayedWork, WorkItem},
 };
 
-/// From a write to the update. The rest of a second is for the worker.
-const UPDATE_EVERY_MS: Msecs = 900;
+/// From a write to the update: so many looks, in ms, at whether a freeze of the file system waits for it. The rest of a
+/// second is for the worker.
+const LOOK_EVERY_MS: Msecs = 90;
+const MAX_LOOKS: u32 = 10;
 
 /// How much older than a flushed write the durable times may be, if nobody queried them.
 const COMMIT_EVERY_MS: Msecs = 100;
@@ -57,6 +59,8 @@ pub(crate) struct Times {
     /// [`Times::finish`] waits for it, so it is not queued when this is dropped.
     #[pin]
     work: DelayedWork<Times>,
+    /// How often `work` has looked since there was a write.
+    looks: Atomic<u32>,
     /// Whether the file has times that may not be durable. Held for updates and commits.
     #[pin]
     is_dirty: Mutex<bool>,
@@ -76,6 +80,7 @@ impl Times {
         Arc::pin_init(
             pin_init!(Self {
                 written: WriteAccessSlot::new(file),
+                looks: Atomic::new(0),
                 work <- new_delayed_work!("loop_times"),
                 is_dirty <- new_mutex!(false, "loop_times"),
                 were_queried: Atomic::new(false),
@@ -106,10 +111,18 @@ impl Times {
     #[cold]
     pub(crate) fn mark(self: &Arc<Self>, access: WriteAccess<'_>) {
         if self.written.put(access) {
-            // If it is queued already it has not begun, and will find the mark.
-            let delay = msecs_to_jiffies(UPDATE_EVERY_MS);
-            let _ = system_freezable().enqueue_delayed(self.clone(), delay);
+            self.looks.store(0, Relaxed);
+            self.look_later();
         }
+    }
+
+    /// Queues the work item. If it is queued already it has not begun, and will find the mark.
+    fn look_later(self: &Arc<Self>) {
+        let delay = match self.file().super_block().is_freezing() {
+            true => 0,
+            false => msecs_to_jiffies(LOOK_EVERY_MS),
+        };
+        let _ = system_freezable().enqueue_delayed(self.clone(), delay);
     }
 
     fn file(&self) -> &File {
@@ -166,9 +179,12 @@ impl Times {
         result
     }
 
-    /// The final update, after all writes. Sleeps as
-    /// [`update`](Self::update) does.
+    /// The final update, after all writes. Sleeps as [`update`](Self::update) does. The work item is not queued any more
+    /// then.
     pub(crate) fn finish(&self) {
+        self.update();
+        // If it is just running it may queue itself once more, and then finds nothing.
+        flush_delayed(self);
         flush_delayed(self);
     }
 }
@@ -179,6 +195,12 @@ impl WorkItem for Times {
     fn run(this: Arc<Self>) {
         // Reclaim must not wait for writes to this device.
         let _scope = IoWorkerScope::enter();
+        // The mark is a hold on the file system, for which a freeze waits, and with it all who write there.
+        let looks = this.looks.load(Relaxed).saturating_add(1);
+        if looks < MAX_LOOKS && this.written.is_full() && !this.file().super_block().is_freezing() {
+            this.looks.store(looks, Relaxed);
+            return this.look_later();
+        }
         this.update();
     }
 }

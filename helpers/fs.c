@@ -18,6 +18,7 @@ static_assert(SB_RDONLY == 0x1);
 static_assert(FALLOC_FL_KEEP_SIZE == 0x1);
 static_assert(FALLOC_FL_PUNCH_HOLE == 0x2);
 static_assert(FALLOC_FL_ZERO_RANGE == 0x10);
+static_assert(SB_UNFROZEN == 0);
 
 /* Compound, so that a driver below may take references to each page. */
 void *rust_helper_alloc_io_pages(unsigned int order, bool wait)
@@ -205,4 +206,9 @@ void rust_helper_file_set_prev_pos(struct file *file, loff_t pos)
 u64 rust_helper_huge_encode_dev(dev_t dev)
 {
 	return huge_encode_dev(dev);
+}
+
+unsigned int rust_helper_inode_blkbits(const struct inode *inode)
+{
+	return inode->i_blkbits;
 }

@@ -30,11 +30,6 @@ bool rust_helper_swap_has_own_io(const struct swap_info_struct *sis)
 #endif
 }
 
-unsigned int rust_helper_inode_blkbits(const struct inode *inode)
-{
-	return inode->i_blkbits;
-}
-
 /* How many extents a range, in bytes, touches; -EOPNOTSUPP if nobody knows. */
 int rust_helper_inode_count_extents(struct inode *inode, u64 pos, u64 len,
 				    unsigned int *count)

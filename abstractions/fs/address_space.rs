@@ -13,6 +13,7 @@ extern "C" {
     fn rust_helper_mapping_stable_writes(mapping: *mut bindings::address_space) -> bool;
     #[cfg(FILE_EXTENTS)]
     fn rust_helper_mapping_set_error(mapping: *mut bindings::address_space, err: c_int);
+    fn rust_helper_inode_blkbits(inode: *const bindings::inode) -> c_uint;
     fn rust_helper_i_size_read(inode: *const bindings::inode) -> bindings::loff_t;
     fn rust_helper_filemap_range_has_page(
         mapping: *mut bindings::address_space,
@@ -90,6 +91,12 @@ impl AddressSpace {
     pub fn size(&self) -> i64 {
         // SAFETY: By the type invariants.
         unsafe { rust_helper_i_size_read(self.host()) }
+    }
+
+    /// Size in bytes of a block (`i_blocksize()`), at least 512.
+    pub fn block_size(&self) -> u32 {
+        // SAFETY: By the type invariants.
+        1 << unsafe { rust_helper_inode_blkbits(self.host()) }
     }
 
     /// Whether the file system encrypts the data (`S_ENCRYPTED`).

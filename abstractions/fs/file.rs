@@ -329,7 +329,10 @@ impl FileExt for File {
         to_result(unsafe { bindings::vfs_fallocate(self.as_ptr(), mode, pos, len) })
     }
 
-    fn update_times(&self, _access: &WriteAccess<'_>) -> Result {
+    fn update_times(&self, access: &WriteAccess<'_>) -> Result {
+        if !access.is_to(self) {
+            return Err(EINVAL);
+        }
         // SAFETY: The file is valid, and its file system may be written to.
         to_result(unsafe { bindings::file_update_time(self.as_ptr()) })
     }

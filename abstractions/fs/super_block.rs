@@ -54,6 +54,14 @@ impl SuperBlock {
         flags & SB_RDONLY != 0
     }
 
+    /// Whether it is frozen, or somebody is about to freeze it and waits for those who have a hold on it. Any context.
+    #[inline]
+    pub fn is_freezing(&self) -> bool {
+        // SAFETY: The super block is valid. The state may change at any time.
+        let frozen = unsafe { (&raw const (*self.0.get()).s_writers.frozen).read_volatile() };
+        frozen != 0
+    }
+
     /// The position behind all that a file may have, in bytes (`s_maxbytes`).
     #[cfg(FILE_EXTENTS)]
     pub fn max_bytes(&self) -> i64 {
@@ -94,6 +102,12 @@ pub struct WriteAccess<'a> {
 }
 
 impl WriteAccess<'_> {
+    /// Whether it is one to the file system of the file's node.
+    #[inline]
+    pub(super) fn is_to(&self, file: &File) -> bool {
+        core::ptr::eq(self.sb, file.super_block())
+    }
+
     /// The same for a lifetime that is not known to the compiler.
     ///
     /// # Safety
@@ -150,8 +164,7 @@ impl WriteAccessSlot {
 
     /// Takes it over, and returns true. Drops it if there is one already, or if it is another file system's.
     pub fn put(&self, access: WriteAccess<'_>) -> bool {
-        let put = core::ptr::eq(access.sb, self.file.super_block())
-            && self.is_full.cmpxchg(false, true, Full).is_ok();
+        let put = access.is_to(&self.file) && self.is_full.cmpxchg(false, true, Full).is_ok();
         if put {
             // INVARIANT: It is this one's now.
             core::mem::forget(access);

@@ -36,7 +36,6 @@ extern "C" {
     fn rust_helper_inode_unlock(inode: *mut bindings::inode);
     fn rust_helper_inode_writers(inode: *const bindings::inode) -> c_int;
     fn rust_helper_swap_has_own_io(info: *const bindings::swap_info_struct) -> bool;
-    fn rust_helper_inode_blkbits(inode: *const bindings::inode) -> c_uint;
     fn rust_helper_file_lacks_nocow(file: *mut bindings::file) -> bool;
     fn rust_helper_inode_count_extents(
         inode: *mut bindings::inode,
@@ -157,7 +156,7 @@ impl SwapFile {
         if file.mapping().is_encrypted() || flags & (bindings::S_VERITY | bindings::S_DAX) != 0 {
             return Err(EINVAL);
         }
-        if !file.is_writable() {
+        if !file.is_writable() || !core::ptr::eq(inode(file), inode(holes.file())) {
             return Err(EINVAL);
         }
         Self::check_supported(file)?;
@@ -523,8 +522,7 @@ fn check_not_journalled(file: &File) -> Result {
 
 /// The size of a block of the file system, as a power of two.
 fn block_bits(file: &File) -> u32 {
-    // SAFETY: The inode is valid.
-    unsafe { rust_helper_inode_blkbits(inode(file)) }
+    file.mapping().block_size().trailing_zeros()
 }
 
 /// Whether a file system has set anything in `info`, whose extents were taken out, that is not known here: it expects

@@ -13,10 +13,13 @@ use kernel::{bindings, fs::File, prelude::*};
 /// wait for a thaw.
 pub(super) fn write_at(
     file: &File,
-    _access: &WriteAccess<'_>,
+    access: &WriteAccess<'_>,
     pos: i64,
     bytes: &[u8],
 ) -> Result<usize> {
+    if !access.is_to(file) {
+        return Err(EINVAL);
+    }
     match write_iter(file, pos, bytes, 0)? {
         0 => Err(EIO),
         done => Ok(done),
