@@ -11,6 +11,8 @@ nullb looppin size=64
 good="0 131072 linear $NULLB 0"
 dm loop-selftest "$good"
 LOOP_SCRATCH_DEV=/dev/mapper/loop-selftest fs ext4 64
+# The journal is written when it is asked for only.
+mount -o remount,commit=600 "$FS"
 fragmented_img 4M
 io "$IMG" fill 1 0 4M , fsync
 attach "$IMG" flags=$DIRECT_IO
