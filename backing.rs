@@ -56,6 +56,9 @@ pub(crate) struct DioUnit {
     /// The same for addresses of memory: at least `mask`, since there are disks that need each block in one piece, and do
     /// not say so (`null_blk`).
     pub(crate) memory: u32,
+    /// The same for positions in the file between which one write may rewrite what is there: the blocks that the page
+    /// cache writes. At least `mask`.
+    pub(crate) rewritten: u32,
 }
 
 /// Why direct I/O is off.
@@ -248,6 +251,10 @@ impl BackingFile {
             true => Ok(DioUnit {
                 mask: unit - 1,
                 memory: (unit - 1) | memory,
+                rewritten: max(
+                    max(unit, self.file.mapping().block_size()),
+                    PAGE_SIZE as u32,
+                ) - 1,
             }),
             false => Err(NoDio::LargeBlocks),
         }
@@ -352,6 +359,7 @@ fn dio_align(file: &File) -> DioAlign {
         .stat(StatMask::DioAlign)
         .ok()
         .and_then(|stat| stat.dio_align())
+        .filter(|&(_, offset)| offset.is_power_of_two())
     {
         return DioAlign {
             offset,

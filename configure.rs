@@ -30,7 +30,11 @@ use crate::{
         LO_FLAGS_DIRECT_IO, LO_FLAGS_PARTSCAN, LO_FLAGS_READ_ONLY,
     },
 };
-use kernel::{prelude::*, sync::atomic::Relaxed};
+use kernel::{
+    fs::File,
+    prelude::*,
+    sync::{aref::ARef, atomic::Relaxed},
+};
 
 /// Tells the block layer, and userspace, the capacity.
 fn set_capacity(disk: &Disk<Loop>, sectors: u64) {
@@ -93,6 +97,8 @@ fn warn_of_error(disk: &Disk<Loop>, backing: &BackingFile) {
 pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     let disk = io.disk();
     let mut backing = BackingFile::new(io.fget(config.fd)?)?;
+    // Once, rather than by each direct I/O, and under no lock: this takes as long as the file has dirty pages.
+    backing.write_dirty();
     // The caller has the device open, so the module is loaded.
     let module = ModuleRef::get();
     let claim = match io.mode().is_exclusive() {
@@ -125,7 +131,6 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     disk.data().make_queues()?;
 
     let discard = backing.discard_limits();
-    backing.write_dirty();
     let binding = KBox::new_uninit(GFP_KERNEL)?;
     let ordered = match is_zoned && !read_only {
         true => Some(HwQueue::new()?),
@@ -203,6 +208,8 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
 pub(crate) fn change_fd(io: &Ioctl<'_, Loop>, fd: u32) -> Result {
     let disk = io.disk();
     let backing = BackingFile::new(io.fget(fd)?)?;
+    // As when a device is bound.
+    backing.write_dirty();
     let result = switch_file(disk, backing);
     match result {
         // What is in the partitions may be something else.
@@ -221,7 +228,7 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
             false => None,
         };
         let valid = ChainLock::validate(chain.as_ref(), backing.file(), disk);
-        let mut guard = Loop::lock_to_change(disk)?;
+        let mut guard = switch::lock_to_change(disk)?;
         let binding = guard.config().ok_or(ENXIO)?;
         if !binding.read_only {
             return Err(EINVAL);
@@ -231,8 +238,6 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
         if backing.sectors(offset, limit) != binding.backing.sectors(offset, limit) {
             return Err(EINVAL);
         }
-        // As when a device is bound.
-        backing.write_dirty();
         if binding.direct || backing.opened_direct() {
             let _ = binding.make_exclusion(&backing, disk.logical_block_size());
         }
@@ -338,7 +343,7 @@ pub(crate) fn detach(open: &OpenLocked<'_, Loop>) {
 
 /// Changes offset, size limit, name and flags (`LOOP_SET_STATUS`).
 pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
-    let mut guard = Loop::lock_to_change(disk)?;
+    let mut guard = switch::lock_to_change(disk)?;
     let binding = guard.config().ok_or(ENXIO)?;
     let resized =
         binding.offset as u64 != info.lo_offset || guard.size_limit as u64 != info.lo_sizelimit;
@@ -423,7 +428,7 @@ pub(crate) fn status(disk: &Disk<Loop>) -> Result<LoopInfo64> {
 
 /// Takes a new size of the backing file over (`LOOP_SET_CAPACITY`).
 pub(crate) fn refresh_capacity(disk: &Disk<Loop>) -> Result {
-    let mut guard = Loop::lock_to_change(disk)?;
+    let mut guard = switch::lock_to_change(disk)?;
     let binding = guard.config().ok_or(ENXIO)?;
     let offset = binding.offset;
     let sectors = binding.backing.sectors(offset, guard.size_limit);
@@ -432,9 +437,21 @@ pub(crate) fn refresh_capacity(disk: &Disk<Loop>) -> Result {
     Ok(())
 }
 
+/// The file that the device is bound to.
+fn backing_file(disk: &Disk<Loop>) -> Result<ARef<File>> {
+    let guard = Loop::lock_bound(disk)?;
+    let binding = guard.config().ok_or(ENXIO)?;
+    Ok(binding.backing.file().clone())
+}
+
 /// Switches direct I/O on or off (`LOOP_SET_DIRECT_IO`); `EINVAL` if it is not possible.
 pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
-    let mut guard = Loop::lock_to_change(disk)?;
+    if direct {
+        // As when a device is bound.
+        let file = backing_file(disk)?;
+        let _ = file.mapping().write_dirty();
+    }
+    let mut guard = switch::lock_to_change(disk)?;
     let binding = guard.config().ok_or(ENXIO)?;
     if binding.direct == direct {
         guard.no_dio = NoDio::NotAsked;
@@ -448,8 +465,6 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
             let _ = snapshot::update(&guard);
             return Err(EINVAL);
         }
-        // As when a device is bound.
-        binding.backing.write_dirty();
     } else {
         switch::unpin(&mut guard, NotPinned::Changed);
     }
@@ -489,7 +504,7 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
         true => None,
         false => Some(io.bdev().claim()?),
     };
-    let mut guard = Loop::lock_to_change(disk)?;
+    let mut guard = switch::lock_to_change(disk)?;
     if disk.logical_block_size() as usize == size {
         return Ok(());
     }

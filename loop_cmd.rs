@@ -189,8 +189,8 @@ impl Facts for Request<Loop> {
 /// has to wait for one that is. A segment that is not made of whole blocks could be split within one by the device below.
 fn needs_rmw(rq: &Request<Loop>) -> bool {
     let binding = rq.config();
-    let DioUnit { mask, memory } = binding.dio_unit;
-    if rq.op() == Op::Flush || binding.pinned().is_some() {
+    let DioUnit { mask, memory, .. } = binding.dio_unit;
+    if rq.op() == Op::Flush {
         return false;
     }
     let is_transfer = matches!(rq.op(), Op::Read | Op::Write);
@@ -467,7 +467,10 @@ impl LoopCmd {
         match (rq.op(), result) {
             (Op::Read | Op::Write, Ok(())) => issue::remap_all(rq),
             // The submitter falls back by itself.
-            (Op::Discard, Err(e)) if e == eopnotsupp() => Self::finish_whole(rq, Err(e)),
+            (Op::Discard, Err(e)) if e == eopnotsupp() => {
+                refuse_discard(&rq);
+                Self::finish_whole(rq, Err(e));
+            }
             (_, result) => Self::finish_whole(rq, result.map_err(|_| EIO)),
         }
         Ok(())
@@ -495,10 +498,10 @@ impl LoopCmd {
             return Self::enqueue(rq);
         }
         rq.config().begin_blocking_write();
-        let result = match rq.op() {
+        let result = issue::write_blocks(&rq, &blocks, || match rq.op() {
             Op::Write => rmw::write(&rq, &exclusion, bytes_of(&rq)),
             _ => Self::zero_rmw(&rq, &exclusion),
-        };
+        });
         rq.config().end_blocking_write();
         let mut ready = exclusion.leave(&blocks, blocks_of);
         while let Some(next) = ready.pop_front() {
@@ -512,7 +515,14 @@ impl LoopCmd {
     fn zero_rmw(rq: &Request<Loop>, exclusion: &Exclusion) -> Result {
         let bytes = bytes_of(rq);
         let whole = device_blocks(rq).within(&bytes);
-        deallocate(rq, &whole, deallocate_modes(rq))?;
+        match issue::zero_blocks(rq, &whole) {
+            Some(Err(e)) if e == eopnotsupp() => {
+                refuse_discard(rq);
+                return Err(e);
+            }
+            Some(result) => result.map_err(|_| EIO)?,
+            None => deallocate(rq, &whole, deallocate_modes(rq))?,
+        }
         if whole.is_empty() {
             return rmw::write(rq, exclusion, bytes);
         }
@@ -574,7 +584,9 @@ impl LoopCmd {
             Err(e) => rq.end(Err(e)),
             // Nothing but reads and writes is done in parts.
             Ok(bytes) if bytes >= rq.bytes() => rq.end(Ok(())),
-            Ok(bytes) if bytes < max(SECTOR_SIZE, rq.config().dio_unit.mask) && could_block => {
+            Ok(bytes)
+                if could_block && bytes & !max(SECTOR_SIZE - 1, rq.config().dio_unit.mask) == 0 =>
+            {
                 // The file ends here, or takes no more.
                 rq.zero_fill();
                 rq.end(Err(EIO));
@@ -608,7 +620,8 @@ impl RequestIoDone<Loop> for LoopCmd {
             }
             result => {
                 let binding = rq.config();
-                if !is_write && !binding.direct && result.is_ok() {
+                // One that has waited says what the file system thought when it was asked.
+                if !is_write && !binding.direct && !could_block && result.is_ok() {
                     binding.note_read();
                 }
                 Self::finish(rq, result);
@@ -660,6 +673,19 @@ impl WorkItem for LoopCmd {
             Stage::Rmw => rq.attributed(Self::issue_rmw),
             _ => rq.attributed(Self::issue_blocking),
         }
+    }
+}
+
+/// A discard of a pinned file is not supported by the device below. Its submitter falls back by itself.
+fn refuse_discard(rq: &Request<Loop>) {
+    rq.set_quiet();
+    // Otherwise that says nothing of the next one.
+    if rq
+        .config()
+        .pinned()
+        .is_some_and(|pinned| !pinned.has_discard())
+    {
+        Withdraw::enqueue(rq);
     }
 }
 

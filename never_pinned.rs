@@ -2,12 +2,18 @@
 
 //! Stands in for `pinned/` where that is left out (`LOOP_PINNED=n`): no file is ever pinned.
 //!
-//! Whoever asks for a pinned file gets `None`, a constant, so that the compiler drops all that would follow.
+//! [`Slot::get`] and [`issue::begin`] return the constant `None`, so the compiler drops what their
+//! callers do with a pinned file.
 
-use crate::abstractions::block::Extent;
-use core::convert::Infallible;
+use crate::abstractions::{
+    block::{limits::QueueLimits, Extent},
+    fs::IoBuffer,
+    iov::Direction,
+};
+use core::{convert::Infallible, ops::Range};
+use kernel::prelude::*;
 
-/// There is none.
+/// A pinned file, of which there is none.
 pub(crate) struct Pinned(Infallible);
 
 impl Pinned {
@@ -18,9 +24,27 @@ impl Pinned {
     pub(crate) fn is_on_bottom(&self) -> bool {
         match self.0 {}
     }
+
+    pub(crate) fn transfer(
+        &self,
+        _buffer: &mut IoBuffer,
+        _at: Range<usize>,
+        _direction: Direction,
+        _pos: i64,
+    ) -> Result {
+        match self.0 {}
+    }
+
+    pub(crate) fn has_discard(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn set_discard_limits(&self, _limits: &mut QueueLimits) {
+        match self.0 {}
+    }
 }
 
-/// Where a binding would have its [`Pinned`].
+/// Where a binding would keep its [`Pinned`].
 #[derive(Default)]
 pub(crate) struct Slot;
 
@@ -39,7 +63,7 @@ pub(crate) enum NotPinned {
     Changed,
 }
 
-/// An attempt to pin a file: nobody makes one.
+/// An attempt to pin a file, which nobody makes.
 pub(crate) struct Pinning;
 
 impl Pinning {
@@ -52,6 +76,7 @@ impl Pinning {
 
 pub(crate) mod issue {
     use crate::{abstractions::block::mq::Request, driver::Loop};
+    use core::ops::Range;
     use kernel::prelude::*;
 
     /// Begins a write to a block device that its submitter remaps. Process context.
@@ -67,6 +92,18 @@ pub(crate) mod issue {
         None
     }
 
+    pub(crate) fn zero_blocks(_rq: &Request<Loop>, _blocks: &Range<i64>) -> Option<Result> {
+        None
+    }
+
+    pub(crate) fn write_blocks(
+        _rq: &Request<Loop>,
+        _blocks: &Range<i64>,
+        write: impl FnOnce() -> Result,
+    ) -> Result {
+        write()
+    }
+
     /// Not called: nothing has begun. A request that is dropped fails.
     pub(crate) fn remap_all(_rq: Request<Loop>) {}
 }
@@ -77,6 +114,11 @@ pub(crate) mod switch {
         abstractions::block::disk::{Disk, DiskGuard},
         driver::Loop,
     };
+    use kernel::prelude::*;
+
+    pub(crate) fn lock_to_change(disk: &Disk<Loop>) -> Result<DiskGuard<'_, Loop>> {
+        Loop::lock_to_change(disk)
+    }
 
     pub(crate) fn pin_by_default(_disk: &Disk<Loop>) {}
 

@@ -13,6 +13,7 @@ use crate::{
         fs::{IoMode, KiocbParams},
         iov::Direction,
     },
+    backing::SECTOR_SIZE,
     driver::Loop,
     exclusion::{Buffer, Exclusion},
     pieces::{Blocks, Piece, Transfer},
@@ -25,14 +26,27 @@ pub(crate) fn bytes_of(rq: &Request<Loop>) -> Range<i64> {
     rq.pos()..rq.pos().saturating_add(i64::from(rq.bytes()))
 }
 
-/// The blocks that a request is about, in bytes of the device.
+/// What the write of a part of a block may rewrite beside its data, in bytes of the device, perhaps from before its
+/// beginning on.
 pub(crate) fn blocks_of(rq: &Request<Loop>) -> Range<i64> {
-    Blocks::around(rq.config().dio_unit.mask, &bytes_of(rq))
+    let (binding, bytes) = (rq.config(), bytes_of(rq));
+    let offset = binding.offset;
+    let in_file = bytes.start.saturating_add(offset)..bytes.end.saturating_add(offset);
+    let blocks = Blocks::around(binding.dio_unit.rewritten, &in_file);
+    blocks.start.saturating_sub(offset)..blocks.end.saturating_sub(offset)
 }
 
 /// The blocks of the device that a request is for.
 pub(crate) fn device_blocks(rq: &Request<Loop>) -> Blocks {
-    Blocks::new(rq.config().dio_unit.mask, rq.disk_sectors())
+    let (binding, mask) = (rq.config(), rq.config().dio_unit.mask);
+    let sectors = match binding.pinned() {
+        // The fixed blocks have all of the last one, so that is written as any other.
+        Some(_) => rq
+            .disk_sectors()
+            .saturating_add(u64::from(mask / SECTOR_SIZE)),
+        None => rq.disk_sectors(),
+    };
+    Blocks::new(mask, sectors)
 }
 
 /// Where something lies in a buffer that holds what is in the file from `start` on.
@@ -53,6 +67,11 @@ fn transfer(
 ) -> Result {
     let binding = rq.config();
     let mut left = range.clone();
+    // A read may find that the file was pinned meanwhile: to go on by way of the file system is right, too.
+    if let (Some(pinned), Transfer::Direct) = (binding.pinned(), piece) {
+        let pos = left.start.checked_add(binding.offset).ok_or(EIO)?;
+        return pinned.transfer(buffer, in_buffer(start, &left)?, direction, pos);
+    }
     while left.start < left.end {
         let params = KiocbParams {
             file: binding.backing.file(),

@@ -89,13 +89,9 @@ impl Withdraw {
         // Whoever has the locks may wait for a request.
         let mut guard = disk.try_lock().ok_or(EBUSY)?;
         // If it is bound to another file by now, nothing is known of that, and nothing changes.
-        let (Phase::Bound, Some(binding)) = (disk.data().phase(), guard.config()) else {
+        let (Phase::Bound, Some(_)) = (disk.data().phase(), guard.config()) else {
             return Ok(());
         };
-        // In pinned mode they are those of the device below. They are taken back when that ends.
-        if binding.pinned().is_some() {
-            return Ok(());
-        }
         // A queue is not frozen while writes are blocked (see `WriteBarrier::block`).
         if disk.data().write_barrier.is_blocking() {
             return Err(EBUSY);
@@ -110,7 +106,10 @@ impl Withdraw {
             .ok_or(EBUSY)?;
         // With the queue frozen, so nothing is refused between this and the end of the try.
         if let (Some(binding), limits) = update.parts() {
-            binding.apply_unsupported(limits);
+            match binding.pinned() {
+                Some(pinned) => pinned.set_discard_limits(limits),
+                None => binding.apply_unsupported(limits),
+            }
         }
         // Limits do not become invalid by what they allow no more.
         let (_, _frozen) = update.commit();

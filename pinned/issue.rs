@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How a request is carried out in pinned mode, and the hold on the file system that a write has meanwhile.
+//! How a request is carried out in pinned mode, and the hold on the file system that a write has
+//! meanwhile.
 
 use super::Pinned;
 use crate::{
@@ -14,10 +15,11 @@ use crate::{
     binding::Binding,
     driver::Loop,
 };
+use core::ops::Range;
 use kernel::prelude::*;
 
-/// Begins a write that its submitter remaps, also one to a block device. Fails with `EAGAIN` if the file system of a
-/// pinned file may not admit it. Process context.
+/// Begins a write that its submitter remaps, also one to a block device. Fails with `EAGAIN` if the
+/// file system of a pinned file may not admit it. Process context.
 #[inline(always)] // As `LoopCmd::submit`.
 pub(crate) fn try_begin_write(rq: &mut Request<Loop>) -> Result {
     rq.begin_write(|binding| match binding.pinned() {
@@ -29,16 +31,16 @@ pub(crate) fn try_begin_write(rq: &mut Request<Loop>) -> Result {
     })
 }
 
-/// Ends a write in pinned mode, which holds off a freeze of the file system until it is done, or is given back. Any
-/// context.
+/// Ends a write in pinned mode, which holds off a freeze of the file system until it is done, or is
+/// given back. Any context.
 #[inline]
 pub(crate) fn end_write(rq: &mut Request<Loop>) {
     rq.end_write(end_access);
 }
 
-/// Carries out what is not read or write, and begins what is: then [`remap_all`] follows. `None` if the file is not
-/// pinned. What has to wait for more than memory, or a tag of the device below, does so only if it may `wait`; else this
-/// is `None`, too. May sleep.
+/// Begins a read or write, for which [`remap_all`] is to be called if this succeeds, and carries out
+/// all else. Returns `None` if the file is not pinned; without `wait` also if the request has to wait
+/// for more than memory, or a tag of the device below. May sleep.
 pub(crate) fn begin(rq: &mut Request<Loop>, wait: bool) -> Option<Result> {
     // What is submitted here waits for what it needs: nothing below may say `EAGAIN`.
     let pinned = rq.config().pinned()?;
@@ -71,20 +73,64 @@ fn bios(binding: &Binding) -> Option<&BioSet> {
 fn zero(rq: &Request<Loop>, pinned: &Pinned) -> Result {
     let binding = rq.config();
     let pos = rq.pos().checked_add(binding.offset).ok_or(EIO)?;
-    let mode = match rq.op() {
-        Op::Discard => ZeroMode::MayUnmapOnly,
-        _ if rq.no_unmap() => ZeroMode::KeepAllocated,
-        _ => ZeroMode::MayUnmap,
-    };
     let access = begin_access(binding, true)?;
-    let result = pinned.zero(pos, rq.bytes(), mode);
+    let result = pinned.zero(pos, rq.bytes(), zero_mode(rq));
     end_access(binding, access);
     let mapping = binding.backing.file().mapping();
     mapping.invalidate(pos, rq.bytes());
     result
 }
 
-/// Begins a write to the pinned file, see [`Pinned::begin_write`]. May sleep, for a thaw if `wait` is set.
+/// How a discard or write-zeroes makes zeroes.
+fn zero_mode(rq: &Request<Loop>) -> ZeroMode {
+    match rq.op() {
+        Op::Discard => ZeroMode::MayUnmapOnly,
+        _ if rq.no_unmap() || rq.discards_forbidden() => ZeroMode::KeepAllocated,
+        _ => ZeroMode::MayUnmap,
+    }
+}
+
+/// The same for whole blocks of the device below, within a write that has begun. `None` if the file is not pinned.
+pub(crate) fn zero_blocks(rq: &Request<Loop>, blocks: &Range<i64>) -> Option<Result> {
+    let binding = rq.config();
+    let pinned = binding.pinned()?;
+    let zero = || {
+        let pos = blocks.start.checked_add(binding.offset).ok_or(EIO)?;
+        let bytes = u32::try_from(blocks.end.saturating_sub(blocks.start))?;
+        pinned.zero(pos, bytes, zero_mode(rq))
+    };
+    Some(zero())
+}
+
+/// Calls `write`, which writes to these bytes of the device, and makes that durable if it has to be. In pinned mode the
+/// file system is held meanwhile. May sleep, also for a thaw.
+pub(crate) fn write_blocks(
+    rq: &Request<Loop>,
+    blocks: &Range<i64>,
+    write: impl FnOnce() -> Result,
+) -> Result {
+    let binding = rq.config();
+    let Some(pinned) = binding.pinned() else {
+        return write();
+    };
+    let access = begin_access(binding, true)?;
+    let result = write();
+    end_access(binding, access);
+    let pos = blocks.start.saturating_add(binding.offset);
+    let bytes = u32::try_from(blocks.end.saturating_sub(blocks.start)).unwrap_or(u32::MAX);
+    binding.backing.file().mapping().invalidate(pos, bytes);
+    result?;
+    match rq.is_fua() {
+        true => {
+            let committed = binding.commit_times();
+            pinned.flush().and(committed)
+        }
+        false => Ok(()),
+    }
+}
+
+/// Begins a write to the pinned file, see [`Pinned::begin_write`]. May sleep, for a thaw if `wait` is
+/// set.
 fn begin_access(binding: &Binding, wait: bool) -> Result<WriteAccess<'_>> {
     let pinned = binding.pinned().ok_or(EIO)?;
     match pinned.begin_write(false) {

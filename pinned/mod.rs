@@ -14,13 +14,15 @@ use crate::{
     abstractions::{
         block::{limits::QueueLimits, BioSet, BlockDevice, Extent, ZeroMode},
         error::{ecanceled, enodata, eopnotsupp},
-        fs::{probe_write, FileExt, SwapFile, WriteAccess},
+        fs::{probe_write, FileExt, IoBuffer, SwapFile, WriteAccess},
+        iov::Direction,
         task::{fatal_signal_pending, is_freezing},
         time::jiffies,
     },
     backing::SECTOR_SIZE,
     recent::Recent,
 };
+use core::ops::Range;
 use kernel::{
     fs::File,
     page::PAGE_SIZE,
@@ -278,6 +280,28 @@ impl Pinned {
         Ok(access)
     }
 
+    /// Reads a range of the backing file to a buffer, from byte `at` of that on, or writes it from there, and waits. The
+    /// range is of whole blocks of the device below. A write has begun. May sleep.
+    pub(crate) fn transfer(
+        &self,
+        buffer: &mut IoBuffer,
+        at: Range<usize>,
+        direction: Direction,
+        pos: i64,
+    ) -> Result {
+        let (mut left, mut pos) = (at, pos);
+        while !left.is_empty() {
+            let extent = self
+                .map(pos, u32::try_from(left.len())?)
+                .filter(|extent| extent.bytes > 0)
+                .ok_or(EIO)?;
+            buffer.transfer_extent(left.start, &extent, direction)?;
+            left.start = left.start.saturating_add(extent.bytes as usize);
+            pos = pos.saturating_add(i64::from(extent.bytes));
+        }
+        Ok(())
+    }
+
     /// Makes a range of the backing file read as zeroes. The file system keeps its blocks allocated either way, and
     /// needs them to read as zeroes; `mode` says whether the device may deallocate them. May sleep.
     fn zero(&self, pos: i64, bytes: u32, mode: ZeroMode) -> Result {
@@ -295,18 +319,27 @@ impl Pinned {
     /// whether data must not be modified while it is written, and that is new.
     fn set_limits(&self, limits: &mut QueueLimits) -> bool {
         let bdev = self.bdev();
-        let zeroes = bdev.write_zeroes_sectors();
-        let granularity = if zeroes > 0 {
-            bdev.discard_granularity()
-        } else {
-            0
-        };
-        limits
-            // A device without a cache ignores FUA, since each of its writes is on the medium when it ends.
-            .set_fua(bdev.has_fua() || !bdev.has_write_cache())
-            // Where the device makes no zeroes by itself a discard would be a slow write.
-            .set_discard(zeroes, zeroes, granularity);
+        // A device without a cache ignores FUA, since each of its writes is on the medium when it ends.
+        limits.set_fua(bdev.has_fua() || !bdev.has_write_cache());
+        self.set_discard_limits(limits);
         bdev.needs_stable_writes() && limits.require_stable_writes()
+    }
+
+    /// Whether the device below can make zeroes by itself, as it is now: one that fails to do so may say no from then on.
+    pub(crate) fn has_discard(&self) -> bool {
+        self.bdev().write_zeroes_sectors() > 0
+    }
+
+    /// Sets the limits of discards and zeroes as those of the device below are now.
+    pub(crate) fn set_discard_limits(&self, limits: &mut QueueLimits) {
+        let bdev = self.bdev();
+        // Where the device makes no zeroes by itself a discard would be a slow write.
+        let zeroes = bdev.write_zeroes_sectors();
+        let granularity = match zeroes {
+            0 => 0,
+            _ => bdev.discard_granularity(),
+        };
+        limits.set_discard(zeroes, zeroes, granularity);
     }
 }
 
@@ -320,6 +353,14 @@ fn check_writable(file: &File) -> Result {
             Ok(())
         }
         result => result,
+    }
+}
+
+/// `EINTR` if the task is killed, or the system is about to be suspended.
+fn check_signals() -> Result {
+    match fatal_signal_pending() || is_freezing() {
+        true => Err(EINTR),
+        false => Ok(()),
     }
 }
 
@@ -355,10 +396,7 @@ impl Pinning {
         if self.is_cancelled.load(Relaxed) {
             return Err(ecanceled());
         }
-        match fatal_signal_pending() || is_freezing() {
-            true => Err(EINTR),
-            false => Ok(()),
-        }
+        check_signals()
     }
 
     /// How far pinning has come, in percent: 100 if the file is pinned, 0 where nobody is about to pin it.

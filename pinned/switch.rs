@@ -11,7 +11,9 @@
 //! While writes are blocked, a piece of the holes is filled in the page cache; it is written when they are allowed. Most of
 //! the time the disk's mutex is not held, so whoever changes the device cancels this ([`Pinning`](super::Pinning)).
 
-use super::{is_aligned, write_barrier::WritesBlocked, NotPinned, Pinned, Sparse};
+use super::{
+    check_signals, is_aligned, write_barrier::WritesBlocked, NotPinned, Pinned, Pinning, Sparse,
+};
 use crate::{
     abstractions::{
         block::{
@@ -20,16 +22,18 @@ use crate::{
         },
         fs::{FileExt, FileKind, Holes, SwapFile, WriteAccess},
         module_param::{module_params, IntParam},
-        task::{capable_sys_admin, fatal_signal_pending, IoWorkerScope},
+        task::{capable_sys_admin, cond_resched, fatal_signal_pending, IoWorkerScope},
     },
+    backing::DioUnit,
     binding::Binding,
     device::Phase,
     driver::Loop,
     snapshot,
 };
-use core::ops::Range;
+use core::{cmp::max, ops::Range};
 use kernel::{
     fs::{file::flags::O_APPEND, File},
+    page::PAGE_SIZE,
     prelude::*,
     sync::{aref::ARef, atomic::Relaxed},
     time::{delay::fsleep, msecs_to_jiffies, Delta, Instant, Monotonic, Msecs},
@@ -42,10 +46,18 @@ const PIECE_MS: i64 = 40;
 /// How often to look again for holes that filling has missed.
 const HIDDEN: u32 = 8;
 
-/// Timeout in ms of the first and of the longest freeze: longer each time, since freezing also waits for a grace
-/// period of RCU, which may be long in itself.
-const FREEZE_MS: Range<Msecs> = 200..6400;
-const PAUSE: Delta = Delta::from_millis(100);
+/// Timeout in ms of the first freeze and of all others: freezing also waits for a grace period of RCU, which may be
+/// long in itself.
+const FREEZE_MS: (Msecs, Msecs) = (200, 400);
+/// How many freezes in a row may time out.
+const MAX_TRIES: u32 = 32;
+/// Between two looks at whether to go on, in ms.
+const PAUSE_MS: Msecs = 100;
+/// How much may be filled in the page cache when the file is about to be claimed, in calls of `Holes::fill`'s `go_on`,
+/// of 64 KiB each: the claim writes it, with writes blocked.
+const MAX_REST: u32 = 16;
+/// How often more than that may have become holes meanwhile.
+const MAX_ROUNDS: u32 = 64;
 
 module_params! {
     /// Whether backing files that are attached with direct I/O are pinned where they can be. It forbids much
@@ -80,7 +92,7 @@ pub(crate) fn store(disk: &Disk<Loop>, text: &[u8]) -> Result {
     match sparse {
         Some(sparse) => pin(disk, sparse),
         None => {
-            unpin(&mut Loop::lock_to_change(disk)?, NotPinned::NotAsked);
+            unpin(&mut lock_to_change(disk)?, NotPinned::NotAsked);
             Ok(())
         }
     }
@@ -114,7 +126,7 @@ fn check(disk: &Disk<Loop>, binding: &Binding, sparse: Sparse) -> Result<(), Not
     }
     if let Some(result) = file
         .mapping()
-        .with_sb_block_device(|bdev| check_device(disk, bdev))
+        .with_sb_block_device(|bdev| check_device(disk, binding.dio_unit, bdev))
     {
         result?;
     }
@@ -125,14 +137,18 @@ fn check(disk: &Disk<Loop>, binding: &Binding, sparse: Sparse) -> Result<(), Not
     }
 }
 
-fn check_device(disk: &Disk<Loop>, bdev: &DeviceLimits) -> Result<(), NotPinned> {
+/// `unit` is what the device does direct I/O in.
+fn check_device(disk: &Disk<Loop>, unit: DioUnit, bdev: &DeviceLimits) -> Result<(), NotPinned> {
     if bdev.is_zoned() {
         return Err(NotPinned::Zoned);
     }
-    if disk.logical_block_size() < bdev.logical_block_size() {
+    // Where the blocks of the file lie is known by pages.
+    if unit.mask as usize >= PAGE_SIZE
+        || max(disk.logical_block_size(), unit.mask.saturating_add(1)) < bdev.logical_block_size()
+    {
         return Err(NotPinned::BlockSize);
     }
-    if bdev.dma_alignment() & !disk.dma_alignment() != 0 {
+    if bdev.dma_alignment() & !(disk.dma_alignment() | unit.memory) != 0 {
         return Err(NotPinned::Alignment);
     }
     Ok(())
@@ -184,11 +200,11 @@ fn pin(disk: &Disk<Loop>, sparse: Sparse) -> Result {
 }
 
 fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, NotPinned> {
-    let file = {
+    let (file, unit) = {
         let guard = Loop::lock_bound(disk).map_err(NotPinned::Error)?;
         let binding = guard.config().ok_or(NotPinned::Error(ENXIO))?;
         check(disk, binding, sparse)?;
-        binding.backing.file().clone()
+        (binding.backing.file().clone(), binding.dio_unit)
     };
     let holes = Holes::of(&file).map_err(NotPinned::Error)?;
     if sparse == Sparse::Refuse && holes.next(0).map_err(NotPinned::Error)?.is_some() {
@@ -196,8 +212,8 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
     }
     // The more of it is written now the less there is to write while writes are held up.
     write_back(disk, &holes)?;
-    let mut patience = FREEZE_MS.start;
-    let mut hidden = 0;
+    let mut patience = Patience::new();
+    let (mut hidden, mut rounds) = (0, 0);
     let guard = loop {
         if sparse == Sparse::Fill {
             fill(disk, &file, &holes, &mut patience)?;
@@ -208,9 +224,13 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
         let _scope = IoWorkerScope::enter();
         // If a discard made new holes, start again.
         if sparse == Sparse::Fill && !fill_rest(&held_up, &holes).map_err(NotPinned::from_fill)? {
+            rounds += 1;
+            if rounds > MAX_ROUNDS {
+                return Err(NotPinned::Sparse);
+            }
             continue;
         }
-        let pinned = match claim(disk, &file, &holes) {
+        let pinned = match claim(disk, &file, unit, &holes) {
             // Somebody has read one just when it was looked for.
             Err(NotPinned::Sparse) if sparse == Sparse::Fill && hidden < HIDDEN => {
                 hidden += 1;
@@ -247,15 +267,16 @@ fn set_limits<'a>(
     disk: &'a Disk<Loop>,
     mut guard: DiskGuard<'a, Loop>,
 ) -> Result<DiskGuard<'a, Loop>, NotPinned> {
-    let mut patience = FREEZE_MS.start;
+    let pinning = &disk.data().pinning;
+    let mut patience = Patience::new();
     loop {
         let (is_set, stable_writes) = {
             let mut update = guard.update_limits();
             let (binding, limits) = update.parts();
             let pinned = binding.and_then(Binding::pinned);
             let stable_writes = pinned.ok_or(NotPinned::Changed)?.set_limits(limits);
-            let frozen = match disk.data().pinning.check() {
-                Ok(()) => update.freeze_timeout(msecs_to_jiffies(patience)),
+            let frozen = match pinning.check() {
+                Ok(()) => update.freeze_timeout(msecs_to_jiffies(patience.ms())),
                 Err(_) if stable_writes => Some(update.freeze()),
                 Err(_) => None,
             };
@@ -271,15 +292,54 @@ fn set_limits<'a>(
         if is_set {
             return Ok(guard);
         }
-        let is_last = patience >= FREEZE_MS.end || disk.data().pinning.check().is_err();
+        drop(guard);
+        let is_last = patience.pause(pinning).is_err() || patience.is_over();
+        guard = disk.lock();
         if is_last && !stable_writes {
             return Ok(guard);
         }
-        drop(guard);
-        fsleep(Delta::from_millis(i64::from(patience)));
-        patience = patience.saturating_mul(2).min(FREEZE_MS.end);
-        guard = disk.lock();
     }
+}
+
+/// For how long all I/O may be held up for requests that are on their way, and how often.
+struct Patience {
+    tries: u32,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { tries: 0 }
+    }
+
+    /// The timeout of the next freeze.
+    fn ms(&self) -> Msecs {
+        match self.tries {
+            0 => FREEZE_MS.0,
+            _ => FREEZE_MS.1,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.tries >= MAX_TRIES
+    }
+
+    /// A freeze has timed out, since something in flight hangs. Lets all others go on for as long as they were held up.
+    fn pause(&mut self, pinning: &Pinning) -> Result {
+        let ms = self.ms();
+        self.tries = self.tries.saturating_add(1);
+        sleep(pinning, ms)
+    }
+}
+
+/// Sleeps. Ends as soon as the attempt is to end, with what [`Pinning::check`] says.
+fn sleep(pinning: &Pinning, mut ms: Msecs) -> Result {
+    while ms > 0 {
+        pinning.check()?;
+        let part = ms.min(PAUSE_MS);
+        fsleep(Delta::from_millis(i64::from(part)));
+        ms -= part;
+    }
+    pinning.check()
 }
 
 /// As long as this exists no write is on its way, and the file system is not frozen.
@@ -293,30 +353,31 @@ struct HeldUp<'a> {
 
 impl<'a> HeldUp<'a> {
     /// Blocks writes, once the file system is not frozen. May sleep, without any lock for more than a moment.
-    /// `patience` is what this begins with, and has to go to, of [`FREEZE_MS`].
+    /// `ETIMEDOUT` if freezing times out too often.
     fn begin(
         disk: &'a Disk<Loop>,
         file: &'a File,
-        patience: &mut Msecs,
+        patience: &mut Patience,
     ) -> Result<Self, NotPinned> {
+        let pinning = &disk.data().pinning;
         loop {
-            disk.data().pinning.check().map_err(NotPinned::from_fill)?;
+            pinning.check().map_err(NotPinned::from_fill)?;
             // Those writes that are on their way would wait for the thaw. The access is not kept while they are
             // waited for: they wait for a freeze, and that for this.
             let Some(access) = file.super_block().try_start_write() else {
-                fsleep(PAUSE);
+                sleep(pinning, PAUSE_MS).map_err(NotPinned::from_fill)?;
                 continue;
             };
             drop(access);
-            if let Some(this) = Self::try_begin(disk, file, *patience)? {
+            if let Some(this) = Self::try_begin(disk, file, patience.ms())? {
+                // A few tries again, the next time.
+                *patience = Patience::new();
                 return Ok(this);
             }
-            // Something in flight hangs. All others go on for as long as they were held up.
-            if *patience >= FREEZE_MS.end {
+            if patience.is_over() {
                 return Err(NotPinned::Error(ETIMEDOUT));
             }
-            fsleep(Delta::from_millis(i64::from(*patience)));
-            *patience = patience.saturating_mul(2).min(FREEZE_MS.end);
+            patience.pause(pinning).map_err(NotPinned::from_fill)?;
         }
     }
 
@@ -368,17 +429,20 @@ fn fill(
     disk: &Disk<Loop>,
     file: &File,
     holes: &Holes,
-    patience: &mut Msecs,
+    patience: &mut Patience,
 ) -> Result<(), NotPinned> {
     let pinning = &disk.data().pinning;
     let mut start = 0;
-    while let Some(range) = holes.batch(start, PIECE).map_err(NotPinned::Error)? {
+    while let Some(range) = holes
+        .batch(start, PIECE, || pinning.check())
+        .map_err(NotPinned::from_fill)?
+    {
         // From there on again, the next time: somebody may have read a part of it meanwhile, which passed for data.
         start = range.start;
         let began = Instant::<Monotonic>::now();
         let end = {
             let held_up = HeldUp::begin(disk, file, patience)?;
-            fill_range(&held_up, holes, range)
+            fill_range(&held_up, holes, range, || true)
         };
         let pause = began.elapsed().as_micros_ceil();
         let pos = end.map_err(NotPinned::from_fill)?;
@@ -387,7 +451,9 @@ fn fill(
         pinning.set_progress(pos, holes.file_size());
         pinning.check().map_err(NotPinned::from_fill)?;
         let pause = pause.saturating_sub(opened.elapsed().as_micros_ceil());
-        fsleep(Delta::from_micros(pause.clamp(0, PAUSE.as_micros_ceil())));
+        fsleep(Delta::from_micros(
+            pause.clamp(0, i64::from(PAUSE_MS) * 1000),
+        ));
     }
     Ok(())
 }
@@ -397,17 +463,29 @@ fn fill_rest(held_up: &HeldUp<'_>, holes: &Holes) -> Result<bool> {
     let Some(hole) = holes.next(0)? else {
         return Ok(true);
     };
-    let end = holes.file_size();
-    Ok(fill_range(held_up, holes, hole.start..end)? == end)
+    let mut calls = 0;
+    let range = hole.start..holes.file_size();
+    let end = fill_range(held_up, holes, range.clone(), || {
+        calls += 1;
+        calls < MAX_REST
+    })?;
+    Ok(end == range.end)
 }
 
-/// Fills the holes in a range, as long as it may. Returns where that ended.
-fn fill_range(held_up: &HeldUp<'_>, holes: &Holes, range: Range<i64>) -> Result<i64> {
+/// Fills the holes in a range, as long as it may, and `go_on` says so. Returns where that ended.
+fn fill_range(
+    held_up: &HeldUp<'_>,
+    holes: &Holes,
+    range: Range<i64>,
+    mut go_on: impl FnMut() -> bool,
+) -> Result<i64> {
     let began = Instant::<Monotonic>::now();
     // The memory that this task waits for must not depend on writes that are blocked.
     let _scope = IoWorkerScope::enter();
     holes.fill(held_up.file, &held_up.access, range, || {
-        began.elapsed().as_millis() < held_up.took.max(PIECE_MS) && !fatal_signal_pending()
+        began.elapsed().as_millis() < held_up.took.max(PIECE_MS)
+            && !fatal_signal_pending()
+            && go_on()
     })
 }
 
@@ -415,11 +493,60 @@ fn fill_range(held_up: &HeldUp<'_>, holes: &Holes, range: Range<i64>) -> Result<
 fn claim(
     disk: &Disk<Loop>,
     file: &ARef<File>,
+    unit: DioUnit,
     holes: &Holes,
 ) -> Result<Pin<KBox<Pinned>>, NotPinned> {
     let swap_file = SwapFile::new(file, holes).map_err(NotPinned::from_swap_file)?;
-    check_device(disk, swap_file.bdev())?;
+    check_device(disk, unit, swap_file.bdev())?;
     Pinned::new(file.clone(), swap_file).map_err(NotPinned::Error)
+}
+
+/// Locks a device as [`Loop::lock_to_change`] does, for a change that may end pinned mode.
+///
+/// What takes long for that is done before: pages that somebody has read are dropped, and requests that wait for a thaw
+/// are waited for, while all others go on. `EINTR` if the task is killed, or the system is about to be suspended.
+pub(crate) fn lock_to_change(disk: &Disk<Loop>) -> Result<DiskGuard<'_, Loop>> {
+    let mut is_dropped = false;
+    loop {
+        let mut guard = Loop::lock_to_change(disk)?;
+        let Some(binding) = guard.config().filter(|binding| binding.pinned().is_some()) else {
+            return Ok(guard);
+        };
+        if !is_dropped {
+            let file = binding.backing.file().clone();
+            drop(guard);
+            drop_cached(&file)?;
+            is_dropped = true;
+            continue;
+        }
+        if guard
+            .freeze_timeout(msecs_to_jiffies(FREEZE_MS.1))
+            .is_some()
+        {
+            return Ok(guard);
+        }
+        drop(guard);
+        for _ in 0..FREEZE_MS.1 / PAUSE_MS {
+            check_signals()?;
+            fsleep(Delta::from_millis(i64::from(PAUSE_MS)));
+        }
+    }
+}
+
+/// Drops what is clean of a file's page cache, a piece at a time. May sleep.
+fn drop_cached(file: &File) -> Result {
+    const PIECE: u32 = 4 << 20;
+
+    let (mut pos, size) = (0, file.mapping().size());
+    while pos < size {
+        if file.mapping().is_cached(pos, PIECE) {
+            file.mapping().invalidate(pos, PIECE);
+            check_signals()?;
+        }
+        cond_resched();
+        pos = pos.saturating_add(i64::from(PIECE));
+    }
+    Ok(())
 }
 
 /// Lets the backing file go, if it is pinned, or about to be, and cannot serve a device of so many sectors from an offset on, in

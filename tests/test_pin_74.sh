@@ -43,8 +43,13 @@ io -d "$DEV" discard 0 4M , zero 0 4M , check 1 4M 8M
 io -d "$DEV" fallocate $((PUNCH | KEEP)) 4M 4M , zero 0 8M , check 1 8M 4M
 (($(provisioned) == full - 16384)) || fail "a hole of 8192 sectors: $(provisioned), before $full"
 io -d "$DEV" fill 2 0 1M , check 2 0 1M
+# Who forbids discards wants to keep the space.
+full=$(provisioned)
+echo 0 >"$SYS/queue/discard_max_bytes"
+io -d "$DEV" fallocate $((PUNCH | KEEP)) 12M 1M =ANY , fallocate $((PUNCH | KEEP)) 8M 1M =ANY
+same "sectors after a hole with discards forbidden" "$(provisioned)" "$full"
 unpin
-io "$IMG" drop , check 2 0 1M , zero 1M 7M , check 1 8M 4M
+io "$IMG" drop , check 2 0 1M , zero 1M 8M , check 1 9M 3M
 detach
 umounted "$FS"
 poll 20 rmmod scsi_debug || fail "the disk is still in use"

@@ -132,7 +132,7 @@ impl BlockDevice {
         unsafe { &*bdev.cast() }
     }
 
-    pub(super) fn as_ptr(&self) -> *mut bindings::block_device {
+    pub(in super::super) fn as_ptr(&self) -> *mut bindings::block_device {
         self.0 .0.get()
     }
 

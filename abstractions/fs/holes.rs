@@ -55,27 +55,36 @@ impl Holes {
 
     /// The same, but also one that somebody has read: pages that are not dirty are dropped from the page cache on the
     /// way. Where they are read again at once it may still be missed.
-    fn next_dropping(&self, mut pos: i64) -> Result<Option<Range<i64>>> {
-        let hole = self.next(pos)?;
+    fn next_dropping(&self, from: i64, go_on: impl Fn() -> Result) -> Result<Option<Range<i64>>> {
+        let hole = self.next(from)?;
         let end = hole.as_ref().map_or(self.file_size(), |hole| hole.start);
+        let (mut pos, mut was_cached) = (from, false);
         while pos < end {
             if self.file.mapping().is_cached(pos, DROP) {
                 self.file.mapping().invalidate(pos, DROP);
-                match self.next(pos)? {
-                    Some(hidden) if hidden.start < end => return Ok(Some(hidden)),
-                    _ => cond_resched(),
-                }
+                was_cached = true;
+                go_on()?;
             }
+            cond_resched();
             pos = pos.saturating_add(i64::from(DROP));
         }
-        Ok(hole)
+        match was_cached {
+            true => self.next(from),
+            false => Ok(hole),
+        }
     }
 
     /// Finds those that are to be filled next: the range from the first one at or behind byte `pos` on, in which there
     /// are as many as hold `bytes` together, of which the last one may go on behind it. The first one is found also if
-    /// somebody has read it: what is not dirty is dropped from the page cache up to there. May sleep.
-    pub fn batch(&self, pos: i64, bytes: i64) -> Result<Option<Range<i64>>> {
-        let Some(first) = self.next_dropping(pos)? else {
+    /// somebody has read it: what is not dirty is dropped from the page cache up to there, for as long as `go_on` allows
+    /// it. May sleep.
+    pub fn batch(
+        &self,
+        pos: i64,
+        bytes: i64,
+        go_on: impl Fn() -> Result,
+    ) -> Result<Option<Range<i64>>> {
+        let Some(first) = self.next_dropping(pos, go_on)? else {
             return Ok(None);
         };
         let (start, mut hole, mut left) = (first.start, first, bytes);

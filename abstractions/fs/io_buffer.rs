@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that a file is read to and written from, past its page cache or through it.
+//! Memory that a file is read to and written from, past its page cache or through it, or past the file system, too.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{FileExt, IoMode, KiocbParams};
+#[cfg(FILE_EXTENTS)]
+use crate::abstractions::block::Extent;
 use crate::abstractions::{
     error::to_count,
     iov::{BvecIter, Direction},
@@ -13,6 +15,8 @@ use core::{
     ops::{Deref, DerefMut, Range},
     ptr::NonNull,
 };
+#[cfg(FILE_EXTENTS)]
+use kernel::error::to_result;
 use kernel::{bindings, page::PAGE_SIZE, prelude::*};
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
@@ -109,6 +113,34 @@ impl IoBuffer {
             }
         };
         to_count(ret as i64).map(|bytes| bytes as usize)
+    }
+
+    /// Reads an extent to the buffer, from byte `at` of that on, or writes it from there, and waits (`bdev_rw_virt()`).
+    /// The extent is of whole blocks of its device. Allocates nothing. May sleep. `EINVAL` if it does not fit.
+    #[cfg(FILE_EXTENTS)]
+    pub fn transfer_extent(
+        &mut self,
+        at: usize,
+        extent: &Extent<'_>,
+        direction: Direction,
+    ) -> Result {
+        let end = at.checked_add(extent.bytes as usize).ok_or(EINVAL)?;
+        let memory = self.get_mut(at..end).ok_or(EINVAL)?;
+        let op = match direction {
+            Direction::Dest => bindings::req_op_REQ_OP_READ,
+            Direction::Source => bindings::req_op_REQ_OP_WRITE,
+        };
+        // SAFETY: The extent keeps its device. The memory is of the page allocator, has that length, and is borrowed
+        // mutably until the I/O is over, which it is when this returns.
+        to_result(unsafe {
+            bindings::bdev_rw_virt(
+                extent.bdev.as_ptr(),
+                extent.sector,
+                memory.as_mut_ptr().cast(),
+                memory.len(),
+                op,
+            )
+        })
     }
 }
 

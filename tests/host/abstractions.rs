@@ -352,6 +352,10 @@ pub(crate) mod fs {
             self.stat
         }
 
+        pub(crate) fn block_size(&self) -> u32 {
+            self.fs_block_size.unwrap_or(512)
+        }
+
         pub(crate) fn fs_block_size(&self) -> Result<u32> {
             self.fs_block_size
         }

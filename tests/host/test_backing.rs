@@ -116,6 +116,8 @@ fn direct_io_takes_aligned_offset_and_blocks() {
                         _ if mask != 0 => Ok(DioUnit {
                             mask,
                             memory: mask | 3,
+                            // As well what the page cache writes at once.
+                            rewritten: mask | 4095,
                         }),
                         _ => Ok(DioUnit::default()),
                     };
