@@ -106,8 +106,16 @@ bool rust_helper_request_has_whole_blocks(struct request *rq,
 					  unsigned int len_mask,
 					  unsigned int addr_mask)
 {
+	const struct bio *bio = rq->bio;
 	struct req_iterator iter;
 	struct bio_vec bv;
+
+	if (!bio)
+		return true;
+	/* Most have one segment. */
+	bv = mp_bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter);
+	if (!bio->bi_next && bv.bv_len == bio->bi_iter.bi_size)
+		return !((bv.bv_len & len_mask) || (bv.bv_offset & addr_mask));
 
 	rq_for_each_bvec(bv, rq, iter)
 		if ((bv.bv_len & len_mask) || (bv.bv_offset & addr_mask))
