@@ -57,7 +57,6 @@ fn rescan(disk: &Disk<Loop>) {
 /// and this returns true.
 fn rescan_changed(disk: &Disk<Loop>) -> bool {
     let open = disk.lock_open();
-    open.invalidate_partitions();
     if let Ok(true) = partition_table::matches(&open) {
         return true;
     }
@@ -265,9 +264,9 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
     // Under no lock.
     drop(old_snapshot);
     drop(old);
-    // What somebody read in between came from the old file. Under no lock: this may have to wait
-    // for the new one.
-    disk.part0().invalidate_in_use();
+    // What somebody read in between came from the old file, by way of a partition, too. Under no lock: this may have
+    // to wait for the new one.
+    disk.invalidate_in_use();
     Ok(partscan)
 }
 

@@ -5,8 +5,8 @@
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
 use super::disk::{Disk, DiskOperations};
-use core::ops::Deref;
-use kernel::{bindings, error::to_result, prelude::*, types::Opaque};
+use core::{ops::Deref, ptr::NonNull};
+use kernel::{bindings, error::to_result, prelude::*, sync::aref::AlwaysRefCounted, types::Opaque};
 
 #[cfg(FILE_EXTENTS)]
 mod medium;
@@ -111,7 +111,8 @@ impl DeviceLimits {
 ///
 /// # Invariants
 ///
-/// A reference to one is a block device that somebody keeps open, or that belongs to a live disk.
+/// A reference to one is a block device that somebody keeps open, whose `struct device` somebody refers to, or that
+/// belongs to a live disk.
 #[repr(transparent)]
 pub struct BlockDevice(DeviceLimits);
 
@@ -268,6 +269,20 @@ impl BlockDevice {
         // SAFETY: By the requirements of `HasDiskVTable` the address is `T`'s alone, and only
         // `OwnedDisk<T>` makes disks with it.
         Some(unsafe { Disk::from_raw(disk) })
+    }
+}
+
+// SAFETY: A reference to its `struct device` keeps a block device, its mapping, and the disk that it belongs to. The
+// last one may be put where the task may sleep.
+unsafe impl AlwaysRefCounted for BlockDevice {
+    fn inc_ref(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::get_device(&raw mut (*self.as_ptr()).bd_device) };
+    }
+
+    unsafe fn dec_ref(bdev: NonNull<Self>) {
+        // SAFETY: The caller owns a reference, so the device has not been freed.
+        unsafe { bindings::put_device(&raw mut (*bdev.as_ref().as_ptr()).bd_device) };
     }
 }
 

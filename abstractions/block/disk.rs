@@ -36,7 +36,7 @@ use kernel::{
     sync::{
         aref::{ARef, AlwaysRefCounted},
         atomic::{Acquire, Atomic, AtomicFlag, Full, Relaxed, Release},
-        LockClassKey, Mutex, MutexGuard,
+        rcu, LockClassKey, Mutex, MutexGuard,
     },
     time::Jiffies,
     types::{NotThreadSafe, Opaque, ScopeGuard},
@@ -513,6 +513,32 @@ impl<T: Operations> Disk<T> {
         unsafe { BlockDevice::from_raw((*self.as_ptr()).part0) }
     }
 
+    /// The block device of a partition, if there is one of that number. Without `open_mutex` it may be removed at any
+    /// time.
+    fn partition_device(&self, number: u32) -> Option<ARef<BlockDevice>> {
+        let _rcu = rcu::read_lock();
+        // SAFETY: The disk is live, and its table has block devices.
+        let bdev =
+            unsafe { bindings::xa_load(&raw mut (*self.as_ptr()).part_tbl, number as c_ulong) };
+        let bdev = NonNull::new(bdev.cast::<bindings::block_device>())?;
+        // SAFETY: A device that was in the table is freed after an RCU grace period.
+        let kobj =
+            unsafe { bindings::kobject_get_unless_zero(&raw mut (*bdev.as_ptr()).bd_device.kobj) };
+        // SAFETY: The reference was taken above.
+        (!kobj.is_null()).then(|| unsafe { ARef::from_raw(bdev.cast()) })
+    }
+
+    /// Drops clean pages of the page caches of the disk and of its partitions, also those that somebody uses: see
+    /// [`BlockDevice::invalidate_in_use`]. Under `open_mutex` others would wait to open or close the disk meanwhile.
+    pub fn invalidate_in_use(&self) {
+        self.part0().invalidate_in_use();
+        for number in 1..=Partition::MAX_NUMBER {
+            if let Some(device) = self.partition_device(number) {
+                device.invalidate_in_use();
+            }
+        }
+    }
+
     /// How often the disk and its partitions are open (`disk_openers()`). Stable only under
     /// `open_mutex`.
     pub fn openers(&self) -> u32 {
@@ -677,19 +703,9 @@ impl<'a, T: Operations> OpenLocked<'a, T> {
         to_result(unsafe { bindings::bdev_disk_changed(self.disk.as_ptr(), false) })
     }
 
-    /// The device of a partition, if there is one of that number. It stays as long as `open_mutex` is held.
-    fn partition_device(&self, number: u32) -> Option<&BlockDevice> {
-        // SAFETY: The disk is live.
-        let bdev = unsafe {
-            bindings::xa_load(&raw mut (*self.disk.as_ptr()).part_tbl, number as c_ulong)
-        };
-        // SAFETY: The table has block devices, and by the type invariants none goes.
-        (!bdev.is_null()).then(|| unsafe { BlockDevice::from_raw(bdev.cast()) })
-    }
-
     /// The partition of that number, from 1 to [`Partition::MAX_NUMBER`], if there is one.
     pub fn partition(&self, number: u32) -> Option<Partition> {
-        let device = self.partition_device(number)?;
+        let device = self.disk.partition_device(number)?;
         let (uuid, name) = device.meta_info();
         Some(Partition {
             start: device.start(),
@@ -697,15 +713,6 @@ impl<'a, T: Operations> OpenLocked<'a, T> {
             uuid,
             name,
         })
-    }
-
-    /// Drops clean pages of the page caches of all partitions. May sleep, but does not wait for I/O.
-    pub fn invalidate_partitions(&self) {
-        for number in 1..=Partition::MAX_NUMBER {
-            if let Some(device) = self.partition_device(number) {
-                device.invalidate();
-            }
-        }
     }
 }
 
