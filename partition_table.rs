@@ -3,12 +3,15 @@
 //! Whether a disk has the partitions that its table says, after another file has taken the place of the first.
 //!
 //! The block layer drops all partitions before it looks for new ones, and whoever depends on one takes it for gone.
-//! What it exports to modules does not compare. So this does, for GPT, as the block layer reads it
-//! (`block/partitions/efi.c`), which stops there. Of other tables, and those that the block layer would not take as
-//! they are, nothing is known.
+//! What it exports to modules does not compare. So this does, for the tables that it reads as the block layer does: GPT
+//! (`block/partitions/efi.c`), and an MBR (`msdos.c`) in which no partition has others in it. Of other tables, and those
+//! that the block layer would not take as they are, nothing is known.
 
 use crate::{
-    abstractions::block::disk::{OpenLocked, Partition},
+    abstractions::block::{
+        disk::{Disk, OpenLocked, Partition},
+        BlockDevice,
+    },
     backing::SECTOR_SIZE,
     driver::Loop,
 };
@@ -21,8 +24,20 @@ const HEADER_LBA: u64 = 1;
 const SIGNATURE: u64 = u64::from_le_bytes(*b"EFI PART");
 /// More have never been seen.
 const MAX_ENTRIES: u32 = 1024;
+
 /// What a table that says GPT where others would have one calls its partition.
 const PROTECTIVE: u8 = 0xee;
+/// Types with which an entry of an MBR makes the block layer look for more than one partition.
+const NESTED: [u8; 11] = [
+    0x05, 0x0f, 0x85, // extended
+    0x42, // dynamic disk of Windows, with a table at its end
+    0x63, // UnixWare
+    0x81, // Minix
+    0x82, 0xbf, // Solaris; the first one is Linux swap, too
+    0xa5, 0xa6, 0xa9, // FreeBSD, OpenBSD, NetBSD
+];
+/// First bytes of disks that have a table of another kind where an MBR has code: AIX, SGI.
+const OTHER_LABELS: [[u8; 4]; 2] = [[0xc9, 0xc2, 0xd4, 0xc1], [0x0b, 0xe5, 0xa9, 0x41]];
 
 /// One of the four partitions that the first sector has place for.
 #[repr(C)]
@@ -39,7 +54,10 @@ struct MbrRecord {
 #[repr(C)]
 #[derive(FromBytes, IntoBytes)]
 struct Mbr {
-    code: [u8; 446],
+    label: [u8; 4],
+    code: [u8; 436],
+    disk_id: [u8; 4],
+    reserved: [u8; 2],
     records: [MbrRecord; 4],
     signature: [u8; 2],
 }
@@ -94,16 +112,14 @@ fn crc32(crc: u32, data: &[u8]) -> u32 {
     })
 }
 
-/// A GUID as `%pUl` prints it.
-fn print_guid(guid: &[u8; 16], to: &mut [u8]) {
-    const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+/// Prints bytes as `%02x` does, with a dash before some.
+fn print_hex(bytes: &[u8], dashes: &[usize], to: &mut [u8]) {
     let digit = |half: u8| match half {
         0..10 => b'0' + half,
         _ => b'a' - 10 + half,
     };
-    let chars = ORDER.iter().enumerate().flat_map(|(i, &from)| {
-        let byte = guid.get(from).copied().unwrap_or(0);
-        let dash = matches!(i, 4 | 6 | 8 | 10).then_some(b'-');
+    let chars = bytes.iter().enumerate().flat_map(|(i, byte)| {
+        let dash = dashes.contains(&i).then_some(b'-');
         [dash, Some(digit(byte >> 4)), Some(digit(byte & 15))]
     });
     for (to, char) in to.iter_mut().zip(chars.flatten()) {
@@ -111,18 +127,98 @@ fn print_guid(guid: &[u8; 16], to: &mut [u8]) {
     }
 }
 
+/// A GUID as `%pUl` prints it.
+fn print_guid(guid: &[u8; 16], to: &mut [u8]) {
+    const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+    let bytes = ORDER.map(|from| guid.get(from).copied().unwrap_or(0));
+    print_hex(&bytes, &[4, 6, 8, 10], to);
+}
+
+/// A disk, in the units of its table.
+struct Medium<'a> {
+    device: &'a BlockDevice,
+    block_size: u32,
+    sectors_per_block: u64,
+    blocks: u64,
+}
+
+impl<'a> Medium<'a> {
+    fn new(disk: &'a Disk<Loop>) -> Result<Self> {
+        let device = disk.part0();
+        let block_size = disk.logical_block_size();
+        let sectors_per_block = u64::from(block_size / SECTOR_SIZE);
+        Ok(Self {
+            device,
+            block_size,
+            sectors_per_block,
+            blocks: device
+                .sectors()
+                .checked_div(sectors_per_block)
+                .ok_or(EINVAL)?,
+        })
+    }
+
+    /// Where a block is, in bytes.
+    fn position(&self, lba: u64) -> Result<u64> {
+        lba.checked_mul(u64::from(self.block_size)).ok_or(EINVAL)
+    }
+
+    /// Blocks in sectors.
+    fn sectors(&self, blocks: u64) -> u64 {
+        blocks.saturating_mul(self.sectors_per_block)
+    }
+}
+
+impl Mbr {
+    /// Whether it says that there is a GPT.
+    fn is_protective(&self) -> bool {
+        self.records.iter().any(|record| {
+            record.os_type == PROTECTIVE
+                && u64::from(u32::from_le_bytes(record.start)) == HEADER_LBA
+        })
+    }
+
+    /// Whether the block layer makes a partition of each entry, and no more. It takes bytes that cannot be the flag of
+    /// an entry for a sign that this is no table but, for example, the boot sector of a file system.
+    fn is_plain(&self) -> bool {
+        !OTHER_LABELS.contains(&self.label)
+            && self.records.iter().all(|record| {
+                matches!(record.boot_indicator, 0 | 0x80)
+                    && record.os_type != PROTECTIVE
+                    && !NESTED.contains(&record.os_type)
+            })
+    }
+
+    /// The partition of that number, from 1 on, if there is one. One that begins beyond the end of the disk is none,
+    /// and one that ends there is cut.
+    fn partition(&self, number: u32, medium: &Medium<'_>) -> Option<Partition> {
+        let record = self.records.get(number.checked_sub(1)? as usize)?;
+        let [start, sectors] = [record.start, record.sectors]
+            .map(|blocks| medium.sectors(u64::from(u32::from_le_bytes(blocks))));
+        let left = medium.device.sectors().saturating_sub(start);
+        let mut partition = Partition {
+            start,
+            sectors: sectors.min(left),
+            ..Partition::default()
+        };
+        let [a, b, c, d] = self.disk_id;
+        print_hex(&[d, c, b, a, number as u8], &[4], &mut partition.uuid);
+        (partition.sectors > 0).then_some(partition)
+    }
+}
+
 impl Entry {
-    /// The partition that it stands for, on a disk of so many blocks. `None` if it stands for none, an error if the
-    /// block layer would make something else of it.
-    fn partition(&self, blocks: u64, sectors_per_block: u64) -> Result<Option<Partition>> {
+    /// The partition that it stands for. `None` if it stands for none, an error if the block layer would make something
+    /// else of it.
+    fn partition(&self, medium: &Medium<'_>) -> Result<Option<Partition>> {
         let (start, end) = (u64::from_le(self.start), u64::from_le(self.end));
-        if self.type_guid == [0; 16] || start >= blocks || end >= blocks {
+        if self.type_guid == [0; 16] || start >= medium.blocks || end >= medium.blocks {
             return Ok(None);
         }
         let length = end.checked_sub(start).ok_or(EINVAL)?.saturating_add(1);
         let mut partition = Partition {
-            start: start.saturating_mul(sectors_per_block),
-            sectors: length.saturating_mul(sectors_per_block),
+            start: medium.sectors(start),
+            sectors: medium.sectors(length),
             ..Partition::default()
         };
         print_guid(&self.guid, &mut partition.uuid);
@@ -136,30 +232,56 @@ impl Entry {
     }
 }
 
-/// Whether the partitions of a disk are those that its table says. Reads the table through the disk's page cache.
-/// May sleep. Fails if the table cannot be read, or is none that this knows.
+/// Whether the partitions of a disk are those that its table says, and there are any. Reads the table through the
+/// disk's page cache. May sleep. Fails if the table cannot be read, or is none that this knows.
 pub(crate) fn matches(open: &OpenLocked<'_, Loop>) -> Result<bool> {
-    let disk = open.disk();
-    let device = disk.part0();
-    let block_size = disk.logical_block_size();
-    let sectors_per_block = u64::from(block_size / SECTOR_SIZE);
-    let blocks = device
-        .sectors()
-        .checked_div(sectors_per_block)
-        .ok_or(EINVAL)?;
-
+    let medium = Medium::new(open.disk())?;
     let mut mbr = Mbr::new_zeroed();
-    device.read_cached(0, mbr.as_mut_bytes())?;
-    let is_protective = mbr.records.iter().any(|record| {
-        record.os_type == PROTECTIVE && u64::from(u32::from_le_bytes(record.start)) == HEADER_LBA
-    });
-    if mbr.signature != [0x55, 0xaa] || !is_protective {
+    medium.device.read_cached(0, mbr.as_mut_bytes())?;
+    if mbr.signature != [0x55, 0xaa] {
         return Err(EINVAL);
     }
+    // These formats are looked for first, in other sectors. The others of Acorn's cannot have this signature.
+    if cfg!(any(
+        CONFIG_ACORN_PARTITION_ADFS,
+        CONFIG_ACORN_PARTITION_CUMANA,
+        CONFIG_ACORN_PARTITION_EESOX
+    )) {
+        return Err(EINVAL);
+    }
+    match mbr.is_protective() {
+        true => matches_gpt(open, &medium),
+        false => matches_mbr(open, &medium, &mbr),
+    }
+}
 
+fn matches_mbr(open: &OpenLocked<'_, Loop>, medium: &Medium<'_>, mbr: &Mbr) -> Result<bool> {
+    if !mbr.is_plain() {
+        return Err(EINVAL);
+    }
+    // With "gpt" on its command line, the kernel looks for these although the MBR says nothing of them.
+    for lba in [HEADER_LBA, medium.blocks.saturating_sub(1)] {
+        let mut signature = [0; size_of_val(&SIGNATURE)];
+        medium
+            .device
+            .read_cached(medium.position(lba)?, &mut signature)?;
+        if u64::from_le_bytes(signature) == SIGNATURE {
+            return Err(EINVAL);
+        }
+    }
+    let (mut same, mut any) = (true, false);
+    for number in 1..=Partition::MAX_NUMBER {
+        let present = open.partition(number);
+        any |= present.is_some();
+        same &= present == mbr.partition(number, medium);
+    }
+    Ok(same && any)
+}
+
+fn matches_gpt(open: &OpenLocked<'_, Loop>, medium: &Medium<'_>) -> Result<bool> {
+    let device = medium.device;
     let mut header = Header::new_zeroed();
-    let position = |lba: u64| lba.checked_mul(u64::from(block_size)).ok_or(EINVAL);
-    device.read_cached(position(HEADER_LBA)?, header.as_mut_bytes())?;
+    device.read_cached(medium.position(HEADER_LBA)?, header.as_mut_bytes())?;
     let crc = core::mem::take(&mut header.crc);
     let count = u32::from_le(header.entries);
     if u64::from_le(header.signature) != SIGNATURE
@@ -167,16 +289,16 @@ pub(crate) fn matches(open: &OpenLocked<'_, Loop>) -> Result<bool> {
         || !crc32(!0, header.as_mut_bytes().get(..HEADER_SIZE).ok_or(EINVAL)?) != u32::from_le(crc)
         || u64::from_le(header.my_lba) != HEADER_LBA
         || u64::from_le(header.first_usable) > u64::from_le(header.last_usable)
-        || u64::from_le(header.last_usable) >= blocks
+        || u64::from_le(header.last_usable) >= medium.blocks
         || u32::from_le(header.entry_size) as usize != size_of::<Entry>()
         || count > MAX_ENTRIES
     {
         return Err(EINVAL);
     }
 
-    let mut place = position(u64::from_le(header.entries_lba))?;
+    let mut place = medium.position(u64::from_le(header.entries_lba))?;
     let mut crc = !0;
-    let mut same = true;
+    let (mut same, mut any) = (true, false);
     // The first one is that of partition 1.
     for number in 1..=count.max(Partition::MAX_NUMBER) {
         let mut expected = None;
@@ -185,14 +307,16 @@ pub(crate) fn matches(open: &OpenLocked<'_, Loop>) -> Result<bool> {
             device.read_cached(place, entry.as_mut_bytes())?;
             place = place.saturating_add(size_of::<Entry>() as u64);
             crc = crc32(crc, entry.as_mut_bytes());
-            expected = entry.partition(blocks, sectors_per_block)?;
+            expected = entry.partition(medium)?;
         }
         if number <= Partition::MAX_NUMBER {
-            same &= open.partition(number) == expected;
+            let present = open.partition(number);
+            any |= present.is_some();
+            same &= present == expected;
         }
     }
     if !crc != u32::from_le(header.entries_crc) {
         return Err(EINVAL);
     }
-    Ok(same)
+    Ok(same && any)
 }

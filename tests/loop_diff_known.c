@@ -64,6 +64,10 @@ static const struct {
 		"small-blocks", NULL,
 		"C refuses direct I/O, or drops it, where the file's takes larger blocks than the device has; ours does it, and that is not tried",
 	},
+	[PARTITIONS_CHANGE_FD] = {
+		"partitions-change-fd", NULL,
+		"C takes partitions away for a moment at LOOP_CHANGE_FD, or keeps what is cached of them; with partitions it is not tried",
+	},
 };
 
 bool known(enum known which)

@@ -13,6 +13,7 @@
  * "w:", "rd:", "d:" and "p:" before it are as in loop_ioctl.
  */
 #include <fcntl.h>
+#include <glob.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -811,8 +812,24 @@ static long op_set_fd(const struct op *op, struct handle *h)
 	return do_with_file(op, h, LOOP_SET_FD);
 }
 
+/* Whether a device has partitions, of a table or by hand. */
+static bool has_partitions(int device)
+{
+	char pattern[64];
+	glob_t found;
+
+	snprintf(pattern, sizeof(pattern), "/sys/block/loop%d/loop%dp*", device,
+		 device);
+	if (glob(pattern, 0, NULL, &found))
+		return false;
+	globfree(&found);
+	return true;
+}
+
 static long op_change_fd(const struct op *op, struct handle *h)
 {
+	if (has_partitions(h->device) && known(PARTITIONS_CHANGE_FD))
+		return LEFT_OUT(PARTITIONS_CHANGE_FD);
 	return do_with_file(op, h, LOOP_CHANGE_FD);
 }
 

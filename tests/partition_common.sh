@@ -17,7 +17,7 @@ gpt_img()
 	io "$IMG" fill 1 1M 256K 0 , fill 2 2M 512K 0
 }
 
-# long_img PARTS: IMG has a table of so many GPT partitions, of 64K from 1M on.
+# long_img PARTS [LABEL]: IMG has a table, a GPT if not said otherwise, of so many partitions, of 64K from 1M on.
 long_img()
 {
 	local i
@@ -26,11 +26,21 @@ long_img()
 	PARTS=$1
 	img $((2 + PARTS / 16))M long
 	{
-		echo "label: gpt"
+		echo "label: ${2:-gpt}"
 		for ((i = 0; i < PARTS; i++)); do
 			echo "start=$((2048 + i * 128)), size=128"
 		done
 	} | sfdisk -q "$IMG"
+}
+
+# table NAME: IMG has the table that stdin says.
+table()
+{
+	local name=$1
+
+	need sfdisk
+	img 4M "$name"
+	sfdisk -q "$IMG"
 }
 
 # slow_img: the same with eight on a device that takes a while for each read.
@@ -98,4 +108,37 @@ no_partitions()
 	for dir in "$SYS/${DEV#/dev/}"p*; do
 		[[ ! -d $dir ]] || fail "${dir##*/} is there"
 	done
+}
+
+# rescanned FILE: with this file $DEV has its partitions read again, and with $TMP/img, which it has before, too. If
+# there is $TMP/expected, it has what is "shown" meanwhile.
+rescanned()
+{
+	events lo "$DEV" change-fd "r:$1"
+	grep -q "^remove p1" <<<"$EVENTS" || fail "${1##*/}: the old partitions stay"
+	[[ ! -e $TMP/expected ]] || same "partitions of ${1##*/}" "$(shown)" "$(<"$TMP/expected")"
+	lo "$DEV" change-fd "r:$TMP/img"
+	partition 2
+}
+
+# shown: number, start, size, UUID and name of each partition of $DEV.
+shown()
+{
+	local dir
+
+	for dir in "$SYS/loop$N"p*; do
+		[[ -d $dir ]] || continue
+		echo "$(<"$dir/partition") $(<"$dir/start") $(<"$dir/size") $(grep -h '^PART' "$dir/uevent" | sort | xargs)"
+	done
+}
+
+# by_hand: what was changed by hand is as the table of $TMP/img says again with LOOP_CHANGE_FD.
+by_hand()
+{
+	lo "$DEV" del-part 2
+	events lo "$DEV" change-fd "r:$TMP/img"
+	partition 2
+	lo "$DEV" add-part 5 3M 64K
+	events lo "$DEV" change-fd "r:$TMP/img"
+	fails partition 5
 }

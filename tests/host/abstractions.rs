@@ -8,10 +8,12 @@ pub(crate) mod module_param;
 
 /// `abstractions::block`
 pub(crate) mod block {
-    use crate::{driver::Loop, sync::aref::ARef};
+    use crate::{driver::Loop, prelude::*, sync::aref::ARef};
 
     #[derive(Default)]
     pub(crate) struct BlockDevice {
+        /// What is on it.
+        pub(crate) content: Vec<u8>,
         pub(crate) disk: Option<ARef<disk::Disk<Loop>>>,
         pub(crate) max_bytes: u32,
         pub(crate) logical_block_size: u32,
@@ -29,6 +31,16 @@ pub(crate) mod block {
     impl BlockDevice {
         pub(crate) fn disk(&self) -> Option<&disk::Disk<Loop>> {
             self.disk.as_deref()
+        }
+
+        pub(crate) fn sectors(&self) -> u64 {
+            (self.content.len() / 512) as u64
+        }
+
+        pub(crate) fn read_cached(&self, pos: u64, to: &mut [u8]) -> Result {
+            let end = pos.checked_add(to.len() as u64).ok_or(EIO)?;
+            to.copy_from_slice(self.content.get(pos as usize..end as usize).ok_or(EIO)?);
+            Ok(())
         }
 
         pub(crate) fn is_bottom(&self) -> bool {
@@ -88,21 +100,31 @@ pub(crate) mod block {
 
     /// `abstractions::block::disk`
     pub(crate) mod disk {
+        use super::BlockDevice;
         use crate::{
             device::{Binding, LoopDevice},
             prelude::*,
         };
-        use std::marker::PhantomData;
+        use std::{collections::BTreeMap, marker::PhantomData};
 
         pub(crate) struct Disk<T> {
             pub(crate) data: LoopDevice,
             pub(crate) config: Option<Binding>,
+            pub(crate) part0: BlockDevice,
             pub(crate) _p: PhantomData<T>,
         }
 
         impl<T> Disk<T> {
             pub(crate) fn data(&self) -> &LoopDevice {
                 &self.data
+            }
+
+            pub(crate) fn part0(&self) -> &BlockDevice {
+                &self.part0
+            }
+
+            pub(crate) fn logical_block_size(&self) -> u32 {
+                self.part0.logical_block_size
             }
 
             /// The guard is of no interest here.
@@ -112,6 +134,44 @@ pub(crate) mod block {
 
             pub(crate) fn config(&self) -> Option<&Binding> {
                 self.config.as_ref()
+            }
+        }
+
+        pub(crate) struct OpenLocked<'a, T> {
+            pub(crate) disk: &'a Disk<T>,
+            pub(crate) partitions: BTreeMap<u32, Partition>,
+        }
+
+        impl<'a, T> OpenLocked<'a, T> {
+            pub(crate) fn disk(&self) -> &'a Disk<T> {
+                self.disk
+            }
+
+            pub(crate) fn partition(&self, number: u32) -> Option<Partition> {
+                self.partitions.get(&number).copied()
+            }
+        }
+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) struct Partition {
+            pub(crate) start: u64,
+            pub(crate) sectors: u64,
+            pub(crate) uuid: [u8; 37],
+            pub(crate) name: [u8; 64],
+        }
+
+        impl Partition {
+            pub(crate) const MAX_NUMBER: u32 = 255;
+        }
+
+        impl Default for Partition {
+            fn default() -> Self {
+                Self {
+                    start: 0,
+                    sectors: 0,
+                    uuid: [0; 37],
+                    name: [0; 64],
+                }
             }
         }
     }

@@ -23,6 +23,8 @@ mod stand_in;
 mod backing;
 #[path = "../../chain.rs"]
 mod chain;
+#[path = "../../partition_table.rs"]
+mod partition_table;
 #[path = "../../pieces.rs"]
 mod pieces;
 #[path = "../../route.rs"]
@@ -34,6 +36,7 @@ mod cases;
 mod test_backing;
 mod test_chain;
 mod test_module_param;
+mod test_partition_table;
 mod test_pieces;
 mod test_route;
 mod test_uapi;

@@ -27,6 +27,7 @@ fn disk_on(phase: Phase, file: File) -> ARef<Disk<Loop>> {
         config: Some(Binding {
             backing: BackingFile::new(ARef::new(file)).unwrap(),
         }),
+        part0: BlockDevice::default(),
         _p: PhantomData,
     })
 }
