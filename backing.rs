@@ -5,14 +5,17 @@
 //! # Errors of writeback
 //!
 //! Pages that the kernel writes back by itself may fail when nobody waits for them. The mapping of the file keeps
-//! the error, and an `fsync` of each open file reports it once. That is for those who flush the device: a flush, and
-//! nothing else, calls [`FileExt::fsync`] on the backing file. Whatever else needs data to be written keeps the error:
+//! the error, and an `fsync` of each open file reports it once. That is for those who flush the device: a flush, or
+//! a write with FUA, and nothing else, calls [`FileExt::fsync`] on the backing file. Whatever else needs data to be
+//! written keeps the error:
 //!
 //! - Dirty pages are written before direct I/O ([`BackingFile::write_dirty`]) and before the file is pinned
 //!   ([`AddressSpace::write_dirty`]).
 //! - A file that becomes pinned is synced as another open file ([`FileExt::reopen`]).
 //! - A flush in pinned mode goes to the device below, and takes the error by itself ([`FileExt::take_error`]).
 //! - Where the flush at the end of pinned mode fails, this becomes such an error ([`AddressSpace::set_error`]).
+//! - Administrative calls write dirty pages of the device's own page cache by [`AddressSpace::write_dirty`], too:
+//!   `sync_blockdev()` takes an error that is for whoever syncs a file system on the device.
 //! - Who lets the file go, at detach or `LOOP_CHANGE_FD`, logs the error that no flush has reported
 //!   ([`FileExt::check_error`]).
 //!

@@ -348,9 +348,9 @@ pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
         binding.offset as u64 != info.lo_offset || guard.size_limit as u64 != info.lo_sizelimit;
     if resized {
         // What is cached is at other places afterwards. Writing it may fail as any write may;
-        // those who wrote are told. The C driver does it before it looks at whether the new place is
-        // valid, and so do we.
-        let _ = disk.part0().sync();
+        // whoever syncs the device, or a file system there, is told. The C driver does it before it
+        // looks at whether the new place is valid, and so do we.
+        let _ = disk.part0().mapping().write_dirty();
         disk.part0().invalidate();
     }
     let settings = Settings::new(info)?;
@@ -507,7 +507,7 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     if disk.logical_block_size() as usize == size {
         return Ok(());
     }
-    let _ = disk.part0().sync();
+    let _ = disk.part0().mapping().write_dirty();
     disk.part0().invalidate();
 
     let binding = guard.config().ok_or(ENXIO)?;

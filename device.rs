@@ -62,7 +62,8 @@
 //!   they begin to ask later it is set with direct I/O or pinned mode. It is not cleared.
 //! - `BLK_FEAT_ZONED` and integrity are never set.
 //! - `BLK_FEAT_FUA` is set in pinned mode only. Where it is gone and a stacked device still counts on it, the
-//!   block layer follows the write by a flush, as long as `BLK_FEAT_WRITE_CACHE` is set.
+//!   block layer follows the write by a flush, as long as `BLK_FEAT_WRITE_CACHE` is set. Requests of request-based device
+//!   mapper get past that, so [`LoopCmd`] syncs the file after such a write.
 //! - Physical block size, minimum and optimal I/O size are hints. They follow direct I/O where its blocks are larger.
 //! - Discard and write-zeroes may be withdrawn: the block layer refuses them with `EOPNOTSUPP`, and their users
 //!   know another way.
@@ -73,6 +74,7 @@
 //! [`CgroupQueue`]: crate::cgroup_queue
 //! [`Exclusion`]: crate::exclusion::Exclusion
 //! [`HwQueue`]: crate::hw_queue::HwQueue
+//! [`LoopCmd`]: crate::loop_cmd::LoopCmd
 //! [`LimitsUpdate`]: crate::abstractions::block::limits::LimitsUpdate
 //! [`Times`]: crate::times::Times
 //! [`Times::finish`]: crate::times::Times::finish

@@ -13,6 +13,8 @@
 //!    Or [`Rmw`](Stage::Rmw): the same, but carried out by whole blocks; a write, after others that share one.
 //! 4. [`PostWrite`](Stage::PostWrite): its data is written past the page cache and the file system; work of its own
 //!    invalidates the one, and has the other commit the new times.
+//!    Or [`Sync`](Stage::Sync): its data is written by way of the file, and is to be on the medium; work of its own
+//!    syncs the file.
 //! 5. [`Done`](Stage::Done): on its way to [`LoopCmd::complete`], on the CPU that the block layer chooses, or in
 //!    work of its own where completions nest too deeply.
 //!
@@ -20,7 +22,7 @@
 //! |---|---|---|
 //! | → 1 → 2, 3, end | [`LoopCmd::submit`] | task that submits; must not call a file system |
 //! | 1 → 2, 3, 4, end | [`RequestRemapped::remapped`] | any |
-//! | 2 → 3, 5 | [`LoopCmd::issue_nowait`], [`RequestIoDone::io_done`] | worker under a plug; any |
+//! | 2 → 3, 4, 5 | [`LoopCmd::issue_nowait`], [`RequestIoDone::io_done`] | worker under a plug; any |
 //! | 3 → 3, 5 for `Rmw` | [`LoopCmd::issue_rmw`] | worker |
 //! | 3 → 4, 5, end | [`LoopCmd::issue_blocking`], `io_done`, `remapped` | worker; any |
 //! | 4 → 5 | work of its own | worker |
@@ -72,6 +74,8 @@ enum Stage {
     Rmw,
     /// The page cache of the file has pages from before, or times are to be committed.
     PostWrite,
+    /// The file is to be synced.
+    Sync,
     Done {
         /// How many bytes were transferred.
         result: Result<u32>,
@@ -240,12 +244,33 @@ fn invalidate_cached(rq: &Request<Loop>) {
 
 /// Whether a write in pinned mode must not end before the new times are durable, as its data is. Any context.
 fn are_times_due(rq: &Request<Loop>) -> bool {
+    let binding = rq.config();
     rq.is_fua()
-        && rq
-            .config()
-            .times
-            .as_ref()
-            .is_some_and(|times| times.is_due())
+        && binding.pinned().is_some()
+        && binding.times.as_ref().is_some_and(|times| times.is_due())
+}
+
+/// Whether a write that was carried out by way of the file is not on the medium yet, as it has to be when it ends. Any
+/// context.
+///
+/// `BLK_FEAT_FUA` is not set then, so the block layer has a flush follow each write with FUA. Request-based device
+/// mapper is not the block layer's to look after (`blk_insert_cloned_request()`): it passes FUA on if one of its paths
+/// had that feature when the table was loaded, which may be another disk, or this device when it was pinned.
+fn needs_sync(rq: &Request<Loop>) -> bool {
+    let binding = rq.config();
+    rq.op() == Op::Write
+        && rq.is_fua()
+        && binding.pinned().is_none()
+        && binding.backing.file().has_fsync()
+}
+
+/// Has the backing file put all that was written on the medium, with its times. May sleep.
+fn sync_file(rq: &Request<Loop>) -> Result {
+    let binding = rq.config();
+    if let Some(times) = &binding.times {
+        times.update();
+    }
+    binding.backing.file().fsync().map_err(|_| EIO)
 }
 
 /// Where in the backing file a request begins, in bytes.
@@ -445,13 +470,7 @@ impl LoopCmd {
                 let mode = io_mode(&rq, false);
                 return Self::transfer(rq, mode);
             }
-            Op::Flush => {
-                let binding = rq.config();
-                if let Some(times) = &binding.times {
-                    times.update();
-                }
-                binding.backing.file().fsync().map_err(|_| EIO)
-            }
+            Op::Flush => sync_file(&rq),
             Op::Discard | Op::WriteZeroes => deallocate(&rq, &bytes_of(&rq), deallocate_modes(&rq)),
         };
         Self::finish_whole(rq, result);
@@ -507,6 +526,10 @@ impl LoopCmd {
         while let Some(next) = ready.pop_front() {
             Self::enqueue(next);
         }
+        let result = match needs_sync(&rq) {
+            true => result.and_then(|()| sync_file(&rq)),
+            false => result,
+        };
         Self::finish_whole(rq, result);
     }
 
@@ -618,6 +641,10 @@ impl RequestIoDone<Loop> for LoopCmd {
                 }
                 Self::redispatch(rq, Why::WouldBlock);
             }
+            Ok(bytes) if is_write && bytes >= rq.bytes() && needs_sync(&rq) => {
+                Self::set_stage(&mut rq, Stage::Sync);
+                Self::enqueue(rq);
+            }
             result => {
                 let binding = rq.config();
                 // One that has waited says what the file system thought when it was asked.
@@ -664,12 +691,16 @@ impl WorkItem for LoopCmd {
             Stage::Done { .. } => Self::complete(rq),
             Stage::PostWrite => {
                 invalidate_cached(&rq);
-                let committed = match rq.is_fua() {
+                let committed = match are_times_due(&rq) {
                     true => rq.config().commit_times(),
                     false => Ok(()),
                 };
                 Self::finish_whole(rq, committed.map_err(|_| EIO));
             }
+            Stage::Sync => rq.attributed(|rq| {
+                let result = sync_file(&rq);
+                Self::finish_whole(rq, result);
+            }),
             Stage::Rmw => rq.attributed(Self::issue_rmw),
             _ => rq.attributed(Self::issue_blocking),
         }

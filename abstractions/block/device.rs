@@ -5,6 +5,7 @@
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
 use super::disk::{Disk, DiskOperations};
+use crate::abstractions::fs::AddressSpace;
 use core::{ops::Deref, ptr::NonNull};
 use kernel::{bindings, error::to_result, prelude::*, sync::aref::AlwaysRefCounted, types::Opaque};
 
@@ -223,10 +224,10 @@ impl BlockDevice {
         })
     }
 
-    /// Writes dirty pages of the device's page cache out, and waits (`sync_blockdev()`).
-    pub fn sync(&self) -> Result {
-        // SAFETY: By the type invariants.
-        to_result(unsafe { bindings::sync_blockdev(self.as_ptr()) })
+    /// The device's page cache.
+    pub fn mapping(&self) -> &AddressSpace {
+        // SAFETY: By the type invariants; a device has a mapping, and that its host, for as long as it exists.
+        unsafe { AddressSpace::from_raw((*self.as_ptr()).bd_mapping) }
     }
 
     /// Drops clean pages of the device's page cache (`invalidate_bdev()`). May sleep.

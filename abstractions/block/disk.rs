@@ -695,12 +695,15 @@ impl<'a, T: Operations> OpenLocked<'a, T> {
         self.disk
     }
 
-    /// Drops all partitions and looks for new ones (`bdev_disk_changed()`). May sleep.
+    /// Drops all partitions and looks for new ones (`bdev_disk_changed()`). Writes dirty pages of the disk's page cache
+    /// before, of which errors are kept for whoever syncs a file system there. May sleep.
     ///
     /// Fails with `EBUSY` if one is open.
     pub fn rescan_partitions(&self) -> Result {
-        // SAFETY: The disk is live, and by the type invariants `open_mutex` is held.
-        to_result(unsafe { bindings::bdev_disk_changed(self.disk.as_ptr(), false) })
+        self.disk.part0().mapping().keep_error(|| {
+            // SAFETY: The disk is live, and by the type invariants `open_mutex` is held.
+            to_result(unsafe { bindings::bdev_disk_changed(self.disk.as_ptr(), false) })
+        })
     }
 
     /// The partition of that number, from 1 to [`Partition::MAX_NUMBER`], if there is one.

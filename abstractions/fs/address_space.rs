@@ -11,6 +11,7 @@ use kernel::{bindings, error::to_result, page::PAGE_SHIFT, prelude::*, sync::rcu
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
     fn rust_helper_mapping_stable_writes(mapping: *mut bindings::address_space) -> bool;
+    fn rust_helper_mapping_restore_error(mapping: *mut bindings::address_space, err: c_int);
     #[cfg(FILE_EXTENTS)]
     fn rust_helper_mapping_set_error(mapping: *mut bindings::address_space, err: c_int);
     fn rust_helper_inode_blkbits(inode: *const bindings::inode) -> c_uint;
@@ -48,7 +49,9 @@ impl AddressSpace {
     ///
     /// The type invariants hold for `mapping` during `'a`.
     #[inline]
-    pub(super) unsafe fn from_raw<'a>(mapping: *mut bindings::address_space) -> &'a Self {
+    pub(in crate::abstractions) unsafe fn from_raw<'a>(
+        mapping: *mut bindings::address_space,
+    ) -> &'a Self {
         // SAFETY: By the safety requirement; the type is transparent.
         unsafe { &*mapping.cast() }
     }
@@ -126,14 +129,35 @@ impl AddressSpace {
         Some(f(unsafe { DeviceLimits::from_raw(bdev) }))
     }
 
-    /// Writes dirty pages, and waits for them. Errors of writeback are for the next
-    /// [`fsync`](super::FileExt::fsync); fails where it cannot be begun (`filemap_fdatawrite()`,
+    /// Writes dirty pages, and waits for them. Errors of writeback are for whoever syncs the file, or the file system
+    /// on the block device, next; fails where it cannot be begun (`filemap_fdatawrite()`,
     /// `filemap_fdatawait_keep_errors()`). May sleep.
     pub fn write_dirty(&self) -> Result {
         // SAFETY: By the type invariants.
         let result = to_result(unsafe { bindings::filemap_fdatawrite(self.as_ptr()) });
-        // SAFETY: As above. Returns an error of writeback, perhaps an old one, which stays where it is.
-        unsafe { bindings::filemap_fdatawait_keep_errors(self.as_ptr()) };
+        // An error of writeback, perhaps an old one, is returned here too.
+        let _ = self.wait_written();
+        result
+    }
+
+    /// Waits for pages that are being written. Returns the error of writeback that `filemap_check_errors()` would
+    /// take, and leaves it where it is (`filemap_fdatawait_keep_errors()`). May sleep.
+    fn wait_written(&self) -> Result {
+        // SAFETY: By the type invariants.
+        to_result(unsafe { bindings::filemap_fdatawait_keep_errors(self.as_ptr()) })
+    }
+
+    /// Calls `f`, which writes dirty pages and takes the error of writeback (`filemap_write_and_wait()`), and puts the
+    /// error back: it is for whoever syncs the file system on the block device. May sleep.
+    pub(in crate::abstractions) fn keep_error<R>(&self, f: impl FnOnce() -> R) -> R {
+        // So that `f` has nothing to write that could fail.
+        let _ = self.write_dirty();
+        let error = self.wait_written();
+        let result = f();
+        if let Err(e) = error {
+            // SAFETY: By the type invariants.
+            unsafe { rust_helper_mapping_restore_error(self.as_ptr(), e.to_errno()) };
+        }
         result
     }
 
