@@ -5,7 +5,7 @@
 //! Pinned mode and bios to a backing block device bypass `write_iter`, which would call `file_update_time()`. Here
 //! each such write sets a mark: in pinned mode when it ends, to a block device when it begins, as
 //! `blkdev_write_iter()` does. The first write after an update queues the next one, which runs within a second
-//! ([`UPDATE_EVERY_MS`]). A flush, the end of pinned mode and detach update at once. Every other write only reads the
+//! ([`LOOK_EVERY_MS`]). A flush, the end of pinned mode and detach update at once. Every other write only reads the
 //! mark. File systems are called in tasks only.
 //!
 //! The mark is a hold on the file system ([`WriteAccess`]), which the update drops. So a freeze waits for the update,

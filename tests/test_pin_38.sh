@@ -37,8 +37,9 @@ for setting in "dif=1 dix=1" "dif=3 dix=1" "sector_size=4096" "sector_size=4096 
 	io "$IMG" fill 1 0 4M , fsync
 	attach "$IMG"
 	if ((size > 512)); then
-		lo "$DEV" set-block-size 512 , set-dio 1 =ANY
-		pin_fails EINVAL ""
+		lo "$DEV" set-block-size 512 , set-dio 1
+		pin 1
+		io -d -b 512 "$DEV" check 1 0 4M , fill 2 512 8K , check 2 512 8K , check 1 8704 64K , fill 1 0 16K
 		lo "$DEV" set-block-size 4096
 	fi
 	lo "$DEV" set-dio 1

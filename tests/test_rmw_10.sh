@@ -35,7 +35,8 @@ for type in ext4 xfs; do
 		unpin
 		: >"$TMP/switch"
 		background switched
-		loop_rmw -p 6 -n 200 -r 5 -f "$IMG:0" "$DEV" 0 256K
+		# Writes only: a discard meets a disk that does not make zeroes, now and then, and leaves what is there.
+		loop_rmw -o -p 6 -n 200 -r 5 -f "$IMG:0" "$DEV" 0 256K
 		rm "$TMP/switch"
 		wait "${JOBS[-1]}"
 		detach
