@@ -2,71 +2,89 @@
 
 //! One loop device: what it consists of, and its states.
 //!
-//! # Who keeps whom alive
+//! # What keeps what alive
 //!
 //! - The module owns the [`Index`], which owns the disks ([`OwnedDisk`]).
-//! - A disk owns its [`LoopDevice`] and [`State`], and, while it is bound, its [`Binding`], which owns
-//!   the backing file. They don't point back to the disk: it is passed along. The one exception is a
-//!   queued `Withdraw`, which holds the disk until it has run, on a queue that is not the disk's.
-//! - A reference to a disk's device keeps the disk, and holds off the end of the module's exit ([`DiskDriver`]).
-//! - An open device keeps the disk (not its place in the index) and the module. A bound device keeps
-//!   the module too ([`State::module`]).
-//! - A request keeps its queue in use. The binding changes only while the queue is frozen, when there
-//!   is no request, and is released only after those that have it, so each command finds the backing
-//!   file that it started with.
+//! - A disk owns its [`LoopDevice`] and [`State`], and, while it is bound, its [`Binding`], which
+//!   owns the backing file. They hold no reference to the disk: callers pass it along. The one
+//!   exception is a queued `Withdraw`, which holds the disk until it has run, on a queue that is
+//!   not the disk's.
+//! - A reference to a disk's device keeps the disk, and holds off the end of the module's exit
+//!   ([`DiskDriver`]).
+//! - An open device keeps the disk (not its place in the index) and the module. A bound device
+//!   keeps the module too ([`State::module`]).
+//! - A request keeps its queue in use. The binding is replaced only while the queue is frozen, with
+//!   no request in flight, and released only after the requests that use it have ended. So each
+//!   command finds the backing file that it started with.
 //!
 //! # Order of locks
 //!
-//! 1. `open_mutex` of the disk (block layer): held in `open` and `release`, taken to scan partitions
-//! 2. `Shared::chain`: devices on top of each other
+//! 1. `open_mutex` of the disk (block layer): held in `open` and `release`, taken to scan
+//!    partitions
+//! 2. `Shared::chain`: devices that are bound to other devices
 //! 3. the disk's mutex ([`Disk::lock`]): state, and changes of the binding
 //! 4. `limits_lock` of the queue ([`LimitsUpdate`])
 //! 5. freezing the queue ([`DiskGuard::freeze`])
 //!
-//! `LoopDevice::snapshot` comes after the disk's mutex, and nothing is waited for under it: attributes can
-//! be read while an ioctl waits for the backing file.
+//! `LoopDevice::snapshot` comes after the disk's mutex. Its holders wait for nothing, so attributes
+//! can be read while an ioctl waits for the backing file.
 //!
-//! The [`WriteBarrier`] blocks writes with the disk's mutex held and the queue frozen, so it does not wait. While
-//! writes are blocked the file system of the backing file is called. While a file is being pinned the mutex is
-//! dropped, and taken again before writes are allowed. So no task waits for the barrier with the mutex held, nor
-//! freezes the queue while writes are blocked: it checks that with the mutex held, and waits without the mutex
+//! `WriteBarrier::block()` is called with the disk's mutex held and the queue frozen, so it does
+//! not wait. The task that has blocked writes calls the file system of the backing file; while it
+//! pins a file it drops the mutex, and takes it again before it allows writes. So no task waits for
+//! the [`WriteBarrier`] with the mutex held, nor freezes the queue while writes are blocked: it
+//! checks that with the mutex held, and waits without the mutex
 //! ([`lock_to_change`](Loop::lock_to_change)).
-//! The same holds for the lock of [`Times`], under which the file system is called, too: commands take it, and its
-//! own work, which is waited for ([`Times::finish`]) under `open_mutex` and the disk's mutex, with the queue not
-//! frozen.
 //!
-//! A disk is allocated, which takes `cpu_add_remove_lock`, under the block layer's `major_names_lock` at most.
+//! The file system is also called under the lock of [`Times`]. Requests and the work item of
+//! `Times` take that lock. So does the end of pinned mode, under the disk's mutex with the queue
+//! not frozen; and so does [`Times::finish`], which also waits for the work item, and which detach
+//! calls under `open_mutex` alone.
 //!
-//! The attribute group is created under the disk's mutex, and takes the lock of the `struct device`.
-//! The mutex of `Index::slots` comes after the block layer's `major_names_lock`, and before none.
-//! The memory that an [`Exclusion`] keeps is waited for by commands, which call the backing file while they have it; its
-//! spinlock comes before none.
-//! The spinlock of a [`HwQueue`] comes last but for that of a [`CgroupQueue`]: under them a list is changed,
-//! work is queued, or a `CgroupQueue` is allocated without sleeping.
+//! Allocating a disk takes `cpu_add_remove_lock`, under the block layer's `major_names_lock` at
+//! most.
 //!
-//! Partitions are scanned under none of them (except for `open_mutex` in `release`), since that takes
-//! `open_mutex`. So may the last put of a file, which is done under none of them either; where a
-//! reference is dropped under one, it is not the last one, or the task puts it off until it returns to
-//! userspace.
+//! - The attribute group is created under the disk's mutex, and takes the lock of the `struct
+//!   device`.
+//! - The mutex of `Index::slots` comes after the block layer's `major_names_lock`. No lock is taken
+//!   under it.
+//! - Commands take the mutex of an [`Exclusion`]'s reserve, and call the backing file under it. No
+//!   lock is taken under its spinlock.
+//! - The spinlock of a [`HwQueue`] comes last but for that of a [`CgroupQueue`]: under them lists
+//!   change, work is queued, and a `CgroupQueue` is allocated without sleeping.
+//!
+//! A partition scan takes `open_mutex`, so it runs under none of these locks (in `release`, which
+//! holds `open_mutex`, under that one only). The last put of a file may take `open_mutex` too, so
+//! it is done under none of them either: a reference that is dropped under a lock is not the last
+//! one, or the task puts off the release until it returns to userspace.
 //!
 //! # Limits that a stacked device copies
 //!
-//! Device mapper and md copy limits of the device when a table is loaded or an array starts, and never read
-//! them again. No transition may break what they rely on. From the bind of a file to its detach:
+//! Device mapper and md copy limits of the device when a table is loaded or an array starts, and
+//! never read them again. No transition may break what they rely on. From the bind of a file to its
+//! detach:
 //!
-//! - `BLK_FEAT_WRITE_CACHE` and the DMA alignment stay the same. [`BackingFile::set_limits`] sets them for all
-//!   modes of I/O at once. Direct I/O is off where the file needs a larger alignment
-//!   ([`Binding::check_direct`]), and pinned mode is refused.
-//! - The logical block size changes only under an exclusive claim, which no stacked device holds then.
-//! - `BLK_FEAT_STABLE_WRITES` is set if direct I/O is possible and the file or the device below asks for it. Where
-//!   they begin to ask later it is set with direct I/O or pinned mode. It is not cleared.
+//! - `BLK_FEAT_WRITE_CACHE` stays the same, and the DMA alignment changes only with the logical
+//!   block size. [`BackingFile::set_limits`] sets them for all modes of I/O at once. Direct I/O is
+//!   off where the file needs a larger alignment ([`Binding::check_direct`]), and pinned mode is
+//!   refused.
+//! - The logical block size changes only under an exclusive claim of the node that
+//!   `LOOP_SET_BLOCK_SIZE` is called on. The ioctl fails if device mapper or md has claimed that
+//!   node, or, on the whole disk, one of its partitions. As with the C driver, the claim does not
+//!   keep out a loop device on this one, which holds no claim; nor, on a partition's node, a device
+//!   that has claimed another partition.
+//! - `BLK_FEAT_STABLE_WRITES` is set if direct I/O is possible and the file or the device below
+//!   needs it. If they begin to need it later, it is set when direct I/O or pinned mode is switched
+//!   on. It is not cleared.
 //! - `BLK_FEAT_ZONED` and integrity are never set.
-//! - `BLK_FEAT_FUA` is set in pinned mode only. Where it is gone and a stacked device still counts on it, the
-//!   block layer follows the write by a flush, as long as `BLK_FEAT_WRITE_CACHE` is set. Requests of request-based device
-//!   mapper get past that, so [`LoopCmd`] syncs the file after such a write.
-//! - Physical block size, minimum and optimal I/O size are hints. They follow direct I/O where its blocks are larger.
-//! - Discard and write-zeroes may be withdrawn: the block layer refuses them with `EOPNOTSUPP`, and their users
-//!   know another way.
+//! - `BLK_FEAT_FUA` is set in pinned mode only. If a stacked device still counts on it afterwards,
+//!   the block layer adds a flush after the write, as long as `BLK_FEAT_WRITE_CACHE` is set.
+//!   Requests of request-based device mapper bypass that, so [`LoopCmd`] syncs the file after such a
+//!   write.
+//! - Physical block size, minimum and optimal I/O size are hints. They follow direct I/O where its
+//!   blocks are larger.
+//! - Discard and write-zeroes may be withdrawn: the block layer refuses them with `EOPNOTSUPP`, and
+//!   their users fall back.
 //!
 //! [`BackingFile::set_limits`]: crate::backing::BackingFile::set_limits
 //! [`Binding`]: crate::binding::Binding
@@ -110,19 +128,20 @@ use kernel::{
     },
 };
 
-/// The largest request in sectors: a number that userspace has got used to.
+/// The largest request in 512-byte sectors. Userspace sees it (`max_hw_sectors_kb`), so it is the C
+/// driver's.
 const MAX_HW_SECTORS: u32 = 2560;
 
-/// Where a device is in its life.
+/// The phase of a device's life.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// It has no backing file.
+    /// No file is bound.
     Unbound,
-    /// It has one.
+    /// A file is bound.
     Bound,
-    /// It is about to lose it, in the last close. Nobody can open it.
+    /// The last close is about to detach the file. Opening fails with `ENXIO`.
     Rundown,
-    /// It is about to be removed. Nobody can open it.
+    /// The device is about to be removed. Opening fails with `ENXIO`.
     Deleting,
 }
 
@@ -132,15 +151,15 @@ pub(crate) struct LoopDevice {
     pub(crate) number: u32,
     /// A [`Phase`]; written under the disk's mutex.
     phase: Atomic<u32>,
-    /// Where commands run. Made when the device is bound first, and kept until the disk is released:
-    /// it must not be destroyed under `open_mutex`.
+    /// Runs commands. Made when the device is first bound, and kept until the disk is released: it
+    /// must not be destroyed under `open_mutex`.
     pub(crate) queue: SetOnce<OwnedQueue>,
-    /// Where flushes run, and the writes between them: on the CPU whose task waits, or on which the
-    /// step before has ended, so that no other CPU has to be woken for each step. It is the device's
-    /// own, so that a flush waits for those of devices below only. Made with `queue`.
+    /// Runs flushes, and the writes between them, on the CPU whose task waits, or on which the step
+    /// before has ended, so that no step has to wake another CPU. Each device has its own, so that
+    /// a flush waits only for flushes of devices below. Made with `queue`.
     pub(crate) flush_queue: SetOnce<OwnedQueue>,
     pub(crate) shared: Arc<Shared>,
-    /// What the attributes show.
+    /// What the sysfs attributes show.
     #[pin]
     pub(crate) snapshot: Mutex<Option<SysfsSnapshot>>,
     /// Blocks writes while pinned mode is switched on or off.
@@ -148,7 +167,7 @@ pub(crate) struct LoopDevice {
     pub(crate) pinning: Pinning,
     /// A `Withdraw` is under way.
     pub(crate) withdrawing: AtomicFlag,
-    /// The last one has given up, since freezing the queue took too long.
+    /// The last `Withdraw` has given up: it could not lock and freeze the device in time.
     pub(crate) is_hard_to_freeze: AtomicFlag,
     /// See [`LoopDevice::may_log`].
     #[pin]
@@ -161,7 +180,7 @@ impl LoopDevice {
         self.log.allows(c"loop")
     }
 
-    /// The phase; may be another one at once unless the disk's mutex is held.
+    /// The phase; may change at once unless the disk's mutex is held.
     pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Relaxed) {
             0 => Phase::Unbound,
@@ -171,15 +190,17 @@ impl LoopDevice {
         }
     }
 
-    /// Makes the queues if they are not there. Only one task at a time may do so.
+    /// Makes the queues unless they exist. Only one task at a time may do so.
     ///
-    /// Memory for a worker may wait for writeback to this device. So each queue has a rescuer, which carries out one
-    /// item after the other where no worker can be made. That makes progress because no request waits for another one of
-    /// its queue: it waits for tasks (a thaw, the write barrier), for locks of the file, whose holder runs already, and
-    /// for devices below, which have queues of their own. Devices that share a queue would not: the upper one's
-    /// request would keep the rescuer from the lower one's.
+    /// Making a worker may wait for memory, and so for writeback to this device. So each queue has
+    /// a rescuer, which runs one item after the other while no worker can be made. That makes
+    /// progress because no request waits for another request of its queue: it waits for tasks (a
+    /// thaw, the write barrier), for locks of the file, whose holder runs already, and for devices
+    /// below, which have queues of their own. With a queue shared by devices, the upper one's
+    /// request could occupy the rescuer that the lower one's request needs.
     ///
-    /// `Legacy`, because a file system may flush a queue of its own that has no rescuer (XFS does without space).
+    /// `Legacy` turns off a warning: a file system may flush a queue of its own that has no rescuer
+    /// (XFS does when it runs out of space).
     pub(crate) fn make_queues(&self) -> Result {
         let common = QueueFlag::Freezable | QueueFlag::MemReclaim | QueueFlag::Legacy;
         if self.queue.as_ref().is_none() {
@@ -206,9 +227,9 @@ pub(crate) fn set_phase(guard: &DiskGuard<'_, Loop>, phase: Phase) {
     guard.disk().data().phase.store(phase, Relaxed);
 }
 
-/// What is changed under the disk's mutex, and does not matter to requests.
+/// State under the disk's mutex that requests do not depend on.
 pub(crate) struct State {
-    /// Bytes that the device has at most; 0 for all.
+    /// Limit of the device's size in bytes; 0 for none.
     pub(crate) size_limit: i64,
     /// Detach at the last close.
     pub(crate) autoclear: bool,
@@ -220,8 +241,8 @@ pub(crate) struct State {
     pub(crate) pinned: crate::pinned::Status,
     pub(crate) file_name: [u8; LO_NAME_SIZE],
     pub(crate) has_attributes: bool,
-    /// `BLK_FEAT_STABLE_WRITES` was set for the backing file, and is to be cleared after it. Otherwise it is as the
-    /// user has set it.
+    /// The driver has set `BLK_FEAT_STABLE_WRITES` for the backing file, and clears it at detach.
+    /// Otherwise the feature is as the user has set it.
     pub(crate) stable_writes: bool,
     /// A bound device keeps the module loaded.
     pub(crate) module: Option<ModuleRef>,
@@ -243,7 +264,7 @@ impl State {
         }
     }
 
-    /// `BLK_FEAT_STABLE_WRITES` was set: the page cache of the device is to heed it, too.
+    /// Notes that `BLK_FEAT_STABLE_WRITES` was set, and makes the page cache of the device heed it.
     pub(crate) fn require_stable_writes(&mut self, disk: &Disk<Loop>) {
         self.stable_writes = true;
         disk.part0().set_stable_pages(true);
@@ -277,7 +298,8 @@ impl Loop {
                 nr_hw_queues,
                 nr_poll_queues,
                 queue_depth,
-                // Who does not poll for his requests must not keep the tags from others.
+                // With poll queues, each queue has tags of its own: requests that wait to be polled
+                // for must not take all tags from the others.
                 flags: match nr_poll_queues {
                     0 => flags | TagSetFlag::TagHctxShared,
                     _ => flags,
@@ -305,7 +327,7 @@ impl Loop {
         )
     }
 
-    /// Gets a device ready to be removed; `EBUSY` if it is bound or open.
+    /// Prepares a device for its removal; `EBUSY` if it is bound or open.
     pub(crate) fn retire(disk: &Disk<Self>) -> Result {
         let guard = disk.lock_killable()?;
         if disk.data().phase() != Phase::Unbound || disk.openers() > 0 {
@@ -315,8 +337,8 @@ impl Loop {
         Ok(())
     }
 
-    /// Locks a device that has to be bound, to freeze its queue; `ENXIO` if it is not bound, `EINTR` if the task is
-    /// killed. Waits until writes are allowed.
+    /// Locks a bound device to freeze its queue: waits until writes are allowed. `ENXIO` if it is
+    /// not bound, `EINTR` if the task is killed.
     pub(crate) fn lock_to_change(disk: &Disk<Self>) -> Result<DiskGuard<'_, Self>> {
         loop {
             let guard = Self::lock_bound(disk)?;
@@ -328,7 +350,7 @@ impl Loop {
         }
     }
 
-    /// Locks a device that has to be bound; `ENXIO` if it is not, `EINTR` if the task is killed.
+    /// Locks a bound device; `ENXIO` if it is not bound, `EINTR` if the task is killed.
     pub(crate) fn lock_bound(disk: &Disk<Self>) -> Result<DiskGuard<'_, Self>> {
         let guard = disk.lock_killable()?;
         match disk.data().phase() {
