@@ -37,7 +37,7 @@ attribute_group! {
     }
 }
 
-/// Calls `f` with the snapshot. While the device is being detached there is none.
+/// Calls `f` with the snapshot. During detach there is none, and the attribute is empty.
 fn show(disk: &Disk<Loop>, f: impl FnOnce(&SysfsSnapshot) -> Result) -> Result {
     disk.data().snapshot.lock().as_ref().map_or(Ok(()), f)
 }
@@ -47,7 +47,7 @@ fn show_bool(buf: &mut ShowBuffer<'_>, value: bool) -> Result {
 }
 
 fn show_backing_file(disk: &Disk<Loop>, buf: &mut ShowBuffer<'_>) -> Result {
-    // The zero byte that ends the path makes room for the newline.
+    // The path's final zero byte makes room for the newline.
     let mut path = KVec::from_elem(0u8, PAGE_SIZE - 1, GFP_KERNEL)?;
     show(disk, |snapshot| {
         buf.push_bytes(snapshot.file.path(&mut path)?)?;

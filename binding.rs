@@ -25,15 +25,16 @@ use kernel::{
     },
 };
 
-/// Writes that are not tried without waiting after one that would have blocked: many more than are on their way
-/// at a time, all of which may be tried before the first one fails.
+/// After a nowait write that would have blocked, this many writes are not tried: many more than are
+/// in flight at a time, all of which may be tried before the first one fails.
 const SKIPPED_WRITES: u32 = 1024;
 
 /// Decides whether a direct write is tried without waiting.
 ///
-/// A write that finds in the middle that it would block costs more than one that may block from the start. In a sparse
-/// file, where blocks have to be allocated, that happens again and again. So after it happened the next writes are not
-/// tried. Where two tasks meet here a write may be tried too early or too late, which does no harm.
+/// A nowait write that fails midway costs more than one that may block from the start. In a sparse
+/// file, where blocks have to be allocated, write after write fails. So the writes after a failure
+/// are not tried. Where two tasks race, a write may be tried too early or too late, which does no
+/// harm.
 pub(crate) struct WriteBackoff {
     skip: Atomic<u32>,
 }
@@ -49,14 +50,14 @@ impl WriteBackoff {
         self.skip.load(Relaxed) == 0
     }
 
-    /// A write was not tried.
+    /// Counts a write that was not tried.
     pub(crate) fn skipped(&self) {
         if let Some(left) = self.skip.load(Relaxed).checked_sub(1) {
             self.skip.store(left, Relaxed);
         }
     }
 
-    /// A write that was tried would have blocked.
+    /// Notes that a nowait write would have blocked.
     pub(crate) fn would_block(&self) {
         self.skip.store(SKIPPED_WRITES, Relaxed);
     }
@@ -67,26 +68,27 @@ pub(crate) struct Binding {
     pub(crate) backing: BackingFile,
     /// Where the device begins in the file, in bytes.
     pub(crate) offset: i64,
-    /// Direct I/O, past the page cache of the file.
+    /// Whether I/O bypasses the page cache of the file.
     pub(crate) direct: bool,
     pub(crate) read_only: bool,
-    /// What direct I/O takes as it is; everything if that is off.
+    /// Which requests direct I/O takes as they are: all of them while direct I/O is off.
     pub(crate) dio_unit: DioUnit,
     no_punch_hole: AtomicFlag,
     no_zero_range: AtomicFlag,
-    /// For direct writes.
+    /// Used for direct writes only.
     pub(crate) write_backoff: WriteBackoff,
-    /// The file system lets the file be read, by way of its page cache.
+    /// Whether the file system lets the file be read through its page cache.
     readable: Recent,
-    /// Writes on their way that may block.
+    /// Blocking writes in flight.
     blocking_writes: Atomic<i32>,
-    /// For requests that direct I/O does not take as they are. Made before they can come, and kept.
+    /// Orders requests that direct I/O does not take as they are. Made before the first of them can
+    /// arrive, and kept.
     exclusion: SetOnce<Arc<Exclusion>>,
-    /// Set in pinned mode, never for a block device.
+    /// Full in pinned mode; never for a block device.
     pub(crate) pinned: Slot,
-    /// The queue for writes in the order of submission, if a zoned device is at the bottom.
+    /// Keeps writes in the order of their submission, if the lowest device is zoned.
     pub(crate) ordered: Option<Arc<HwQueue>>,
-    /// Those of the backing file; `None` if the device is read-only.
+    /// The times of the backing file; `None` if the device is read-only.
     pub(crate) times: Option<Arc<Times>>,
 }
 
@@ -122,20 +124,21 @@ impl Binding {
         }
     }
 
-    /// Whether a read may be served from the page cache without calling the file system, which may have been shut down.
+    /// Whether a read may be served from the page cache without calling the file system, which may
+    /// have been shut down.
     pub(crate) fn can_read_cached(&self) -> bool {
         self.backing.reads_from_cache() && (self.backing.is_block() || self.readable.holds())
     }
 
-    /// A buffered read has succeeded. Any context.
+    /// Notes that a buffered read has succeeded. Any context.
     pub(crate) fn note_read(&self) {
         self.readable.confirm(jiffies());
     }
 
-    /// Where bytes of the device lie below, as [`Request::remap`] asks for it.
+    /// Maps bytes of the device to the device below, for [`Request::remap`].
     ///
     /// [`Request::remap`]: crate::abstractions::block::mq::Request::remap
-    #[inline(always)] // Called for each request, from one place but for rare ones.
+    #[inline(always)] // Called for each request, by one caller; others are rare.
     pub(crate) fn map(&self, pos: i64, bytes: u32) -> Option<Extent<'_>> {
         let pos = pos.checked_add(self.offset)?;
         let Some(bdev) = self.backing.block_device() else {
@@ -154,12 +157,13 @@ impl Binding {
         self.pinned.get()
     }
 
-    /// Whether below the device that requests are passed on to there is no other.
+    /// Whether the device that requests are remapped to is not stacked on another one.
     pub(crate) fn is_on_bottom(&self) -> bool {
         self.backing.is_on_bottom() || self.pinned().is_some_and(Pinned::is_on_bottom)
     }
 
-    /// A write to the block device that the backing file is begins. Process context.
+    /// Begins a write to the block device that the backing file is: marks its times. Process
+    /// context.
     #[inline]
     pub(crate) fn begin_device_write(&self) {
         if let Some(times) = &self.times {
@@ -172,22 +176,22 @@ impl Binding {
         self.times.as_ref().map_or(Ok(()), |times| times.commit())
     }
 
-    /// A write that may block begins.
+    /// Counts a blocking write that begins.
     pub(crate) fn begin_blocking_write(&self) {
         self.blocking_writes.fetch_add(1, Relaxed);
     }
 
-    /// A write that could block has ended.
+    /// Counts a blocking write as ended.
     pub(crate) fn end_blocking_write(&self) {
         self.blocking_writes.fetch_sub(1, Relaxed);
     }
 
-    /// Whether writes that may block are on their way; may be out of date at once.
+    /// Whether blocking writes are in flight; may be out of date at once.
     pub(crate) fn has_blocking_writes(&self) -> bool {
         self.blocking_writes.load(Relaxed) > 0
     }
 
-    /// Whether the file was found not to support this.
+    /// The flag that says that the file turned out not to support `mode`.
     pub(crate) fn unsupported(&self, mode: FallocateMode) -> &AtomicFlag {
         match mode {
             FallocateMode::PunchHole => &self.no_punch_hole,
@@ -195,7 +199,7 @@ impl Binding {
         }
     }
 
-    /// Takes what the file was found not to support off some limits.
+    /// Removes from `limits` what the file turned out not to support.
     pub(crate) fn apply_unsupported(&self, limits: &mut QueueLimits) {
         if self.no_punch_hole.load(Relaxed) {
             limits.set_no_discard();
@@ -205,18 +209,20 @@ impl Binding {
         }
     }
 
-    /// The limits promise all anew.
+    /// Forgets what the file turned out not to support: the limits were set anew.
     pub(crate) fn reset_unsupported(&self) {
         self.no_punch_hole.store(false, Relaxed);
         self.no_zero_range.store(false, Relaxed);
     }
 
-    /// What requests need that direct I/O does not take as they are; there whenever [`DioUnit::mask`] is not 0.
+    /// The exclusion of requests that direct I/O does not take as they are. It exists whenever
+    /// [`DioUnit::mask`] is not 0.
     pub(crate) fn exclusion(&self) -> Option<&Arc<Exclusion>> {
         self.exclusion.as_ref()
     }
 
-    /// Makes that, if direct I/O on `backing` may need it, for a device with such a logical block size. Before
+    /// Makes the [`exclusion`](Self::exclusion), if direct I/O on `backing` may need it for a
+    /// device with that logical block size. To be called before
     /// [`check_direct`](Self::check_direct), with the queue not frozen. May sleep.
     pub(crate) fn make_exclusion(&self, backing: &BackingFile, block_size: u32) -> Result {
         if block_size < backing.dio_block_size() && self.exclusion.as_ref().is_none() {
@@ -225,8 +231,8 @@ impl Binding {
         Ok(())
     }
 
-    /// Whether direct I/O is possible for a device with the limits that `disk` has, which begins `offset` bytes into the
-    /// file, and what it takes.
+    /// Checks whether direct I/O is possible for a device with the limits of `disk` that begins
+    /// `offset` bytes into the file, and returns what it takes.
     pub(crate) fn check_dio(&self, offset: i64, disk: &Disk<Loop>) -> Result<DioUnit, NoDio> {
         let block_size = disk.logical_block_size();
         let unit = self
@@ -241,8 +247,9 @@ impl Binding {
         }
     }
 
-    /// Switches direct I/O off where it is not possible (any more), and says so; otherwise takes over what it takes.
-    /// Returns why it is off although it was asked for; `before` is what this returned last.
+    /// Switches direct I/O off, with a line in the log, where it is not possible (any more);
+    /// otherwise stores its [`DioUnit`]. Returns why direct I/O is off although it was asked for.
+    /// `before` is what this returned last.
     pub(crate) fn check_direct(&mut self, disk: &Disk<Loop>, before: NoDio) -> NoDio {
         let result = self.check_dio(self.offset, disk);
         self.dio_unit = match (self.direct, result) {

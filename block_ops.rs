@@ -42,7 +42,7 @@ impl DiskOperations for Loop {
                 return;
             }
         }
-        // Nobody else can be here: the device can be neither opened nor removed.
+        // No other task gets here: during the rundown the device can be neither opened nor removed.
         configure::detach(open);
     }
 

@@ -2,13 +2,13 @@
 
 //! Requests of non-root cgroups that may block.
 //!
-//! Those of one cgroup follow each other in one task, as those of the root cgroup do: they take the lock
-//! of the file in turn anyway, and many tasks that fight for it are far slower than one. A cgroup that waits
-//! for its limits must not hold up others, so each cgroup has a task of its own.
+//! One work item issues the requests of a cgroup in turn, as one does for the root cgroup: they
+//! take the inode's lock in turn anyway, and many tasks that contend for it are far slower than
+//! one. A throttled cgroup must not hold up others, so each cgroup has a work item of its own.
 //!
-//! A queue is made when a cgroup first needs one, and given to another cgroup when it is idle. It has
-//! no reference to its cgroup: the requests in it do. If there is no memory for a queue, or there are
-//! `MAX_QUEUES`, a request blocks in work of its own.
+//! A queue is allocated when a cgroup first needs one, and given to another cgroup when it is idle.
+//! It holds no reference to its cgroup, since the requests in it do. If there is no memory for a
+//! queue, or [`MAX_QUEUES`] are in use, a request blocks in work of its own.
 
 use crate::{abstractions::block::mq::Request, driver::Loop, pending::Pending};
 use kernel::{
@@ -19,14 +19,15 @@ use kernel::{
     workqueue::Work,
 };
 
-/// Queues of each hardware queue, at most.
+/// The most queues that a hardware queue may have.
 const MAX_QUEUES: usize = 32;
 
-/// Requests that are attributed at once. After that the memory cgroup is looked up again, which may
-/// have changed.
+/// Requests that are issued under one attribution. After that the memory cgroup, which may have
+/// changed, is looked up again.
 pub(crate) const BATCH: usize = 64;
 
-/// What the requests of a queue have in common, beside their cgroup. Reads must not wait for writes.
+/// What the requests of a queue have in common besides their cgroup: reads must not wait for
+/// writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
     Reads,
@@ -42,7 +43,7 @@ impl Direction {
     }
 }
 
-/// Requests of one cgroup, carried out one after the other.
+/// Requests of one cgroup and direction, issued one after the other.
 #[pin_data]
 pub(crate) struct CgroupQueue {
     #[pin]
@@ -66,14 +67,14 @@ impl CgroupQueue {
         )
     }
 
-    /// Takes the next request. The work item calls this until there is none.
+    /// Takes the next request. The work item calls this until the queue is empty.
     pub(crate) fn next(&self) -> Option<Request<Loop>> {
         self.pending.lock().next()
     }
 }
 
-/// A queue, and the cgroup ([`Blkcg::id`](crate::abstractions::cgroup::Blkcg::id)) that it belongs to, or
-/// belonged to last.
+/// A queue, and the cgroup ([`Blkcg::id`](crate::abstractions::cgroup::Blkcg::id)) that it belongs
+/// to, or belonged to last.
 struct Entry {
     cgroup: u64,
     direction: Direction,
@@ -88,8 +89,8 @@ impl CgroupQueues {
         Self(KVec::new())
     }
 
-    /// Adds a request to the queue of its cgroup; gives it back if there can be none. May be called from
-    /// any context but interrupts.
+    /// Adds a request to the queue of its cgroup and direction; gives it back if the cgroup cannot
+    /// have one. Any context but interrupts.
     pub(crate) fn push(
         &mut self,
         cgroup: u64,
@@ -107,7 +108,7 @@ impl CgroupQueues {
 
     fn find(&mut self, cgroup: u64, direction: Direction) -> Option<&Arc<CgroupQueue>> {
         let is_own = |entry: &Entry| entry.cgroup == cgroup && entry.direction == direction;
-        // Only the owner of the lock on `self` adds requests, so what is idle stays so.
+        // Requests are added only under the lock of `self`, so an idle queue stays idle.
         let is_idle = |entry: &Entry| entry.queue.pending.lock().is_idle();
         let entries = &mut self.0;
         let position = match entries.iter().position(is_own) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Devices on top of each other.
+//! Loop devices that are bound to other loop devices.
 
 use crate::{
     abstractions::{
@@ -17,12 +17,12 @@ use kernel::{
     sync::{aref::ARef, MutexGuard},
 };
 
-/// Whether a file is a device of ours, or a partition of one.
+/// Whether a file is a device of this driver, or a partition of one.
 pub(crate) fn is_loop(file: &File) -> bool {
     loop_disk(file).is_some()
 }
 
-/// The disk of ours that a file is or is a partition of.
+/// The disk of this driver that a file is, or is a partition of.
 fn loop_disk(file: &File) -> Option<&Disk<Loop>> {
     match file.mapping().kind() {
         FileKind::Block(bdev) => bdev.disk(),
@@ -30,8 +30,8 @@ fn loop_disk(file: &File) -> Option<&Disk<Loop>> {
     }
 }
 
-/// Keeps chains of devices as they are: held by whoever puts a device on another one, and by whoever
-/// takes one out from below others.
+/// Keeps chains of devices as they are. A task holds it while it binds a device to another one, and
+/// while it marks a device for detach (`LOOP_CLR_FD`).
 pub(crate) struct ChainLock<'a> {
     _guard: MutexGuard<'a, ()>,
 }
@@ -44,15 +44,16 @@ impl<'a> ChainLock<'a> {
         })
     }
 
-    /// Checks that `file` may become the backing file of `disk`. Tells whether the device below all those of ours is
-    /// zoned, so that writes have to reach it in the order of a zone.
+    /// Checks that `file` may become the backing file of `disk`. Returns whether the device below
+    /// all loop devices is zoned, so that writes have to reach it in order.
     ///
-    /// `EBADF` if that would close a circle, `EINVAL` if the file is a device that is not bound, or is
-    /// neither regular nor a block device. The mutex of `disk` must not be held.
+    /// `EBADF` if that would close a circle; `EINVAL` if the file is a device that is not bound, is
+    /// neither regular nor a block device, or is a loop device and `this` is `None`; `EINTR` if the
+    /// task is killed. The caller must not hold the mutex of `disk`.
     pub(crate) fn validate(this: Option<&Self>, file: &File, disk: &Disk<Loop>) -> Result<bool> {
         let lowest = match loop_disk(file) {
             Some(first) => {
-                // Without the lock the chain could change under us.
+                // Without the lock the chain could change meanwhile.
                 this.ok_or(EINVAL)?;
                 Some(check_chain(first, disk)?)
             }
@@ -68,7 +69,8 @@ impl<'a> ChainLock<'a> {
     }
 }
 
-/// The file below the lowest of the devices, none of which may be `disk`.
+/// The backing file of the lowest device in the chain below `first`. `EBADF` if `disk` is in that
+/// chain.
 fn check_chain(first: &Disk<Loop>, disk: &Disk<Loop>) -> Result<ARef<File>> {
     let mut below = next_below(first, disk)?;
     while let Some(next) = loop_disk(&below) {
@@ -78,7 +80,7 @@ fn check_chain(first: &Disk<Loop>, disk: &Disk<Loop>) -> Result<ARef<File>> {
     Ok(below)
 }
 
-/// The backing file of `current`, unless this is the `disk` that would be put on top of it.
+/// The backing file of `current`. `EBADF` if that is `disk`, which would be on top of itself.
 fn next_below(current: &Disk<Loop>, disk: &Disk<Loop>) -> Result<ARef<File>> {
     if core::ptr::eq(current, disk) {
         return Err(EBADF);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The index of all devices: `/dev/loop-control`, and devices that come into being when their node is
+//! The index of all devices: `/dev/loop-control`, and devices that are made when their node is
 //! opened.
 
 use crate::{
@@ -27,9 +27,9 @@ const LOOP_CTRL_MINOR: i32 = 237;
 
 /// A number that is taken.
 enum Slot {
-    /// Its device is being made or removed, by somebody who has this number to himself.
+    /// A task is making or removing the device; no other task may use the number.
     Busy,
-    /// Its device is there for all.
+    /// The device exists.
     Ready(LoopDisk),
 }
 
@@ -37,7 +37,7 @@ enum Slot {
 #[pin_data]
 pub(crate) struct Index {
     shared: Arc<Shared>,
-    /// How many devices may be made by opening a node.
+    /// Opening a node makes only devices with lower numbers.
     limit: Option<u32>,
     #[pin]
     slots: Mutex<RBTree<u32, Slot>>,
@@ -57,8 +57,8 @@ impl Index {
         )
     }
 
-    /// Makes device `id`, or the one with the lowest free number if that is negative. Returns its
-    /// number.
+    /// Makes device `id`, or the device with the lowest free number if `id` is negative. Returns
+    /// its number.
     pub(crate) fn add(&self, id: i32) -> Result<i32> {
         let id = self.reserve(u32::try_from(id).ok())?;
         match Loop::new_disk(id, self.shared.clone()) {
@@ -107,20 +107,20 @@ impl Index {
             }
             return Err(e);
         }
-        // Not under the lock: this waits for those who use the disk.
+        // Not under the lock: the drop waits for users of the disk.
         drop(disk);
         self.slots.lock().remove(&id);
         Ok(0)
     }
 
-    /// Finds a device that is not bound, or makes one.
+    /// Finds an unbound device, or makes one. Returns its number.
     fn get_free(&self) -> Result<i32> {
         let free = self
             .slots
             .lock_killable()?
             .iter()
             .find_map(|(&id, slot)| match slot {
-                // Somebody may be faster than the caller; he will try again.
+                // Another task may bind it first; the caller then tries again.
                 Slot::Ready(disk) if disk.data().phase() == Phase::Unbound => Some(id),
                 _ => None,
             });
@@ -149,7 +149,7 @@ impl Probe for Index {
         if self.limit.is_some_and(|limit| id >= limit) {
             return;
         }
-        // Whoever opens the node sees whether there is a device.
+        // Without a device, the open fails.
         let _ = self.add(id as i32);
     }
 }
@@ -164,7 +164,7 @@ impl MiscDevice for Control {
     const OWNER: &'static ThisModule = &THIS_MODULE;
 
     fn ioctl(index: &Index, cmd: u32, arg: usize) -> Result<i32> {
-        // Numbers are ints; what is above that is not looked at.
+        // ABI: the number is an `int`; only the low 32 bits count.
         let id = arg as i32;
         match cmd {
             LOOP_CTL_ADD => index.add(id),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The driver as the block layer's traits know it, and what its devices share.
+//! The driver's type, which implements the block layer's traits, and what its devices share.
 
 use kernel::{
     new_mutex,
@@ -14,11 +14,11 @@ pub(crate) const LOOP_MAJOR: u32 = 7;
 /// The driver.
 pub(crate) struct Loop;
 
-/// What devices are made like.
+/// The parameters that devices are made with.
 pub(crate) struct DeviceParams {
-    /// Bits of a minor number that tell the partition.
+    /// Bits of a minor number that hold the partition's number.
     pub(crate) part_bits: u32,
-    /// Requests of each device.
+    /// Requests that a device, or with poll queues each hardware queue, can have in flight.
     pub(crate) queue_depth: u32,
     /// Hardware queues of each device.
     pub(crate) nr_hw_queues: u32,

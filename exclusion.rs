@@ -1,23 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which read-modify-writes of a device may run, and the memory that they need at least.
+//! Orders the read-modify-writes of a device against other writes, and keeps the memory that one of
+//! them needs.
 //!
-//! A write of a part of a block reads the block, and writes it with what was there before. What others write to that
-//! block meanwhile would be lost. So there is an order for writes that share a block:
+//! A write to a part of a block reads the whole block and writes it back with the part changed.
+//! That would undo what another request writes to the block in between, so writes that share a
+//! block take turns:
 //!
-//! - Read-modify-writes [enter](Exclusion::enter) with the blocks they write to. Those that share one with another that
-//!   was let in, or come behind one that waits, wait in a list; no task waits for them.
-//! - All other writes, discards and write-zeroes announce themselves
-//!   ([`announce_write`](crate::abstractions::block::mq::Request::announce_write)), and then look whether they are
-//!   [excluded](Exclusion::excludes). One that is excluded enters, too, and is carried out as a read-modify-write.
-//! - A read-modify-write that was let in looks for those that have announced themselves before
-//!   ([`others_write`](crate::abstractions::block::mq::Request::others_write)), and tries again later if there is one.
+//! - A read-modify-write [enters](Exclusion::enter) with the blocks that it writes. It waits in a
+//!   list if it shares a block with one that runs, if others wait already, or if [`MAX_RUNNING`] of
+//!   them run. No task waits for it.
+//! - Each other write, discard or write-zeroes announces itself
+//!   ([`announce_write`](crate::abstractions::block::mq::Request::announce_write)), and then checks
+//!   whether a running read-modify-write [excludes](Exclusion::excludes) it. If so, it enters and
+//!   becomes a read-modify-write itself.
+//! - A read-modify-write that may run looks for writes that were announced before
+//!   ([`others_write`](crate::abstractions::block::mq::Request::others_write)). While it finds one,
+//!   it tries again later.
 //!
-//! Of a write that announces itself and a read-modify-write that is let in at the same time, at least one sees the other:
-//! `nr_running` is increased before the one looks, and read after the other has announced itself, with a full barrier in
-//! between for both. A write that has ended is not found any more, so nothing has to be done at its end.
+//! If a write announces itself while a read-modify-write is let in, at least one of them sees the
+//! other: the read-modify-write increases `nr_running` before it looks for announced writes, and
+//! the write announces itself before it reads `nr_running`, both with a full barrier in between.
+//! `others_write` looks at started requests only, so a write has nothing to undo when it ends.
 //!
-//! Reads exclude nothing: what is written beside the data of a write is what was there before.
+//! Reads are not excluded: beside the data of its request, a read-modify-write writes what is there
+//! already.
 
 use crate::{
     abstractions::{
@@ -40,23 +47,24 @@ use kernel::{
     },
 };
 
-/// How many may run at once.
+/// Read-modify-writes that may run at once.
 const MAX_RUNNING: usize = 16;
 
 struct Ranges {
-    /// Those that run; the others are empty.
+    /// The blocks of each read-modify-write that runs; unused entries are empty.
     running: [Range<i64>; MAX_RUNNING],
     waiting: RequestList<Loop>,
 }
 
-/// See the head of the file. The spinlock is taken in process context only, and nothing is done under it.
+/// See the head of the file. The spinlock is taken in process context only; under it the lists
+/// change, and nothing else happens.
 #[pin_data]
 pub(crate) struct Exclusion {
-    /// How many run.
+    /// Entries of `running` in use.
     nr_running: Atomic<i32>,
     #[pin]
     ranges: SpinLock<Ranges>,
-    /// For when there is no other memory. Whoever has it waits for the backing file only.
+    /// Used when no other memory is free. Its holder waits for the backing file only.
     #[pin]
     reserve: Mutex<IoBuffer>,
 }
@@ -76,7 +84,7 @@ impl Ranges {
         self.running.iter().any(|running| overlap(running, range))
     }
 
-    /// Lets a range in, if there is room, and no other that it overlaps.
+    /// Adds a range to `running`. False if it overlaps another one, or `running` is full.
     fn try_run(&mut self, range: Range<i64>) -> bool {
         if self.overlaps(&range) {
             return false;
@@ -108,14 +116,16 @@ impl Exclusion {
         )
     }
 
-    /// Whether a write that has announced itself has to enter. Process context.
+    /// Whether a write, which has announced itself, overlaps a running read-modify-write and so has
+    /// to enter. Process context.
     #[inline]
     pub(crate) fn excludes(&self, blocks: &Range<i64>) -> bool {
         self.nr_running.load(Acquire) != 0 && self.ranges.lock().overlaps(blocks)
     }
 
-    /// Gives a write back if it may run now; otherwise [`leave`](Self::leave) of another one does. `blocks_of` says which
-    /// blocks it writes to, not empty. Process context.
+    /// Gives a write back if it may run now; otherwise keeps it until [`leave`](Self::leave)
+    /// returns it. `blocks_of` returns the blocks that a request writes, which are not empty.
+    /// Process context.
     pub(crate) fn enter(
         &self,
         rq: Request<Loop>,
@@ -130,7 +140,8 @@ impl Exclusion {
         None
     }
 
-    /// Ends one that has run, before its request ends. Returns those that may run now. Process context.
+    /// Removes a read-modify-write that has run, before its request ends. Returns the requests that
+    /// may run now. Process context.
     pub(crate) fn leave(
         &self,
         blocks: &Range<i64>,
@@ -155,8 +166,8 @@ impl Exclusion {
         ready
     }
 
-    /// Memory for a transfer of so many bytes, or for a part of it of at least [`MAX_TRANSFER`]. May sleep until others
-    /// are done with the reserve.
+    /// A buffer of at least `bytes` bytes, or of [`MAX_TRANSFER`] if that is less. May sleep until
+    /// the reserve is free.
     pub(crate) fn buffer(&self, bytes: u64) -> Buffer<'_> {
         let bytes = max(min(bytes, u64::from(MAX_TRANSFER)), 1) as usize;
         match IoBuffer::new_nowait(bytes) {

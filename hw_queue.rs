@@ -21,23 +21,25 @@ use kernel::{
     workqueue::Work,
 };
 
-/// Requests that wait, by the work item that takes them.
+/// Requests that wait, by the work item that issues them.
 pub(crate) struct Lists {
-    /// Requests that do not wait, but for memory and tags.
+    /// Requests whose issue waits for memory and tags only.
     pub(crate) nowait: Pending,
-    /// Writes that may block.
+    /// Writes that may block: of the root cgroup, or, in the queue of a zoned device, of any
+    /// cgroup.
     pub(crate) blocking_writes: Pending,
-    /// Reads that may block.
+    /// Reads of the root cgroup that may block.
     pub(crate) blocking_reads: Pending,
     /// Requests of non-root cgroups that may block.
     cgroups: CgroupQueues,
 }
 
-/// A hardware queue; or the queue of a device whose writes have to be issued in order.
+/// A hardware queue; or the queue for the writes of a zoned device, which have to stay in order
+/// (`Binding::ordered`).
 ///
-/// The lock is taken in tasks only, and does not keep interrupts off. A task that ends I/O with interrupts
-/// disabled may take it too, so no lock that interrupts take may be held then. The block layer holds none where
-/// it reports I/O that would have had to wait.
+/// The lock of `lists` is taken in process context only, without disabling interrupts. A task that
+/// ends I/O with interrupts disabled may take it too, so it must not hold a lock that interrupt
+/// handlers take. The block layer holds none where it ends a bio with `BLK_STS_AGAIN`.
 #[pin_data]
 pub(crate) struct HwQueue {
     #[pin]
@@ -52,7 +54,7 @@ pub(crate) struct HwQueue {
     blocking_reads: Work<HwQueue, BLOCKING_READS>,
 }
 
-/// The numbers of the work items.
+/// The IDs of the work items.
 pub(crate) const NOWAIT: u64 = 0;
 pub(crate) const BLOCKING_WRITES: u64 = 1;
 pub(crate) const BLOCKING_READS: u64 = 2;
@@ -63,19 +65,19 @@ impl_has_work! {
     impl HasWork<Self, BLOCKING_READS> for HwQueue { self.blocking_reads }
 }
 
-/// Takes requests that were routed to a list of their hardware queue.
+/// Takes requests that are routed to a list of their hardware queue.
 pub(crate) trait Sink {
-    /// Adds a request to those that do not wait.
+    /// Adds a request to the nowait list.
     fn push_nowait(&mut self, rq: Request<Loop>);
 
-    /// Adds a request to those of its cgroup and direction that may block. Gives it back if the cgroup cannot
-    /// have a queue.
+    /// Adds a request to the blocking list of its cgroup and direction. Gives it back if the cgroup
+    /// cannot have a queue.
     fn push_blocking(&mut self, rq: Request<Loop>) -> Result<(), Request<Loop>>;
 }
 
 impl Lists {
-    /// Adds a request to those of its cgroup and direction that may block. Gives it back if the cgroup cannot
-    /// have a queue.
+    /// Adds a request to the blocking list of its cgroup and direction. Gives it back if the cgroup
+    /// cannot have a queue.
     fn push_blocking(&mut self, rq: Request<Loop>) -> Result<(), Request<Loop>> {
         let direction = Direction::of(&rq);
         let Some(cgroup) = rq.blkcg().map(Blkcg::id) else {
@@ -110,16 +112,16 @@ impl HwQueue {
         )
     }
 
-    /// Schedules the work for what this task has held back, if it has.
+    /// Schedules the work items if requests were held back.
     #[inline]
     pub(crate) fn commit(this: ArcBorrow<'_, Self>) {
-        // What other tasks hold back is theirs to commit.
+        // Relaxed is enough: a task sees its own store, and other tasks commit what they hold back.
         if this.held_back.load(Relaxed) {
             Self::schedule(this, &mut this.lists.lock());
         }
     }
 
-    /// Schedules the work of each list that is not empty.
+    /// Schedules the work item of each list that is not empty.
     fn schedule(this: ArcBorrow<'_, Self>, lists: &mut Lists) {
         this.held_back.store(false, Relaxed);
         lists.nowait.schedule::<Self, NOWAIT>(this);
@@ -129,7 +131,7 @@ impl HwQueue {
         lists.blocking_reads.schedule::<Self, BLOCKING_READS>(this);
     }
 
-    /// Adds a write behind those that came before, whatever its own hardware queue is.
+    /// Appends a write to the list, whatever the write's own hardware queue is.
     pub(crate) fn append_write(this: ArcBorrow<'_, Self>, rq: Request<Loop>) {
         let mut lists = this.lists.lock();
         lists.blocking_writes.requests.push_back(rq);
@@ -138,12 +140,12 @@ impl HwQueue {
             .schedule::<Self, BLOCKING_WRITES>(this);
     }
 
-    /// Takes all requests that do not wait. The nowait work calls this until there is none.
+    /// Takes all requests of the nowait list. The nowait work calls this until the list is empty.
     pub(crate) fn take_nowait(&self) -> RequestList<Loop> {
         self.lists.lock().nowait.take()
     }
 
-    /// Takes the next request of a list. Its work calls this until there is none.
+    /// Takes the next request of a list. The list's work item calls this until the list is empty.
     pub(crate) fn next(&self, list: impl Fn(&mut Lists) -> &mut Pending) -> Option<Request<Loop>> {
         list(&mut self.lists.lock()).next()
     }
@@ -178,7 +180,8 @@ impl Sink for Submitted<'_> {
     }
 }
 
-/// The sink for a single request, whose hardware queue is at rest perhaps. In tasks only.
+/// The sink for one request outside of `queue_rq`: schedules the work items at once. Process
+/// context.
 pub(crate) struct Single;
 
 impl Single {
@@ -201,7 +204,8 @@ impl Sink for Single {
     }
 }
 
-/// The sink of `queue_rqs`: requests of one or more hardware queues, collected so that each lock is taken once.
+/// The sink of `queue_rqs`: requests of one or more hardware queues, collected so that each lock is
+/// taken once.
 pub(crate) struct Batch {
     nowait: RequestList<Loop>,
     blocking: RequestList<Loop>,
@@ -215,8 +219,8 @@ impl Batch {
         }
     }
 
-    /// Adds all requests to the lists of their hardware queues. `own_work` gets those of cgroups that cannot have
-    /// a queue.
+    /// Adds all requests to the lists of their hardware queues. Calls `own_work` with each request
+    /// whose cgroup cannot have a queue.
     pub(crate) fn submit(self, own_work: impl Fn(Request<Loop>)) {
         Self::push_all(self.nowait, |lists, rq| lists.nowait.requests.push_back(rq));
         Self::push_all(self.blocking, |lists, rq| {

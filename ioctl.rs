@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Ioctls on a loop device: who may do what, and how arguments come from and go to userspace.
+//! Ioctls on a loop device: permissions, and copying arguments from and to userspace.
 
 use crate::{
     abstractions::{block::disk::Ioctl, task::capable_sys_admin},
@@ -25,7 +25,7 @@ const LOOP_SET_DIRECT_IO: u32 = 0x4c08;
 const LOOP_SET_BLOCK_SIZE: u32 = 0x4c09;
 const LOOP_CONFIGURE: u32 = 0x4c0a;
 
-/// Changing a device takes write access, or privilege.
+/// Changing a device takes write access, or `CAP_SYS_ADMIN`; `EPERM` otherwise.
 fn may_change(io: &Ioctl<'_, Loop>) -> Result {
     if io.mode().is_write() || capable_sys_admin() {
         Ok(())
@@ -34,7 +34,7 @@ fn may_change(io: &Ioctl<'_, Loop>) -> Result {
     }
 }
 
-/// Reads a structure that is valid whatever it contains.
+/// Reads a structure from userspace, of a type for which all contents are valid.
 fn read<T: FromBytes + IntoBytes>(addr: usize) -> Result<T> {
     let mut value = T::new_zeroed();
     UserSlice::new(UserPtr::from_addr(addr), size_of::<T>())
@@ -43,14 +43,14 @@ fn read<T: FromBytes + IntoBytes>(addr: usize) -> Result<T> {
     Ok(value)
 }
 
-/// Writes a structure that has no padding.
+/// Writes a structure to userspace, of a type without padding.
 fn write<T: FromBytes + IntoBytes>(addr: usize, mut value: T) -> Result {
     UserSlice::new(UserPtr::from_addr(addr), size_of::<T>())
         .writer()
         .write_slice(value.as_mut_bytes())
 }
 
-/// The status, for somebody who said where to put it.
+/// The status of the device; `EINVAL` if the caller passed a null pointer for it.
 fn status(io: &Ioctl<'_, Loop>) -> Result<LoopInfo64> {
     if io.arg() == 0 {
         return Err(EINVAL);
@@ -58,7 +58,7 @@ fn status(io: &Ioctl<'_, Loop>) -> Result<LoopInfo64> {
     configure::status(io.disk())
 }
 
-/// An ioctl of a native program, or one that is the same for all.
+/// Handles an ioctl of a native program, or one whose argument is the same for 32-bit programs.
 pub(crate) fn native(io: &Ioctl<'_, Loop>) -> Result<i32> {
     match io.cmd() {
         LOOP_SET_FD => configure::configure(io, &LoopConfig::for_fd(io.arg() as u32)),
@@ -92,7 +92,7 @@ pub(crate) fn native(io: &Ioctl<'_, Loop>) -> Result<i32> {
     Ok(0)
 }
 
-/// An ioctl of a 32-bit program.
+/// Handles an ioctl of a 32-bit program.
 pub(crate) fn compat(io: &Ioctl<'_, Loop>) -> Result<i32> {
     match io.cmd() {
         LOOP_SET_STATUS => {

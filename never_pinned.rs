@@ -2,8 +2,8 @@
 
 //! Stands in for `pinned/` where that is left out (`LOOP_PINNED=n`): no file is ever pinned.
 //!
-//! [`Slot::get`] and [`issue::begin`] return the constant `None`, so the compiler drops what their
-//! callers do with a pinned file.
+//! [`Slot::get`] and [`issue::begin`] return the constant `None`, so the compiler drops the
+//! callers' code for a pinned file.
 
 use crate::abstractions::{
     block::{limits::QueueLimits, Extent},
@@ -63,7 +63,7 @@ pub(crate) enum NotPinned {
     Changed,
 }
 
-/// An attempt to pin a file, which nobody makes.
+/// An attempt to pin a file, of which there is none.
 pub(crate) struct Pinning;
 
 impl Pinning {
@@ -104,7 +104,7 @@ pub(crate) mod issue {
         write()
     }
 
-    /// Not called: nothing has begun. A request that is dropped fails.
+    /// Never called, since [`begin`] returns `None`. Dropping a request fails it.
     pub(crate) fn remap_all(_rq: Request<Loop>) {}
 }
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which blocks a request is carried out by, where direct I/O on the backing file takes larger ones than the device's.
+//! Splits a request into pieces of whole blocks, where direct I/O on the backing file takes larger
+//! blocks than the device's.
 //!
-//! Everything here is arithmetic on bytes of the device, whose first block begins with one of the file, and is tested
-//! without a kernel (`tests/host/test_pieces.rs`).
+//! All of this is arithmetic on bytes of the device, whose start is aligned to a block of the file.
+//! The host tests cover it (`tests/host/test_pieces.rs`).
 //!
-//! The last block of the device may be a part of one, since a size limit, or the size of the file, is a multiple of 512
-//! bytes. To write all of it would make the file larger, or write what lies behind the limit. So of that block exactly
-//! the sectors that a request has go through the page cache, and direct I/O is never done there.
+//! The last block of the device may be incomplete, since the device's size is a multiple of 512
+//! bytes only. Writing all of it would extend the file, or overwrite what lies behind a size limit.
+//! So a request's sectors in that block, and nothing else, go through the page cache, and direct
+//! I/O is never done there.
 
 use core::{cmp::min, ops::Range};
 
@@ -29,18 +31,19 @@ pub(crate) enum Transfer {
     Buffered,
 }
 
-/// A part of a request, that is transferred at once.
+/// A part of a request that is transferred at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     pub(crate) transfer: Transfer,
     /// What is read from the file, or written to it.
     pub(crate) io: Range<i64>,
-    /// What the request has of that.
+    /// The request's part of `io`.
     pub(crate) data: Range<i64>,
 }
 
 impl Blocks {
-    /// Those of a device of so many sectors of 512 bytes; a block has `mask + 1` bytes, a power of two.
+    /// The blocks of a device of so many sectors of 512 bytes; a block has `mask + 1` bytes, a
+    /// power of two.
     pub(crate) fn new(mask: u32, sectors: u64) -> Self {
         let mask = i64::from(mask);
         let bytes = i64::try_from(sectors.saturating_mul(512)).unwrap_or(i64::MAX);
@@ -50,13 +53,13 @@ impl Blocks {
         }
     }
 
-    /// The blocks that have a part of a range.
+    /// The smallest range of whole blocks that contains `range`.
     pub(crate) fn around(mask: u32, range: &Range<i64>) -> Range<i64> {
         let mask = i64::from(mask);
         range.start & !mask..range.end.saturating_add(mask) & !mask
     }
 
-    /// The blocks that lie in a range; perhaps none.
+    /// The whole blocks that lie in `range`; perhaps none.
     pub(crate) fn within(&self, range: &Range<i64>) -> Range<i64> {
         let start = range.start.saturating_add(self.mask) & !self.mask;
         let end = min(range.end, self.whole_end) & !self.mask;
@@ -66,8 +69,8 @@ impl Blocks {
         }
     }
 
-    /// The first piece of what is left of a request, which is not empty, for a buffer of `room` bytes, a multiple of a
-    /// block.
+    /// The first piece of `left`, what is left of a request and not empty, for a buffer of `room`
+    /// bytes, a multiple of a block.
     pub(crate) fn next(&self, left: &Range<i64>, room: usize) -> Piece {
         let room = i64::try_from(room).unwrap_or(i64::MAX);
         if left.start >= self.whole_end {
@@ -90,7 +93,7 @@ impl Blocks {
 }
 
 impl Piece {
-    /// The blocks of which the request has only a part; at most two, the others are empty.
+    /// The blocks of which the request has only a part: at most two; unused entries are empty.
     pub(crate) fn edges(&self, mask: u32) -> [Range<i64>; 2] {
         let size = i64::from(mask) + 1;
         let (io, data) = (&self.io, &self.data);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Answers of the file system that hold for a while, since to ask for each request would cost too much.
+//! Remembers for a while that the file system admits reads, or writes: asking it for each request
+//! would cost too much.
 
 use crate::abstractions::time::jiffies;
 use kernel::{
@@ -8,21 +9,22 @@ use kernel::{
     time::{msecs_to_jiffies, Msecs},
 };
 
-/// How often the file system is asked while requests keep coming. Its answer holds for twice as long.
+/// Time in ms between questions to the file system while requests keep coming. Its answer holds for
+/// twice as long.
 const ASK_EVERY_MS: Msecs = 20;
 
 /// When the file system last said yes.
 pub(crate) struct Recent {
     /// In jiffies.
     confirmed_at: Atomic<usize>,
-    /// When a request was last sent to ask, in jiffies.
+    /// When [`holds`](Self::holds) last made a request ask, in jiffies.
     asked_at: Atomic<usize>,
     /// [`ASK_EVERY_MS`] in jiffies, at least 1.
     ask_every: usize,
 }
 
 impl Recent {
-    /// It has said nothing yet.
+    /// The file system has said nothing yet.
     pub(crate) fn new() -> Self {
         let ask_every = msecs_to_jiffies(ASK_EVERY_MS);
         let long_ago = jiffies().wrapping_sub(ask_every.saturating_mul(2));
@@ -33,8 +35,9 @@ impl Recent {
         }
     }
 
-    /// Whether the last yes still holds. When it is time to ask again, one request is told no, so that it asks, and the
-    /// others need not wait for the answer unless that takes as long again. Any context.
+    /// Whether the last yes still holds. When it is time to ask again, one caller gets `false`, so
+    /// that it asks. For the others the yes holds for as long again, so that they need not wait for
+    /// the answer. Any context.
     #[inline]
     pub(crate) fn holds(&self) -> bool {
         let now = jiffies();
@@ -48,12 +51,12 @@ impl Recent {
                 || self.asked_at.cmpxchg(asked, now, Relaxed).is_err())
     }
 
-    /// Whether it was said in the jiffy `now`. Any context.
+    /// Whether the file system said yes in the jiffy `now`. Any context.
     pub(crate) fn is_of(&self, now: usize) -> bool {
         self.confirmed_at.load(Relaxed) == now
     }
 
-    /// The file system has said yes, when it was asked in the jiffy `asked` or later. Any context.
+    /// Notes that the file system said yes, asked in the jiffy `asked` or later. Any context.
     #[inline]
     pub(crate) fn confirm(&self, asked: usize) {
         // Requests of all CPUs read the cache line, so it is written once a jiffy at most.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Carries out requests that are not made of whole blocks of the backing file's direct I/O.
+//! Carries out requests that are not made of whole direct-I/O blocks of the backing file.
 //!
-//! Data goes through a buffer, which is aligned for any file: whole blocks are read to it, or written from it, after
-//! those of which a write has a part were read. `exclusion.rs` keeps off others who write to the same blocks,
-//! `pieces.rs` has the arithmetic. All of it may sleep, and waits for nothing but the backing file, which is called
-//! as by any other task.
+//! Data goes through a buffer that is aligned for any file. The file is read and written in whole
+//! blocks, but for an incomplete last one; a write first reads the blocks of which it has only a
+//! part. `exclusion.rs` keeps other writes to the same blocks away, `pieces.rs` has the arithmetic.
+//! Both reads and writes may sleep, and wait for the backing file only, which they call as any
+//! other task does.
 
 use crate::{
     abstractions::{
@@ -21,13 +22,13 @@ use crate::{
 use core::ops::Range;
 use kernel::prelude::*;
 
-/// The bytes of the device that a request is about.
+/// The bytes of the device that a request covers.
 pub(crate) fn bytes_of(rq: &Request<Loop>) -> Range<i64> {
     rq.pos()..rq.pos().saturating_add(i64::from(rq.bytes()))
 }
 
-/// What the write of a part of a block may rewrite beside its data, in bytes of the device, perhaps from before its
-/// beginning on.
+/// The bytes of the device that a read-modify-write may rewrite, its data included. The range is
+/// aligned in the file, so it may begin before the device.
 pub(crate) fn blocks_of(rq: &Request<Loop>) -> Range<i64> {
     let (binding, bytes) = (rq.config(), bytes_of(rq));
     let offset = binding.offset;
@@ -36,11 +37,11 @@ pub(crate) fn blocks_of(rq: &Request<Loop>) -> Range<i64> {
     blocks.start.saturating_sub(offset)..blocks.end.saturating_sub(offset)
 }
 
-/// The blocks of the device that a request is for.
+/// The direct-I/O blocks of the device that a request is for.
 pub(crate) fn device_blocks(rq: &Request<Loop>) -> Blocks {
     let (binding, mask) = (rq.config(), rq.config().dio_unit.mask);
     let sectors = match binding.pinned() {
-        // The fixed blocks have all of the last one, so that is written as any other.
+        // The fixed blocks include the whole last one, so it is written as any other.
         Some(_) => rq
             .disk_sectors()
             .saturating_add(u64::from(mask / SECTOR_SIZE)),
@@ -49,14 +50,14 @@ pub(crate) fn device_blocks(rq: &Request<Loop>) -> Blocks {
     Blocks::new(mask, sectors)
 }
 
-/// Where something lies in a buffer that holds what is in the file from `start` on.
+/// Where `range` lies in a buffer that begins with byte `start`. `EIO` if it begins before that.
 fn in_buffer(start: i64, range: &Range<i64>) -> Result<Range<usize>> {
     let at = |pos: i64| usize::try_from(pos.checked_sub(start).ok_or(EIO)?).map_err(|_| EIO);
     Ok(at(range.start)?..at(range.end)?)
 }
 
-/// Reads a range of the device to the buffer, or writes it from there; `start` is what the buffer begins with. `EIO` if
-/// the file ends before that.
+/// Reads a range of the device to the buffer, or writes it from there. The buffer begins with byte
+/// `start` of the device. `EIO` if the file ends within the range.
 fn transfer(
     rq: &Request<Loop>,
     buffer: &mut Buffer<'_>,
@@ -67,7 +68,8 @@ fn transfer(
 ) -> Result {
     let binding = rq.config();
     let mut left = range.clone();
-    // A read may find that the file was pinned meanwhile: to go on by way of the file system is right, too.
+    // If the file was pinned after a read was split, a `Buffered` piece still goes by way of the
+    // file system, which is right for reads.
     if let (Some(pinned), Transfer::Direct) = (binding.pinned(), piece) {
         let pos = left.start.checked_add(binding.offset).ok_or(EIO)?;
         return pinned.transfer(buffer, in_buffer(start, &left)?, direction, pos);
@@ -91,13 +93,13 @@ fn transfer(
     Ok(())
 }
 
-/// The memory that the transfer of a range takes.
+/// The buffer for the transfer of a range.
 fn buffer_for<'a>(rq: &Request<Loop>, exclusion: &'a Exclusion, range: &Range<i64>) -> Buffer<'a> {
     let blocks = Blocks::around(rq.config().dio_unit.mask, range);
     exclusion.buffer(blocks.end.abs_diff(blocks.start))
 }
 
-/// Carries out a read.
+/// Carries out a read. May sleep.
 pub(crate) fn read(rq: &mut Request<Loop>, exclusion: &Exclusion) -> Result {
     let (blocks, mut left) = (device_blocks(rq), bytes_of(rq));
     let first = left.start;
@@ -116,7 +118,8 @@ pub(crate) fn read(rq: &mut Request<Loop>, exclusion: &Exclusion) -> Result {
     Ok(())
 }
 
-/// Carries out a write; or zeroes a range of a discard or write-zeroes. No other may write to the blocks meanwhile.
+/// Carries out a write, for which `range` is all of its bytes; or zeroes `range` for a discard or
+/// write-zeroes. No other request may write to the blocks meanwhile. May sleep.
 pub(crate) fn write(rq: &Request<Loop>, exclusion: &Exclusion, range: Range<i64>) -> Result {
     let (blocks, mask) = (device_blocks(rq), rq.config().dio_unit.mask);
     let (first, mut left) = (range.start, range);

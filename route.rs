@@ -1,113 +1,120 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is to be done with a request. This file decides and has no side effects; [`LoopCmd::dispatch`] acts.
+//! Decides what the driver does with a request. Nothing here has a side effect;
+//! [`LoopCmd::dispatch`] acts.
 //!
-//! [`route`] decides for a request that the block layer hands over, [`reroute`] for one whose way turned out to be
-//! closed. Both are tested for every combination of facts, without a kernel (`tests/host/test_route.rs`).
+//! [`route`] decides for a request that the block layer hands over, [`reroute`] for a request that
+//! its first route could not serve. The host tests (`tests/host/test_route.rs`) run both with every
+//! combination of facts.
 //!
 //! The rules, first match:
 //!
 //! | | route |
 //! |---|---|
 //! | a write to a read-only device | [`Route::Fail`] |
-//! | not made of whole blocks of the file's direct I/O, or excluded by such a write | [`Route::Rmw`] |
+//! | not made of the file's direct-I/O blocks, or excluded by a running `Rmw` | [`Route::Rmw`] |
 //! | flush, discard, write-zeroes; the write between two flushes | [`Route::OwnWork`] |
 //! | a write while writes are blocked | [`Route::OwnWork`], which waits until they are allowed |
-//! | direct I/O on a block device, or a pinned file | [`Route::Remap`] by the submitter, if it may |
-//! | a small buffered read | [`Route::CopyCached`] by the submitter |
-//! | a pinned file, and the submitter may not | [`Route::RemapInTask`], or [`Route::Blocking`] in a cgroup |
+//! | direct I/O on a block device, or a pinned file, if the submitter may | [`Route::Remap`] |
+//! | a pinned file, if the submitter may not | [`Route::RemapInTask`]; `Blocking` for a cgroup |
+//! | a small buffered read that the page cache may serve | [`Route::CopyCached`] |
 //! | a write to a zoned device | [`Route::Ordered`] |
-//! | a cgroup's direct I/O on a block device | [`Route::Blocking`], since it may be throttled there |
+//! | a cgroup's direct I/O on a block device | [`Route::Blocking`]: it may be throttled there |
 //! | what can be tried without waiting | [`Route::Nowait`] |
-//! | a write to a file | [`Route::Blocking`]: writes take the lock of the inode in turn anyway |
+//! | a write to a file | [`Route::Blocking`]: writes take the inode's lock in turn anyway |
 //! | everything else | [`Route::OwnWork`] |
 //!
 //! [`LoopCmd::dispatch`]: crate::loop_cmd::LoopCmd
 
 use crate::abstractions::block::mq::Op;
 
-/// What the task that submits a request allows.
+/// What the task that submits a request may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SubmitContext {
-    /// It may not submit bios: other requests, or another task, may depend on what it would wait for.
+    /// The task may not submit bios: other requests, or another task, may depend on what it would
+    /// wait for.
     NoSubmit,
-    /// It may submit bios, but must not wait for a tag of the device below.
+    /// The task may submit bios, but must not wait for a tag of the device below.
     NoWait,
-    /// It may submit bios and wait.
+    /// The task may submit bios and wait.
     MayWait,
 }
 
-/// The way that a request's data takes.
+/// How a request reaches its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DataPath {
     /// The backing file is a block device.
     BlockDevice,
-    /// The backing file is pinned: its blocks are known.
+    /// The backing file is pinned, so its blocks are known.
     Pinned,
-    /// By way of the file system.
+    /// Any other backing file: through its file system.
     File,
 }
 
-/// What is known of a request, of what it is bound to, and of the moment. Each question is asked at most once for a
-/// decision.
+/// What a decision depends on: the request, its binding, and the moment. A decision reads each fact
+/// that may change meanwhile once; it may ask for [`path`](Self::path) again, but then only whether
+/// that is `BlockDevice`, which never changes.
 pub(crate) trait Facts {
     fn op(&self) -> Op;
     fn path(&self) -> DataPath;
     /// Whether I/O goes past the page cache of the backing file.
     fn is_direct(&self) -> bool;
     fn is_read_only(&self) -> bool;
-    /// Whether direct I/O does not take the request as it is, or another one that is carried out as
-    /// [`Route::Rmw`] excludes it.
+    /// Whether direct I/O does not take the request as it is, or a running [`Route::Rmw`] excludes
+    /// it.
     fn needs_rmw(&self) -> bool;
     /// Whether the request belongs to a cgroup other than the root one.
     fn in_cgroup(&self) -> bool;
-    /// Whether the request is a step of a flush sequence, for which its submitter waits.
+    /// Whether the request is a step of a flush sequence (`RQF_FLUSH_SEQ`), for which its submitter
+    /// waits.
     fn is_flush_step(&self) -> bool;
     /// Whether writes have to reach the device below in the order in which they were submitted.
     fn is_ordered(&self) -> bool;
     /// Whether writes are blocked while pinned mode is switched on or off.
     fn are_writes_blocked(&self) -> bool;
-    /// Whether writes that may block are on their way.
+    /// Whether blocking writes are in flight.
     fn has_blocking_writes(&self) -> bool;
     /// Whether bios to the block device would do what direct I/O on its file does.
     fn can_remap(&self) -> bool;
     /// Whether a copy out of the page cache may serve the request.
     fn can_copy(&self) -> bool;
-    /// Whether the file's I/O can be, and should be, tried without waiting.
+    /// Whether to try the file's I/O without waiting (`IOCB_NOWAIT`): the file supports that, and
+    /// the last tries do not speak against it.
     fn can_try(&self) -> bool;
-    /// Whether a buffered read that found a page missing has started to read it.
+    /// Whether a buffered read with `IOCB_NOWAIT` starts to read the page that it finds missing.
     fn reads_ahead(&self) -> bool;
 }
 
-/// What is to be done with a request.
+/// What the driver does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// End it with `EIO`.
     Fail,
-    /// Submit it to the device below as a bio; fail if that needs a tag that is not free, if `nowait` is set.
+    /// Submit it to the device below as a bio. With `nowait`, the bio fails if no tag is free.
     Remap { nowait: bool },
     /// Copy its data out of the page cache.
     CopyCached,
-    /// Issue it in the nowait work of its hardware queue, which does not wait.
+    /// Issue it with `IOCB_NOWAIT` in the nowait work of its hardware queue.
     Nowait,
-    /// Submit it as bios in the nowait work, which waits for tags only.
+    /// Submit it as bios in the nowait work, which waits for memory and tags only.
     RemapInTask,
-    /// Carry it out by whole blocks, in a work item of its own, while no other writes to them.
+    /// Carry it out by whole blocks, in its own work item, while no other request writes to them.
     Rmw,
-    /// Add it to the queue that writes of a zoned device share.
+    /// Append it to the queue that all writes to a zoned device share.
     Ordered,
-    /// Let it block in the task that requests of its cgroup and direction share.
+    /// Let it block in the work item that requests of its cgroup and direction share.
     Blocking,
-    /// Let it block in a work item of its own.
+    /// Let it block in its own work item.
     OwnWork,
 }
 
-/// Why a request could not go its way.
+/// Why a route could not serve a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// It cannot be submitted as one bio, or the file system does not admit writes at the moment.
+    /// The submitter cannot remap it as one bio, or the file system does not admit writes at the
+    /// moment.
     NotRemapped,
-    /// The page cache does not have all of it.
+    /// The page cache lacks a part of it.
     NotCached,
     /// The file system would have to wait.
     WouldBlock,
@@ -117,7 +124,7 @@ pub(crate) enum Why {
     CannotPoll,
 }
 
-/// The route of a request that was handed over by the block layer.
+/// The route of a request that the block layer hands over.
 #[inline]
 pub(crate) fn route(facts: &impl Facts, context: SubmitContext) -> Route {
     let op = facts.op();
@@ -148,8 +155,8 @@ pub(crate) fn route(facts: &impl Facts, context: SubmitContext) -> Route {
     in_task(facts)
 }
 
-/// The route of a request that could not go the way that [`route`] chose. `in_task_context`: whether this is process
-/// context; only there may the lists of a hardware queue be changed.
+/// The route of a request that [`route`]'s choice could not serve. `in_task_context` is true in
+/// process context; only there may the lists of a hardware queue change.
 pub(crate) fn reroute(facts: &impl Facts, why: Why, in_task_context: bool) -> Route {
     let path = facts.path();
     match why {
@@ -161,8 +168,9 @@ pub(crate) fn reroute(facts: &impl Facts, why: Why, in_task_context: bool) -> Ro
     }
 }
 
-/// Whether this is the write between two flushes, for which its submitter waits. A write that others follow, or that
-/// has to keep its order, is none.
+/// Whether this is the write between two flushes, for which its submitter waits. `false` if other
+/// blocking writes are in flight, or writes have to keep their order: then it queues with the
+/// others.
 fn is_awaited_write(facts: &impl Facts, context: SubmitContext) -> bool {
     context == SubmitContext::NoSubmit
         && facts.is_flush_step()
@@ -170,8 +178,9 @@ fn is_awaited_write(facts: &impl Facts, context: SubmitContext) -> bool {
         && !facts.has_blocking_writes()
 }
 
-/// For a pinned file: a task waits for a tag of the device below. A cgroup has a task of its own for that, since it
-/// may be throttled, too.
+/// The route to a pinned file for a request that its submitter cannot remap: a worker waits for a
+/// tag of the device below. A cgroup may be throttled as well, so its requests wait in the cgroup's
+/// own work item.
 fn remap_later(facts: &impl Facts) -> Route {
     match facts.in_cgroup() {
         false => Route::RemapInTask,
@@ -179,7 +188,7 @@ fn remap_later(facts: &impl Facts) -> Route {
     }
 }
 
-/// The route of a read or write that a task of the driver does.
+/// The route of a read or write that a worker issues.
 fn in_task(facts: &impl Facts) -> Route {
     let is_write = facts.op() == Op::Write;
     if is_write && facts.is_ordered() {
@@ -198,9 +207,10 @@ fn in_task(facts: &impl Facts) -> Route {
     }
 }
 
-/// Whether requests that would block wait for the same thing, or for as long, so that one task is enough for them.
-/// Writes take the lock of the inode in turn. A direct read waits for that lock if a write may hold it. A buffered
-/// read that was tried has started to read its pages: while one waits, the pages of the others come too.
+/// Whether all requests like this one would wait for the same thing, or for as long, so that one
+/// worker is enough for them. Writes take the inode's lock in turn. A direct read waits for that
+/// lock if a write may hold it. A buffered read that was tried has started to read its pages, so
+/// while the worker waits for one page, the pages of the other reads arrive too.
 fn waits_for_the_same(facts: &impl Facts) -> bool {
     if facts.path() == DataPath::BlockDevice {
         return false;

@@ -2,8 +2,8 @@
 
 //! The loop block device: makes a file accessible as a block device.
 //!
-//! This is the root of the crate: what is set up when the module is loaded, and in which order. See
-//! `device.rs` for who owns whom, and for the order of locks.
+//! This is the root of the crate. It sets the module up, and fixes the order in which that happens.
+//! `device.rs` says what keeps what alive, and in which order locks are taken.
 
 #![deny(unsafe_code)]
 
@@ -59,15 +59,15 @@ module! {
     alias: ["devname:loop-control", "char-major-10-237", "block-major-7-*"],
 }
 
-/// Devices that are made where the user does not say how many.
+/// Devices that are made at load if the user does not say how many.
 #[cfg(CONFIG_BLK_DEV_LOOP)]
 const DEFAULT_DEVICES: i32 = kconfig_int!(CONFIG_BLK_DEV_LOOP_MIN_COUNT);
 #[cfg(not(CONFIG_BLK_DEV_LOOP))]
 const DEFAULT_DEVICES: i32 = 8;
 
 module_params! {
-    /// How many devices are made when the module is loaded; where it is given, also how many there
-    /// may be by opening a device node.
+    /// Devices that are made at load. If it is given and not 0, opening a node makes only devices
+    /// with lower numbers.
     static MAX_LOOP: IntParam = IntParam::new(DEFAULT_DEVICES) => (
         name: "max_loop",
         description: "Maximum number of loop devices",
@@ -86,16 +86,16 @@ module_params! {
         description: "Queue depth for each hardware queue. Default: 128",
     );
 
-    /// Hardware queues of a device, which share its requests; no more than there are CPUs are made. Each
-    /// has its own tasks to submit from. The C driver has one.
+    /// Hardware queues of a device, which share its requests; no more than there are CPUs are made.
+    /// Each issues requests from work items of its own. The C driver has one.
     static NR_HW_QUEUES: IntParam = IntParam::new(8).at_least(1) => (
         name: "nr_hw_queues",
         description: "Maximum number of hardware queues per loop device. Default: 8",
         parmtype: "int",
     );
 
-    /// Further hardware queues for polled requests, of which those that are passed on to a block device are
-    /// polled for there, if that can be.
+    /// Additional hardware queues, for polled requests. A polled request that is remapped to a
+    /// block device is polled for there, if that device can.
     static POLL_QUEUES: IntParam = IntParam::new(0).at_least(0) => (
         name: "poll_queues",
         description: "Number of hardware queues for polled I/O per loop device. Default: 0",
@@ -109,19 +109,20 @@ const MINOR_BITS: u32 = 20;
 /// Most minors that a disk may have (`DISK_MAX_PARTS`).
 const DISK_MAX_PARTS: u32 = 256;
 
-/// What lives as long as the module is loaded. The fields are dropped in this order: nobody can make a
-/// device any more when the index, and with it the devices, goes.
+/// What lives as long as the module is loaded. The fields are dropped in this order, so that no
+/// device can be made any more when the index is dropped, and the devices with it.
 #[pin_data]
 struct LoopModule {
     _major: MajorRegistration<Index>,
     #[pin]
     _control: Registration<Control>,
     _index: Arc<Index>,
-    /// Waits until the last reference to a disk is gone.
+    /// Its drop waits until the last reference to a disk is gone.
     _disks: DiskDriver<Loop>,
 }
 
-/// Rounds `max_part` up to what a whole number of minor bits gives, and returns that number of bits.
+/// Rounds `max_part` up to `2^bits - 1`, and returns `bits`, the bits of a minor number that are
+/// for partitions.
 fn partition_bits() -> Result<u32> {
     let bits = match u32::try_from(MAX_PART.get()) {
         Ok(parts) => u32::BITS - parts.leading_zeros(),
@@ -132,7 +133,7 @@ fn partition_bits() -> Result<u32> {
         return Err(EINVAL);
     }
     if bits > 0 {
-        // Userspace reads it to find the minor numbers of devices.
+        // Userspace reads `max_part` to find the minor numbers of devices.
         MAX_PART.set((minors - 1) as i32);
     }
     Ok(bits)
@@ -166,7 +167,7 @@ impl kernel::InPlaceModule for LoopModule {
                     .map_err(|_| EIO)?,
                 _index: {
                     for id in 0..count {
-                        // As many as there is memory for; more can be made later.
+                        // Makes as many as memory allows; more can be made later.
                         let _ = index.add(id);
                     }
                     // The file's last line ends with a newline.

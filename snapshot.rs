@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A copy of what the attributes show, so that those who read them need not wait for those who change the device.
+//! A copy of what the sysfs attributes show, so that a reader need not wait for a task that changes
+//! the device.
 
 use crate::{abstractions::block::disk::DiskGuard, backing::NoDio, driver::Loop};
 use kernel::{fs::File, sync::aref::ARef};
 
-/// What there is to show of a bound device.
+/// What the attributes show of a bound device.
 pub(crate) struct SysfsSnapshot {
     pub(crate) file: ARef<File>,
     pub(crate) offset: i64,
@@ -19,8 +20,8 @@ pub(crate) struct SysfsSnapshot {
     pub(crate) not_pinned: Option<crate::pinned::NotPinned>,
 }
 
-/// Takes a snapshot of the device. Returns the one before; if it holds another file, the caller drops it
-/// under no lock.
+/// Takes a snapshot of the device. Returns the previous one; if that holds another file, the caller
+/// drops it under no lock.
 pub(crate) fn update(guard: &DiskGuard<'_, Loop>) -> Option<SysfsSnapshot> {
     let snapshot = guard.config().map(|binding| SysfsSnapshot {
         file: binding.backing.file().clone(),

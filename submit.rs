@@ -2,13 +2,14 @@
 
 //! The entry points of the block layer, and the work items that issue requests.
 //!
-//! `queue_rq` may run in a task that is itself in the middle of file-system I/O, deep in the stack, with
-//! locks of its file system held. So a request that needs a file system changes task; `route.rs` says which
-//! requests do not. The price of changing task is paid back by batching: a hardware queue's requests are issued
-//! together, under one plug, first all that can be issued without waiting.
+//! `queue_rq` may run deep in the stack of a task that is in the middle of file-system I/O and
+//! holds locks of its file system. So a request that needs a file system changes task; `route.rs`
+//! says which requests do not. Batching makes up for the cost: the nowait work of a hardware queue
+//! issues all waiting requests under one plug.
 //!
-//! The requests that a task held back in a plug come in one piece (`queue_rqs`). Bios are submitted at once then,
-//! too, but none waits for a tag of the device below, which another request in the same plug may have.
+//! A task that empties its plug hands over all requests in it at once (`queue_rqs`). The driver
+//! submits bios for them directly, too, but with `REQ_NOWAIT`: another request in the same plug may
+//! hold the tag that a bio would wait for.
 
 use crate::{
     abstractions::{
@@ -37,7 +38,7 @@ use kernel::{
 impl WorkItem<NOWAIT> for HwQueue {
     type Pointer = Arc<Self>;
 
-    /// Issues a batch, and what came meanwhile as the next one.
+    /// Issues the nowait list as one batch under a plug, and repeats that until the list is empty.
     fn run(this: Arc<Self>) {
         let _scope = IoWorkerScope::enter();
         loop {
@@ -63,12 +64,12 @@ impl WorkItem<NOWAIT> for HwQueue {
     }
 }
 
-/// Carries out the requests of a list, and those that come meanwhile, one after the other. Under no plug: what is
-/// issued here may be what the next request has to wait for.
+/// Issues the requests of a list one after the other until the list is empty. Uses no plug: the
+/// next request may have to wait for I/O that a plug would hold back.
 fn issue_blocking(queue: &HwQueue, list: impl Fn(&mut Lists) -> &mut Pending) {
     let _scope = IoWorkerScope::enter();
     while let Some(rq) = queue.next(&list) {
-        // Those of a zoned device are of any cgroup.
+        // The list of a zoned device has requests of any cgroup.
         rq.attributed(LoopCmd::issue_blocking);
         cond_resched();
     }
@@ -93,7 +94,8 @@ impl WorkItem<BLOCKING_READS> for HwQueue {
 impl WorkItem for CgroupQueue {
     type Pointer = Arc<Self>;
 
-    /// Under no plug: what is issued here may be what the next request has to wait for.
+    /// Issues the requests of the queue one after the other until it is empty. Uses no plug, as
+    /// [`issue_blocking`].
     fn run(this: Arc<Self>) {
         let _scope = IoWorkerScope::enter();
         while let Some(first) = this.next() {
@@ -101,7 +103,8 @@ impl WorkItem for CgroupQueue {
                 LoopCmd::issue_blocking(first);
                 for _ in 1..BATCH {
                     cond_resched();
-                    // The queue is not idle until it is empty, so this is the same cgroup.
+                    // A queue changes its cgroup only when it is idle, so this request is of the
+                    // same cgroup.
                     let Some(rq) = this.next() else {
                         return;
                     };
@@ -135,11 +138,12 @@ impl Operations for Loop {
         rq: Request<Self>,
         is_last: bool,
     ) {
-        // Before anything here can wait.
+        // First, since `submit()` may wait.
         if is_last {
             HwQueue::commit(queue);
         }
-        // If more requests follow, a bio may wait for one of them, so it is not submitted here.
+        // The bio could wait for a request that is still to follow, so only the last request
+        // becomes a bio here.
         let context = match is_last && can_submit_now() {
             true => SubmitContext::MayWait,
             false => SubmitContext::NoSubmit,
@@ -149,7 +153,8 @@ impl Operations for Loop {
 
     fn queue_rqs(requests: RequestBatch<'_, Self>) {
         let mut batch = Batch::new();
-        // A cgroup may have to wait below for what its own task holds back meanwhile (io.latency).
+        // A bio of a cgroup may have to wait (`io.latency`) for earlier requests of the cgroup,
+        // which this task may hold in its plug.
         let cgroup_context = match task_holds_requests() {
             true => SubmitContext::NoSubmit,
             false => SubmitContext::NoWait,

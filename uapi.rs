@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The structures that userspace passes, as `include/uapi/linux/loop.h` has them, and conversions
-//! between the generations of them.
+//! The structures of `include/uapi/linux/loop.h`, and conversions between their versions.
 
 use core::mem::offset_of;
 use kernel::{pr_warn_once, prelude::*};
@@ -15,7 +14,7 @@ pub(crate) const LO_FLAGS_AUTOCLEAR: u32 = 4;
 pub(crate) const LO_FLAGS_PARTSCAN: u32 = 8;
 pub(crate) const LO_FLAGS_DIRECT_IO: u32 = 16;
 
-/// What `LOOP_CONFIGURE` accepts.
+/// The flags that `LOOP_CONFIGURE` accepts.
 pub(crate) const LOOP_CONFIGURE_SETTABLE_FLAGS: u32 =
     LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR | LO_FLAGS_PARTSCAN | LO_FLAGS_DIRECT_IO;
 
@@ -147,7 +146,7 @@ pub(crate) struct CompatLoopInfo {
 
 const _: () = assert!(size_of::<CompatLoopInfo>() == 140);
 
-/// Both generations of `struct loop_info` convert alike; only the widths differ.
+/// The native and the 32-bit `struct loop_info` convert alike; only the widths differ.
 macro_rules! impl_old_info {
     ($info:ty) => {
         impl From<$info> for LoopInfo64 {
@@ -157,7 +156,7 @@ macro_rules! impl_old_info {
                     lo_device: old.lo_device.into(),
                     lo_inode: old.lo_inode.into(),
                     lo_rdevice: old.lo_rdevice.into(),
-                    // Sign-extended, so that a negative one is out of range.
+                    // Sign-extended, so that a negative offset is out of range.
                     lo_offset: i64::from(old.lo_offset) as u64,
                     lo_flags: old.lo_flags as u32,
                     lo_file_name: old.lo_name,
@@ -189,7 +188,7 @@ macro_rules! impl_old_info {
 impl_old_info!(LoopInfo);
 impl_old_info!(CompatLoopInfo);
 
-/// What userspace may set of a bound device, checked.
+/// What userspace may set on a bound device, checked.
 pub(crate) struct Settings {
     /// Bytes into the file; not negative.
     pub(crate) offset: i64,
@@ -200,7 +199,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// `EINVAL` if encryption is asked for, `EOVERFLOW` if a number of bytes is too large.
+    /// `EINVAL` if encryption is asked for or the key is too long, `EOVERFLOW` if a number of bytes
+    /// exceeds `i64`.
     pub(crate) fn new(info: &LoopInfo64) -> Result<Self> {
         if info.lo_encrypt_key_size as usize > LO_KEY_SIZE {
             return Err(EINVAL);

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Taking back what a device has promised, when it turns out that the backing file cannot do it.
+//! Withdraws discard and write-zeroes from a device when the backing file turns out not to support
+//! them.
 //!
-//! Of most file systems it is not known whether a file can punch holes or zero ranges. The limits say yes until a request
-//! fails. To change them the queue has to be frozen, which means to wait for that request, and for any
-//! that uses its work item next: so this is work of its own.
+//! Most file systems do not say in advance whether a file can punch holes or zero ranges, so the
+//! limits offer both until a request fails. Changing them takes a frozen queue, which waits for
+//! that request, and for any that uses its work item next. So a work item of its own does it.
 //!
-//! Some requests may take long, or for ever, and nothing else is to be held up for their sake. So a freeze that takes
-//! long is given up, and tried again a few times, with pauses that grow. After those it is only tried, when another
-//! request has been refused, while no request is under way. Meanwhile the block layer goes on to ask, and is refused.
+//! A request in flight may take long, or hang, and must not hold up all others. So a freeze that
+//! takes long is given up, and tried again a few times, with growing pauses ([`TRIES`]). After that
+//! it is tried only when another request has been refused, and only while no request is in flight.
+//! Meanwhile the block layer keeps sending requests, and the driver refuses them.
 //!
-//! No work item waits for a pause or for who holds a lock: a queue that is freezable has to run empty before the system
-//! can be suspended.
+//! The work item sleeps neither for a pause nor for a lock: a freezable queue has to run empty
+//! before the system can be suspended.
 
 use crate::{
     abstractions::block::{disk::Disk, mq::Request},
@@ -26,17 +28,17 @@ use kernel::{
     workqueue::{self, DelayedWork, WorkItem},
 };
 
-/// Milliseconds before each try, and for how long it may hold all up for those that are on their way: longer each
-/// time, since freezing also waits for a grace period of RCU, which may be long in itself.
+/// For each try, the pause before it and the timeout of its freeze, in ms: longer each time, since
+/// freezing also waits for a grace period of RCU, which may be long in itself.
 const TRIES: [(Msecs, Msecs); 3] = [(0, 50), (1000, 200), (3000, 400)];
 
-/// The same for a try of which it is known that there is nothing to wait for.
+/// The pause and the timeout, in ms, of a try that is made only while no request is in flight.
 const LAST_TRY: (Msecs, Msecs) = (1000, 400);
 
-/// Takes off a disk's limits, once, what its backing file does not support.
+/// Removes from a disk's limits, once, what its backing file does not support.
 ///
-/// It may hold the last reference to the disk, which releases the queues that belong to it. So it runs on a queue of
-/// the system.
+/// It may hold the last reference to the disk, whose release destroys the disk's own queues. So it
+/// runs on a queue of the system.
 #[pin_data]
 pub(crate) struct Withdraw {
     #[pin]
@@ -51,9 +53,11 @@ impl_has_delayed_work! {
 }
 
 impl Withdraw {
-    /// Has the limits changed to what the binding of a request has found out, unless that is under way. May sleep.
+    /// Schedules the change of the limits of a request's disk, unless it is scheduled already. May
+    /// sleep.
     ///
-    /// Where there is no memory for that, the block layer goes on to ask and to be refused.
+    /// Without memory for that, the block layer keeps sending requests, and the driver refuses
+    /// them.
     pub(crate) fn enqueue(rq: &Request<Loop>) {
         let device = rq.disk();
         if device.withdrawing.xchg(true, Relaxed) {
@@ -78,17 +82,19 @@ impl Withdraw {
     }
 
     fn schedule(this: Pin<KBox<Self>>) {
-        // Without tries left, time for the request that was refused to end.
+        // Without tries left, the pause is for the refused request to end.
         let (pause, _) = TRIES.get(this.tries).copied().unwrap_or(LAST_TRY);
         workqueue::system_freezable().enqueue_delayed(this, msecs_to_jiffies(pause));
     }
 
-    /// Takes the limits back; fails with `EBUSY` where others would have to wait too long for that.
+    /// Changes the limits; fails with `EBUSY` if a lock is taken, or other requests would be held
+    /// up too long.
     fn try_now(&self) -> Result {
         let disk = &self.disk;
-        // Whoever has the locks may wait for a request.
+        // The holder of the lock may wait for a request.
         let mut guard = disk.try_lock().ok_or(EBUSY)?;
-        // If it is bound to another file by now, nothing is known of that, and nothing changes.
+        // If the disk is bound to another file by now, nothing is known of that file, and no limit
+        // changes.
         let (Phase::Bound, Some(_)) = (disk.data().phase(), guard.config()) else {
             return Ok(());
         };
@@ -104,14 +110,14 @@ impl Withdraw {
         let mut update = update
             .freeze_timeout(msecs_to_jiffies(patience))
             .ok_or(EBUSY)?;
-        // With the queue frozen, so nothing is refused between this and the end of the try.
+        // With the queue frozen, so that no request is refused between this and the end of the try.
         if let (Some(binding), limits) = update.parts() {
             match binding.pinned() {
                 Some(pinned) => pinned.set_discard_limits(limits),
                 None => binding.apply_unsupported(limits),
             }
         }
-        // Limits do not become invalid by what they allow no more.
+        // Limits that allow less cannot be invalid.
         let (_, _frozen) = update.commit();
         disk.data().withdrawing.store(false, Relaxed);
         Ok(())
@@ -130,7 +136,7 @@ impl WorkItem for Withdraw {
         }
         let device = this.disk.data();
         device.is_hard_to_freeze.store(result.is_err(), Relaxed);
-        // From here on the next request that is refused begins anew.
+        // From here on the next refused request starts anew.
         device.withdrawing.store(false, Relaxed);
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How a request is carried out in pinned mode, and the hold on the file system that a write has
-//! meanwhile.
+//! Issues requests in pinned mode. A write holds off a freeze of the file system until it ends
+//! ([`WriteAccess`]).
 
 use super::Pinned;
 use crate::{
@@ -19,7 +19,8 @@ use core::ops::Range;
 use kernel::prelude::*;
 
 /// Begins a write that its submitter remaps, also one to a block device. Fails with `EAGAIN` if the
-/// file system of a pinned file may not admit it. Process context.
+/// file system of a pinned file may not admit it: that is frozen, read-only, or has to be asked.
+/// Process context.
 #[inline(always)] // As `LoopCmd::submit`.
 pub(crate) fn try_begin_write(rq: &mut Request<Loop>) -> Result {
     rq.begin_write(|binding| match binding.pinned() {
@@ -31,18 +32,18 @@ pub(crate) fn try_begin_write(rq: &mut Request<Loop>) -> Result {
     })
 }
 
-/// Ends a write in pinned mode, which holds off a freeze of the file system until it is done, or is
-/// given back. Any context.
+/// Ends a write in pinned mode that is done, or is given back: marks the times, and drops the write
+/// access if they are marked already. Any context.
 #[inline]
 pub(crate) fn end_write(rq: &mut Request<Loop>) {
     rq.end_write(end_access);
 }
 
-/// Begins a read or write, for which [`remap_all`] is to be called if this succeeds, and carries out
-/// all else. Returns `None` if the file is not pinned; without `wait` also if the request has to wait
-/// for more than memory, or a tag of the device below. May sleep.
+/// Begins a read or write, for which the caller then calls [`remap_all`]; carries out every other
+/// request. Returns `None` if the file is not pinned; without `wait` also if the request has to
+/// wait for more than memory, or a tag of the device below. May sleep.
 pub(crate) fn begin(rq: &mut Request<Loop>, wait: bool) -> Option<Result> {
-    // What is submitted here waits for what it needs: nothing below may say `EAGAIN`.
+    // `remap_all()` does not set `REQ_NOWAIT`: its bios wait for tags and never fail with `EAGAIN`.
     let pinned = rq.config().pinned()?;
     Some(match rq.op() {
         Op::Read => Ok(()),
@@ -64,7 +65,7 @@ pub(crate) fn remap_all(rq: Request<Loop>) {
     rq.remap_all(Binding::map, bios);
 }
 
-/// Where bios are allocated.
+/// The set that bios are allocated from.
 fn bios(binding: &Binding) -> Option<&BioSet> {
     binding.pinned().map(Pinned::bios)
 }
@@ -81,7 +82,7 @@ fn zero(rq: &Request<Loop>, pinned: &Pinned) -> Result {
     result
 }
 
-/// How a discard or write-zeroes makes zeroes.
+/// How the device below makes the zeroes of a discard or write-zeroes.
 fn zero_mode(rq: &Request<Loop>) -> ZeroMode {
     match rq.op() {
         Op::Discard => ZeroMode::MayUnmapOnly,
@@ -90,7 +91,8 @@ fn zero_mode(rq: &Request<Loop>) -> ZeroMode {
     }
 }
 
-/// The same for whole blocks of the device below, within a write that has begun. `None` if the file is not pinned.
+/// Zeroes whole blocks of the device below (`blocks`, in bytes of the device) as [`zero`] does,
+/// within a write that has begun. `None` if the file is not pinned.
 pub(crate) fn zero_blocks(rq: &Request<Loop>, blocks: &Range<i64>) -> Option<Result> {
     let binding = rq.config();
     let pinned = binding.pinned()?;
@@ -102,8 +104,9 @@ pub(crate) fn zero_blocks(rq: &Request<Loop>, blocks: &Range<i64>) -> Option<Res
     Some(zero())
 }
 
-/// Calls `write`, which writes to these bytes of the device, and makes that durable if it has to be. In pinned mode the
-/// file system is held meanwhile. May sleep, also for a thaw.
+/// Calls `write`, which writes `blocks` (in bytes of the device). In pinned mode, holds off a
+/// freeze meanwhile, drops the pages that are out of date then, and makes the data of a FUA request
+/// durable. May sleep, also for a thaw.
 pub(crate) fn write_blocks(
     rq: &Request<Loop>,
     blocks: &Range<i64>,
@@ -129,25 +132,27 @@ pub(crate) fn write_blocks(
     }
 }
 
-/// Begins a write to the pinned file, see [`Pinned::begin_write`]. May sleep, for a thaw if `wait` is
-/// set.
+/// Begins a write to the pinned file, see [`Pinned::begin_write`]. While the file system is frozen,
+/// waits for the thaw if `wait` is set, else fails with `EAGAIN`. May sleep.
 fn begin_access(binding: &Binding, wait: bool) -> Result<WriteAccess<'_>> {
     let pinned = binding.pinned().ok_or(EIO)?;
     match pinned.begin_write(false) {
         Err(e) if e == EAGAIN && wait => (),
         result => return result,
     }
-    // The freeze may wait for the mark of `times`, so drop that before waiting for the thaw.
+    // The freeze may wait for the write access that `times` holds, so drop that before waiting for
+    // the thaw.
     if let Some(times) = &binding.times {
         times.update();
     }
     pinned.begin_write(true)
 }
 
-/// A write to the pinned file has ended, or may have gone halfway. Any context.
+/// Ends a write to the pinned file, also one that failed midway. Its access becomes the mark of the
+/// times; if they are marked already, it is dropped. Any context.
 #[inline]
 fn end_access(binding: &Binding, access: WriteAccess<'_>) {
-    // Those to a read-only device are refused before they begin.
+    // `None` on a read-only device, which refuses writes before they begin.
     if let Some(times) = &binding.times {
         if !times.is_marked() {
             times.mark(access);

@@ -2,13 +2,15 @@
 
 //! Pinned mode: requests go straight to the blocks of the backing file.
 //!
-//! The backing file is kept as a swap file is ([`SwapFile`]), so that its blocks are known and stay where
-//! they are, and nobody else writes to it. A request becomes bios to the device below; the file system is not
-//! in the way. It still rules: nothing is written while it is frozen, nor after it was shut down or made
-//! read-only. Who reads the file by way of the file system puts pages in its cache; each write drops those that it
-//! makes out of date, as direct I/O on the file would.
+//! The backing file is held like a swap file ([`SwapFile`]): its blocks are known and stay where
+//! they are, and the kernel refuses other writers. A request becomes bios to the device below, past
+//! the file system. The file system still decides whether there may be writes: none while it is
+//! frozen or read-only, and none later than about 40 ms after a shutdown (see `recent.rs`).
+//! Programs that read the file fill its page cache; each write drops the pages that it makes out of
+//! date, as direct I/O on the file would.
 //!
-//! `issue.rs` carries requests out, `switch.rs` switches it on and off, `write_barrier.rs` blocks writes meanwhile.
+//! `issue.rs` issues requests, `switch.rs` switches pinned mode on and off, `write_barrier.rs`
+//! blocks writes meanwhile.
 
 use crate::{
     abstractions::{
@@ -38,22 +40,23 @@ pub(crate) mod issue;
 pub(crate) mod switch;
 pub(crate) mod write_barrier;
 
-/// Bios of each device for when there is no memory. One would do, at the speed of one at a time.
+/// Bios in the reserve of each device, used when no memory is free. One would be enough, at the
+/// speed of one at a time.
 const RESERVE: u32 = 16;
 
-/// Whether holes are a reason to refuse.
+/// What pinning does about holes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sparse {
-    /// They are.
+    /// Pinning fails with `ENODATA`.
     Refuse,
-    /// They are filled with zeroes.
+    /// Pinning fills them with zeroes.
     Fill,
 }
 
 /// Why a device is not pinned.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotPinned {
-    /// Nobody asked for it, or the device is pinned.
+    /// Pinning was not asked for, or the device is pinned.
     NotAsked,
     NotDirect,
     NotRegular,
@@ -73,7 +76,7 @@ pub(crate) enum NotPinned {
     FileSystem,
     FileSystemBusy,
     Error(Error),
-    /// It was, or was about to be, until the device was changed.
+    /// A change of the device has ended pinned mode, or an attempt to pin.
     Changed,
 }
 
@@ -121,7 +124,7 @@ impl NotPinned {
         }
     }
 
-    /// What the write to `pinned` fails with.
+    /// The error of the write to the attribute `pinned`.
     fn error(self) -> Error {
         match self {
             Self::Busy | Self::FileSystemBusy => EBUSY,
@@ -133,7 +136,7 @@ impl NotPinned {
         }
     }
 
-    /// For what filling fails with.
+    /// The reason for an error of filling, or of [`Pinning::check`].
     fn from_fill(e: Error) -> Self {
         match e {
             EBUSY => Self::Busy,
@@ -156,7 +159,8 @@ impl NotPinned {
     }
 }
 
-/// Where a binding has its [`Pinned`]. It is set with requests in flight, and taken away with none.
+/// Holds the [`Pinned`] of a binding. It is filled with requests in flight, none of which writes,
+/// and emptied with none in flight.
 #[derive(Default)]
 pub(crate) struct Slot(SetOnce<Pin<KBox<Pinned>>>);
 
@@ -171,11 +175,11 @@ impl Slot {
     }
 }
 
-/// What is known of pinning the file of a device. Changed under the disk's mutex.
+/// The state of pinning a device's file. Protected by the disk's mutex.
 pub(crate) struct Status {
     /// Why the file is not pinned.
     reason: NotPinned,
-    /// Somebody is about to pin it, without the mutex most of the time.
+    /// A task is pinning the file; it does not hold the mutex most of the time.
     is_pinning: bool,
 }
 
@@ -199,7 +203,7 @@ pub(crate) struct Pinned {
     backing: ARef<File>,
     #[pin]
     bios: BioSet,
-    /// The file system lets something be written.
+    /// Whether the file system admits writes.
     writable: Recent,
 }
 
@@ -224,33 +228,33 @@ impl Pinned {
         self.file.bdev()
     }
 
-    /// Flushes the device below. Fails as well with what writeback of the file failed with before it was pinned, and
-    /// no flush has reported. May sleep.
+    /// Flushes the device below. Also fails with an error of the file's writeback from before it
+    /// was pinned, if no flush has reported it. May sleep.
     fn flush(&self) -> Result {
         let result = self.bdev().flush();
         self.backing.take_error().and(result)
     }
 
-    /// Whether no other device is below that.
+    /// Whether the device below is not stacked on another one.
     pub(crate) fn is_on_bottom(&self) -> bool {
         self.file.is_on_bottom()
     }
 
-    /// Whether a device of so many sectors, from an offset on, has some that are not in the fixed blocks: the
-    /// backing file cannot shrink, but it can grow.
+    /// Whether a device of so many sectors, from byte `offset` of the file on, has sectors that are
+    /// not in the fixed blocks: the backing file cannot shrink, but it can grow.
     fn is_beyond(&self, offset: i64, sectors: u64) -> bool {
         let size = u64::try_from(self.file.size().saturating_sub(offset)).unwrap_or(0);
         sectors > size / u64::from(SECTOR_SIZE)
     }
 
-    /// Where bytes of the backing file lie, see [`SwapFile::map`].
+    /// Maps bytes of the backing file to the device below, see [`SwapFile::map`].
     #[inline]
     pub(crate) fn map(&self, pos: i64, bytes: u32) -> Option<Extent<'_>> {
         self.file.map(pos, bytes)
     }
 
-    /// Begins a write, if it is known that the file system lets something be written, and it is not frozen.
-    /// Neither waits nor calls the file system.
+    /// Begins a write, if the file system is known to admit writes and is not frozen. Neither waits
+    /// nor calls the file system.
     #[inline]
     fn try_begin_write(&self) -> Option<WriteAccess<'_>> {
         let sb = self.backing.super_block();
@@ -260,9 +264,9 @@ impl Pinned {
         sb.try_start_write()
     }
 
-    /// Begins a write. Waits while the file system is frozen, if `wait` is set, else fails with `EAGAIN`. Fails
-    /// with what the file system says where it lets nothing be written. May sleep. The times of the file are to be
-    /// updated when the write ends.
+    /// Begins a write. While the file system is frozen, waits if `wait` is set, else fails with
+    /// `EAGAIN`. Fails with `EROFS`, or the file system's own error, where it admits no writes. May
+    /// sleep. The caller marks the times of the file when the write ends.
     fn begin_write(&self, wait: bool) -> Result<WriteAccess<'_>> {
         let sb = self.backing.super_block();
         let access = match wait {
@@ -280,8 +284,9 @@ impl Pinned {
         Ok(access)
     }
 
-    /// Reads a range of the backing file to a buffer, from byte `at` of that on, or writes it from there, and waits. The
-    /// range is of whole blocks of the device below. A write has begun. May sleep.
+    /// Reads the backing file from byte `pos` on into the part `at` of a buffer, or writes it from
+    /// there, and waits. The range is of whole blocks of the device below. For a write,
+    /// [`begin_write`](Self::begin_write) was called before. May sleep.
     pub(crate) fn transfer(
         &self,
         buffer: &mut IoBuffer,
@@ -302,8 +307,9 @@ impl Pinned {
         Ok(())
     }
 
-    /// Makes a range of the backing file read as zeroes. The file system keeps its blocks allocated either way, and
-    /// needs them to read as zeroes; `mode` says whether the device may deallocate them. May sleep.
+    /// Makes a range of the backing file read as zeroes. The file system counts its blocks as
+    /// allocated whatever `mode` is, and relies on zeroes; `mode` says whether the device may
+    /// deallocate them. May sleep.
     fn zero(&self, pos: i64, bytes: u32, mode: ZeroMode) -> Result {
         let mut done = 0;
         while done < bytes {
@@ -315,25 +321,28 @@ impl Pinned {
         Ok(())
     }
 
-    /// Sets the limits that are the device's. Those that a stacked device copies stay those of the file. Returns
-    /// whether data must not be modified while it is written, and that is new.
+    /// Sets `limits` to those of the device below. The ones that a stacked device copies stay those
+    /// of the file, but for `BLK_FEAT_STABLE_WRITES`, which is set if the device below needs it.
+    /// Returns whether that is new.
     fn set_limits(&self, limits: &mut QueueLimits) -> bool {
         let bdev = self.bdev();
-        // A device without a cache ignores FUA, since each of its writes is on the medium when it ends.
+        // A device without a volatile cache ignores FUA, since each write is on the medium when it
+        // ends.
         limits.set_fua(bdev.has_fua() || !bdev.has_write_cache());
         self.set_discard_limits(limits);
         bdev.needs_stable_writes() && limits.require_stable_writes()
     }
 
-    /// Whether the device below can make zeroes by itself, as it is now: one that fails to do so may say no from then on.
+    /// Whether the device below can write zeroes by itself, as it is now: after a failure it may
+    /// withdraw that.
     pub(crate) fn has_discard(&self) -> bool {
         self.bdev().write_zeroes_sectors() > 0
     }
 
-    /// Sets the limits of discards and zeroes as those of the device below are now.
+    /// Sets the limits of discards and write-zeroes to what the device below supports now.
     pub(crate) fn set_discard_limits(&self, limits: &mut QueueLimits) {
         let bdev = self.bdev();
-        // Where the device makes no zeroes by itself a discard would be a slow write.
+        // Without write-zeroes of the device, a discard would be a slow write.
         let zeroes = bdev.write_zeroes_sectors();
         let granularity = match zeroes {
             0 => 0,
@@ -343,12 +352,13 @@ impl Pinned {
     }
 }
 
-/// Asks the file system whether it lets anything be written: not if it was shut down, or was made read-only,
-/// by somebody or because of an error. Of these states only some can be seen from outside. Fails with what the file
-/// system says. May sleep for a short lock.
+/// Asks the file system whether it admits writes: not if it was shut down, or was made read-only by
+/// a user or because of an error. Only some of these states can be seen from outside. Fails with
+/// the file system's error. May sleep for a short lock.
 fn check_writable(file: &File) -> Result {
     match probe_write(file, true) {
-        // It would have to wait, or does not know how not to; it is a swap file; there is no such place.
+        // The file system would have to wait, or does not know `IOCB_NOWAIT`; it refuses a swap
+        // file; it refuses the position. None of these says that it admits no writes.
         Err(e) if e == EAGAIN || e == eopnotsupp() || e == ETXTBSY || e == EFBIG || e == EINVAL => {
             Ok(())
         }
@@ -364,16 +374,16 @@ fn check_signals() -> Result {
     }
 }
 
-/// Whether a position suits pinned mode.
+/// Whether a position or size suits pinned mode: a multiple of the page size.
 fn is_aligned(pos: i64) -> bool {
     pos & (PAGE_SIZE as i64 - 1) == 0
 }
 
-/// An attempt to pin the backing file of a device, as others see it. There is one at a time
-/// ([`Status::is_pinning`]).
+/// An attempt to pin the backing file of a device, for other tasks to watch and to cancel. There is
+/// one at a time ([`Status::is_pinning`]).
 pub(crate) struct Pinning {
     is_cancelled: AtomicFlag,
-    /// How much of the file has no holes, in percent.
+    /// How much of the file, from its beginning on, has no holes, in percent.
     percent: Atomic<u32>,
 }
 
@@ -385,13 +395,14 @@ impl Pinning {
         }
     }
 
-    /// The attempt, if there is one, is to end soon. Whoever changes what it depends on calls this, with the mutex
-    /// held, or where there can be no new one.
+    /// Makes the attempt, if there is one, end soon. A task that changes what it depends on calls
+    /// this with the disk's mutex held, or where no new attempt can begin.
     pub(crate) fn cancel(&self) {
         self.is_cancelled.store(true, Relaxed);
     }
 
-    /// `ECANCELED` if it is to end, `EINTR` if its task is killed, or the system is about to be suspended.
+    /// `ECANCELED` if the attempt was cancelled, `EINTR` if its task is killed, or the system is
+    /// about to be suspended.
     fn check(&self) -> Result {
         if self.is_cancelled.load(Relaxed) {
             return Err(ecanceled());
@@ -399,7 +410,7 @@ impl Pinning {
         check_signals()
     }
 
-    /// How far pinning has come, in percent: 100 if the file is pinned, 0 where nobody is about to pin it.
+    /// The progress of pinning in percent: 100 if the file is pinned, 0 if no task is pinning it.
     pub(crate) fn progress(&self, is_pinned: bool) -> u32 {
         match is_pinned {
             true => 100,
@@ -407,7 +418,8 @@ impl Pinning {
         }
     }
 
-    /// The file has no holes up to `pos`; `size` is its size. There may be some more by the end.
+    /// Notes that the file, of `size` bytes, has no holes before `pos`. Stays below 100: new holes
+    /// may appear until the end.
     fn set_progress(&self, pos: i64, size: i64) {
         let percent = pos.saturating_mul(100).checked_div(size).unwrap_or(0);
         self.percent

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Pinning the backing file of a device, and letting it go.
+//! Switches pinned mode of a device on and off.
 //!
-//! Both ask the file system for some time, during which writes must not fail but need not go on either: the device's
-//! [`WriteBarrier`](super::write_barrier::WriteBarrier) blocks them, and reads go on. The queue is frozen only for
-//! moments, and at the end of pinned mode for a flush of the device below: while it is, nothing of the file system may be
-//! waited for, nor memory: the task that holds either may itself wait for a request of this device.
+//! Both directions call the file system, which may take long. Meanwhile the device's
+//! [`WriteBarrier`](super::write_barrier::WriteBarrier) blocks writes, and reads continue. The
+//! queue is frozen only for moments, and at the end of pinned mode for a flush of the device below:
+//! a task that has frozen the queue must wait neither for the file system nor for memory, since the
+//! task that holds either may wait for a request of this device.
 //!
-//! What takes long, to write back what is dirty and to fill holes, is done before that ([`fill`]), a piece at a time.
-//! While writes are blocked, a piece of the holes is filled in the page cache; it is written when they are allowed. Most of
-//! the time the disk's mutex is not held, so whoever changes the device cancels this ([`Pinning`](super::Pinning)).
+//! The long parts come first, a piece at a time: [`write_back`] writes dirty pages, and [`fill`]
+//! fills holes. It fills a piece in the page cache while writes are blocked, and writes it back
+//! when they are allowed. The disk's mutex is not held most of the time, so a task that changes the
+//! device cancels the attempt ([`Pinning`]).
 
 use super::{
     check_signals, is_aligned, write_barrier::WritesBlocked, NotPinned, Pinned, Pinning, Sparse,
@@ -39,29 +41,29 @@ use kernel::{
     time::{delay::fsleep, msecs_to_jiffies, Delta, Instant, Monotonic, Msecs},
 };
 
-/// Bytes that are filled at a time.
+/// Bytes of holes that are filled at a time.
 const PIECE: i64 = 16 << 20;
 /// How long filling may block writes, in ms; longer if blocking them took longer.
 const PIECE_MS: i64 = 40;
-/// How often to look again for holes that filling has missed.
+/// How often to start again because the claim found a hole that [`fill`] has missed.
 const HIDDEN: u32 = 8;
 
-/// Timeout in ms of the first freeze and of all others: freezing also waits for a grace period of RCU, which may be
-/// long in itself.
+/// Timeout in ms of the first freeze and of all others: freezing also waits for a grace period of
+/// RCU, which may be long in itself.
 const FREEZE_MS: (Msecs, Msecs) = (200, 400);
 /// How many freezes in a row may time out.
 const MAX_TRIES: u32 = 32;
-/// Between two looks at whether to go on, in ms.
+/// Time between two checks whether to go on, in ms.
 const PAUSE_MS: Msecs = 100;
-/// How much may be filled in the page cache when the file is about to be claimed, in calls of `Holes::fill`'s `go_on`,
-/// of 64 KiB each: the claim writes it, with writes blocked.
+/// How much [`fill_rest`] may fill just before the claim, in calls of `Holes::fill`'s `go_on`, each
+/// after at most 64 KiB: the claim writes it back while writes are blocked.
 const MAX_REST: u32 = 16;
-/// How often more than that may have become holes meanwhile.
+/// How often to start again because more than [`MAX_REST`] was left to fill.
 const MAX_ROUNDS: u32 = 64;
 
 module_params! {
-    /// Whether backing files that are attached with direct I/O are pinned where they can be. It forbids much
-    /// to do with the file meanwhile, so who does not know of it should not meet it.
+    /// Whether to pin backing files that are attached with direct I/O, where that is possible. Off
+    /// by default: a pinned file refuses much that its users may expect to work.
     static PINNED: IntParam = IntParam::new(0) => (
         name: "pinned",
         description: "Pin the blocks of backing files attached with direct I/O. Default: 0",
@@ -69,17 +71,17 @@ module_params! {
     );
 }
 
-/// Pins the backing file of a device that was bound just now, with direct I/O, if the parameter says so. Where that is
-/// refused it goes on without. May sleep.
+/// Pins the backing file of a device that was just bound with direct I/O, if the parameter says so.
+/// On failure the device stays bound, not pinned. May sleep.
 pub(crate) fn pin_by_default(disk: &Disk<Loop>) {
     if PINNED.get() != 0 {
         let _ = pin(disk, Sparse::Refuse);
     }
 }
 
-/// What is written to the attribute `pinned`. May sleep, as long as [`pin`] does.
+/// Handles a write to the attribute `pinned`. May sleep, as long as [`pin`] does.
 pub(crate) fn store(disk: &Disk<Loop>, text: &[u8]) -> Result {
-    // As for swapon(2).
+    // As swapon(2).
     if !capable_sys_admin() {
         return Err(EPERM);
     }
@@ -98,14 +100,14 @@ pub(crate) fn store(disk: &Disk<Loop>, text: &[u8]) -> Result {
     }
 }
 
-/// Looks for reasons that can be seen without changing anything.
+/// Looks for reasons against pinning that can be seen without changing anything.
 fn check(disk: &Disk<Loop>, binding: &Binding, sparse: Sparse) -> Result<(), NotPinned> {
     let file = binding.backing.file();
     match file.mapping().kind() {
         FileKind::Regular => (),
         _ => return Err(NotPinned::NotRegular),
     }
-    // First: such a file has no direct I/O, whatever is asked for.
+    // Before `NotDirect`, which would mislead: an encrypted file may not support direct I/O at all.
     if file.mapping().is_encrypted() {
         return Err(NotPinned::Encrypted);
     }
@@ -137,12 +139,12 @@ fn check(disk: &Disk<Loop>, binding: &Binding, sparse: Sparse) -> Result<(), Not
     }
 }
 
-/// `unit` is what the device does direct I/O in.
+/// Checks the limits of the device below. `unit` is what direct I/O on the file takes.
 fn check_device(disk: &Disk<Loop>, unit: DioUnit, bdev: &DeviceLimits) -> Result<(), NotPinned> {
     if bdev.is_zoned() {
         return Err(NotPinned::Zoned);
     }
-    // Where the blocks of the file lie is known by pages.
+    // The extents of the file are known in whole pages.
     if unit.mask as usize >= PAGE_SIZE
         || max(disk.logical_block_size(), unit.mask.saturating_add(1)) < bdev.logical_block_size()
     {
@@ -154,12 +156,12 @@ fn check_device(disk: &Disk<Loop>, unit: DioUnit, bdev: &DeviceLimits) -> Result
     Ok(())
 }
 
-/// Pins the backing file of a device. Where that is refused nothing is changed, but for holes that were filled
-/// before the file system said no, or another writer came. May sleep, for as long as filling takes.
+/// Pins the backing file of a device. A failure changes nothing, except that holes may be filled
+/// already. May sleep, for as long as filling takes.
 ///
-/// The disk's mutex is not held for long, nor are writes blocked for long: a change of the device cancels this.
+/// Neither holds the disk's mutex nor blocks writes for long. A change of the device cancels this.
 ///
-/// Fails as [`NotPinned::error`] has it, and with `EBUSY` if somebody else is about to pin it.
+/// Fails as [`NotPinned::error`] says, and with `EBUSY` if another task is pinning the file.
 fn pin(disk: &Disk<Loop>, sparse: Sparse) -> Result {
     {
         let mut guard = Loop::lock_bound(disk)?;
@@ -210,7 +212,7 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
     if sparse == Sparse::Refuse && holes.next(0).map_err(NotPinned::Error)?.is_some() {
         return Err(NotPinned::Sparse);
     }
-    // The more of it is written now the less there is to write while writes are held up.
+    // What is written now need not be written while writes are blocked.
     write_back(disk, &holes)?;
     let mut patience = Patience::new();
     let (mut hidden, mut rounds) = (0, 0);
@@ -220,9 +222,9 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
         }
         holes.sync().map_err(NotPinned::Error)?;
         let held_up = HeldUp::begin(disk, &file, &mut patience)?;
-        // The memory that this task waits for must not depend on writes that are blocked.
+        // Memory reclaim in this task must not wait for writes that are blocked.
         let _scope = IoWorkerScope::enter();
-        // If a discard made new holes, start again.
+        // If discards made new holes, start again.
         if sparse == Sparse::Fill && !fill_rest(&held_up, &holes).map_err(NotPinned::from_fill)? {
             rounds += 1;
             if rounds > MAX_ROUNDS {
@@ -231,7 +233,7 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
             continue;
         }
         let pinned = match claim(disk, &file, unit, &holes) {
-            // Somebody has read one just when it was looked for.
+            // A read has hidden a hole from the search: its clean pages passed for data.
             Err(NotPinned::Sparse) if sparse == Sparse::Fill && hidden < HIDDEN => {
                 hidden += 1;
                 continue;
@@ -260,9 +262,9 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
     set_limits(disk, guard)
 }
 
-/// Gives a device that was pinned just now the limits of its blocks. Those of the file are right, too, if not the best,
-/// unless data must not be modified while it is written. So where something in flight hangs, all others go on between
-/// tries, and this gives up if it can.
+/// Gives a device that was just pinned the limits of the device below. The limits of the file are
+/// still valid, if not optimal, unless `BLK_FEAT_STABLE_WRITES` is new. So if a request in flight
+/// hangs, all others continue between the tries, and this gives up where it can.
 fn set_limits<'a>(
     disk: &'a Disk<Loop>,
     mut guard: DiskGuard<'a, Loop>,
@@ -301,7 +303,7 @@ fn set_limits<'a>(
     }
 }
 
-/// For how long all I/O may be held up for requests that are on their way, and how often.
+/// How long, and how often, a freeze may hold up all I/O for requests in flight.
 struct Patience {
     tries: u32,
 }
@@ -323,7 +325,8 @@ impl Patience {
         self.tries >= MAX_TRIES
     }
 
-    /// A freeze has timed out, since something in flight hangs. Lets all others go on for as long as they were held up.
+    /// Waits after a freeze that timed out, since a request in flight hangs: all others continue
+    /// for as long as they were held up. Fails as [`Pinning::check`] does.
     fn pause(&mut self, pinning: &Pinning) -> Result {
         let ms = self.ms();
         self.tries = self.tries.saturating_add(1);
@@ -331,7 +334,7 @@ impl Patience {
     }
 }
 
-/// Sleeps. Ends as soon as the attempt is to end, with what [`Pinning::check`] says.
+/// Sleeps for `ms` milliseconds. Fails as soon as [`Pinning::check`] does.
 fn sleep(pinning: &Pinning, mut ms: Msecs) -> Result {
     while ms > 0 {
         pinning.check()?;
@@ -342,18 +345,18 @@ fn sleep(pinning: &Pinning, mut ms: Msecs) -> Result {
     pinning.check()
 }
 
-/// As long as this exists no write is on its way, and the file system is not frozen.
+/// While this exists, no write is in flight, and the file system is not frozen.
 struct HeldUp<'a> {
     file: &'a File,
     access: WriteAccess<'a>,
-    /// What it took to get there, in milliseconds.
+    /// How long blocking writes took, in milliseconds.
     took: i64,
     _blocked: WritesBlocked<'a>,
 }
 
 impl<'a> HeldUp<'a> {
-    /// Blocks writes, once the file system is not frozen. May sleep, without any lock for more than a moment.
-    /// `ETIMEDOUT` if freezing times out too often.
+    /// Blocks writes while the file system is not frozen. May sleep; holds no lock for more than a
+    /// moment. `ETIMEDOUT` if freezing times out too often.
     fn begin(
         disk: &'a Disk<Loop>,
         file: &'a File,
@@ -362,15 +365,16 @@ impl<'a> HeldUp<'a> {
         let pinning = &disk.data().pinning;
         loop {
             pinning.check().map_err(NotPinned::from_fill)?;
-            // Those writes that are on their way would wait for the thaw. The access is not kept while they are
-            // waited for: they wait for a freeze, and that for this.
+            // While the file system is frozen, the queue cannot be: writes in flight wait for the
+            // thaw. The access is dropped before the queue is frozen: a freeze that begins
+            // meanwhile waits for the access, and writes in flight wait for the end of that freeze.
             let Some(access) = file.super_block().try_start_write() else {
                 sleep(pinning, PAUSE_MS).map_err(NotPinned::from_fill)?;
                 continue;
             };
             drop(access);
             if let Some(this) = Self::try_begin(disk, file, patience.ms())? {
-                // A few tries again, the next time.
+                // The next call begins with all its tries.
                 *patience = Patience::new();
                 return Ok(this);
             }
@@ -381,7 +385,8 @@ impl<'a> HeldUp<'a> {
         }
     }
 
-    /// Gives up, with `None`, if what is on its way takes longer than so many milliseconds.
+    /// Tries once to block writes. `None` if requests in flight take longer than `patience`
+    /// milliseconds, or the file system is frozen.
     fn try_begin(
         disk: &'a Disk<Loop>,
         file: &'a File,
@@ -411,7 +416,7 @@ impl<'a> HeldUp<'a> {
     }
 }
 
-/// Writes back what the page cache has of the file, and drops it, a piece at a time.
+/// Writes back and drops the page cache of the file, a piece at a time.
 fn write_back(disk: &Disk<Loop>, holes: &Holes) -> Result<(), NotPinned> {
     let mut pos = 0;
     while pos < holes.file_size() {
@@ -423,8 +428,9 @@ fn write_back(disk: &Disk<Loop>, holes: &Holes) -> Result<(), NotPinned> {
     Ok(())
 }
 
-/// Fills holes, a piece at a time, which is written when writes are allowed again: until then it is in memory only. Then
-/// others may write for as long as they were held up.
+/// Fills holes, a piece at a time. A piece is filled in the page cache while writes are blocked,
+/// and written back when they are allowed. The next piece begins when writes were allowed for as
+/// long as they were blocked, but not later than [`PAUSE_MS`] after writeback.
 fn fill(
     disk: &Disk<Loop>,
     file: &File,
@@ -437,7 +443,8 @@ fn fill(
         .batch(start, PIECE, || pinning.check())
         .map_err(NotPinned::from_fill)?
     {
-        // From there on again, the next time: somebody may have read a part of it meanwhile, which passed for data.
+        // The next search begins here again: a read may have made a part of the range pass for
+        // data.
         start = range.start;
         let began = Instant::<Monotonic>::now();
         let end = {
@@ -458,7 +465,7 @@ fn fill(
     Ok(())
 }
 
-/// Fills the few holes that came since [`fill`] has ended. False if there are more.
+/// Fills the few holes that have appeared since [`fill`] ended. False if there are more.
 fn fill_rest(held_up: &HeldUp<'_>, holes: &Holes) -> Result<bool> {
     let Some(hole) = holes.next(0)? else {
         return Ok(true);
@@ -472,7 +479,8 @@ fn fill_rest(held_up: &HeldUp<'_>, holes: &Holes) -> Result<bool> {
     Ok(end == range.end)
 }
 
-/// Fills the holes in a range, as long as it may, and `go_on` says so. Returns where that ended.
+/// Fills the holes in a range while `go_on` returns true, for at most [`PIECE_MS`], or as long as
+/// blocking writes took if that is longer. Returns where that ended.
 fn fill_range(
     held_up: &HeldUp<'_>,
     holes: &Holes,
@@ -480,7 +488,7 @@ fn fill_range(
     mut go_on: impl FnMut() -> bool,
 ) -> Result<i64> {
     let began = Instant::<Monotonic>::now();
-    // The memory that this task waits for must not depend on writes that are blocked.
+    // Memory reclaim in this task must not wait for writes that are blocked.
     let _scope = IoWorkerScope::enter();
     holes.fill(held_up.file, &held_up.access, range, || {
         began.elapsed().as_millis() < held_up.took.max(PIECE_MS)
@@ -489,7 +497,7 @@ fn fill_range(
     })
 }
 
-/// Called while writes are blocked.
+/// Makes a swap file of the backing file. The caller has blocked writes.
 fn claim(
     disk: &Disk<Loop>,
     file: &ARef<File>,
@@ -503,8 +511,9 @@ fn claim(
 
 /// Locks a device as [`Loop::lock_to_change`] does, for a change that may end pinned mode.
 ///
-/// What takes long for that is done before: pages that somebody has read are dropped, and requests that wait for a thaw
-/// are waited for, while all others go on. `EINTR` if the task is killed, or the system is about to be suspended.
+/// The long parts come first, without the mutex and while I/O continues: dropping pages that
+/// programs have read, and waiting for requests that wait for a thaw. `EINTR` if the task is
+/// killed, or the system is about to be suspended.
 pub(crate) fn lock_to_change(disk: &Disk<Loop>) -> Result<DiskGuard<'_, Loop>> {
     let mut is_dropped = false;
     loop {
@@ -533,7 +542,7 @@ pub(crate) fn lock_to_change(disk: &Disk<Loop>) -> Result<DiskGuard<'_, Loop>> {
     }
 }
 
-/// Drops what is clean of a file's page cache, a piece at a time. May sleep.
+/// Drops the clean pages of a file's page cache, a piece at a time. May sleep.
 fn drop_cached(file: &File) -> Result {
     const PIECE: u32 = 4 << 20;
 
@@ -549,8 +558,8 @@ fn drop_cached(file: &File) -> Result {
     Ok(())
 }
 
-/// Lets the backing file go, if it is pinned, or about to be, and cannot serve a device of so many sectors from an offset on, in
-/// bytes. May sleep.
+/// Ends pinned mode, or cancels an attempt to pin, if the pinned file does not suit a device of so
+/// many sectors that begins `offset` bytes into it. May sleep.
 pub(crate) fn unpin_unsuitable(guard: &mut DiskGuard<'_, Loop>, offset: i64, sectors: u64) {
     let disk = guard.disk();
     let suits = guard.config().is_none_or(|binding| {
@@ -566,7 +575,8 @@ pub(crate) fn unpin_unsuitable(guard: &mut DiskGuard<'_, Loop>, offset: i64, sec
     }
 }
 
-/// Lets the backing file go, if it is pinned. Cancels an attempt to pin it. Writes are not blocked. May sleep.
+/// Ends pinned mode, or cancels an attempt to pin. The caller got the guard from
+/// [`lock_to_change`], so writes are not blocked. May sleep.
 pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned) {
     let disk = guard.disk();
     let Some(binding) = guard.config().filter(|binding| binding.pinned().is_some()) else {
@@ -577,23 +587,23 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned) {
         }
         return;
     };
-    // The file system is asked before anything is locked.
+    // `discard_limits()` calls the file system, which must not happen under `limits_lock`.
     let discard = binding.backing.discard_limits();
     let mut update = guard.update_limits();
     if let (Some(binding), limits) = update.parts() {
         binding.backing.set_mode_limits(limits, discard);
         binding.apply_unsupported(limits);
     }
-    // The memory that this task waits for must not depend on writes that are blocked.
+    // Memory reclaim in this task must not wait for writes that are blocked.
     let _scope = IoWorkerScope::enter();
     let (blocked, pinned) = {
-        // They were valid before.
+        // Cannot fail: the file's limits were valid before.
         let (_, mut frozen) = update.freeze().commit();
         let blocked = disk.data().write_barrier.block(&frozen);
         kernel::warn_on!(blocked.is_none());
         let (binding, state) = frozen.parts();
-        // Before a flush can go to the file again: its file system saw nothing of what was written. That flush fails
-        // if this does.
+        // Before a flush can go to the file again: the file system knows nothing of the writes. If
+        // this flush fails, the next `fsync` of the file reports it.
         if let Some(pinned) = binding.as_ref().and_then(|binding| binding.pinned()) {
             pinned.file.flush_for_file_system();
         }
@@ -603,12 +613,13 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned) {
             binding.map(|binding| core::mem::take(&mut binding.pinned)),
         )
     };
-    // Here, and not in the work item for that: a worker for it may have to wait for writes that are blocked.
+    // Here, and not in the work item of `times`: to run that may take a new worker, whose memory
+    // may wait for writes that are blocked.
     if let Some(times) = guard.config().and_then(|binding| binding.times.as_ref()) {
         times.update();
     }
-    // Until this is done the file refuses to be written to. Not with the queue frozen: it takes locks of the
-    // file system.
+    // The file refuses writes until `pinned` is dropped. Not with the queue frozen: the drop takes
+    // locks of the file system.
     drop(pinned);
     drop(blocked);
     let _ = snapshot::update(guard);

@@ -2,8 +2,8 @@
 
 //! Blocks writes for a long time while reads continue.
 //!
-//! A frozen queue blocks every request, so the task that froze it must not wait for anything that depends on the
-//! device. Here only writes wait, each in a work item that may block.
+//! A frozen queue blocks every request, so the task that froze it must not wait for anything that
+//! depends on the device. Here only writes wait, each in a work item that may block.
 
 use crate::{
     abstractions::{block::disk::Frozen, sync::WaitFlag},
@@ -23,11 +23,11 @@ impl WriteBarrier {
         }
     }
 
-    /// Blocks writes of a queue that is frozen, so every later write sees it, and none is in flight. `None` if writes
-    /// are blocked already.
+    /// Blocks writes of a queue that is frozen, so every later write sees it, and none is in
+    /// flight. `None` if writes are blocked already.
     ///
-    /// While writes are blocked the queue must not be frozen with the disk's mutex held, since the task that blocks
-    /// writes may need the mutex to end that: a task that freezes the queue calls
+    /// While writes are blocked the queue must not be frozen with the disk's mutex held, since the
+    /// task that blocks writes may need the mutex to end that: a task that freezes the queue calls
     /// [`wait_killable`](Self::wait_killable) without the mutex first.
     pub(crate) fn block(&self, _frozen: &Frozen<'_, '_, Loop>) -> Option<WritesBlocked<'_>> {
         match self.is_blocking.try_set() {
@@ -36,7 +36,8 @@ impl WriteBarrier {
         }
     }
 
-    /// Whether writes are blocked. A task that sees `false` after `true` sees everything that was done in between.
+    /// Whether writes are blocked. A task that sees `false` after `true` sees everything that was
+    /// done in between.
     pub(crate) fn is_blocking(&self) -> bool {
         self.is_blocking.is_set()
     }
