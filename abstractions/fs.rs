@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files as a driver that stores its data in one sees them.
+//! Files, for a driver that stores its data in one.
 
 mod address_space;
 mod file;

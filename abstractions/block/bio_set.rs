@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where bios are allocated.
+//! Sets that bios are allocated from.
 //!
 //! C header: [`include/linux/bio.h`](srctree/include/linux/bio.h)
 
 use kernel::{bindings, error::to_result, prelude::*, types::Opaque};
 
-/// A `struct bio_set` for bios that share the segments of others, with a cache for each CPU.
+/// A `struct bio_set` for bios without segments of their own, with a cache on each CPU.
 ///
 /// # Invariants
 ///
@@ -17,22 +17,21 @@ pub struct BioSet {
     inner: Opaque<bindings::bio_set>,
 }
 
-// SAFETY: Bios may be allocated from, and released to, a set by any task; it has no ties to one.
+// SAFETY: Any task may allocate bios from a set, and free them; the set has no ties to a task.
 unsafe impl Send for BioSet {}
-// SAFETY: As above.
+// SAFETY: Several tasks may allocate and free bios at once.
 unsafe impl Sync for BioSet {}
 
 impl BioSet {
-    /// Makes a set with a reserve of so many bios, at least one, for those who can wait until one comes back.
-    /// May sleep; fails with `ENOMEM`.
+    /// Makes a set with a reserve of `reserve` bios, at least one, for callers that can wait until
+    /// a bio is freed. May sleep; fails with `ENOMEM`.
     pub fn new(reserve: u32) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             // INVARIANT: Set up by `bioset_init()`.
             inner <- Opaque::try_ffi_init(move |slot: *mut bindings::bio_set| {
-                // SAFETY: `slot` is memory for a set, for which all zeroes are what
-                // `bioset_init()` asks for.
+                // SAFETY: `slot` is memory for a set, which `bioset_init()` expects to be zeroed.
                 unsafe { slot.write_bytes(0, 1) };
-                // SAFETY: As above.
+                // SAFETY: `slot` was zeroed above, and is pinned until `bioset_exit()`.
                 to_result(unsafe {
                     bindings::bioset_init(slot, reserve.max(1), 0, bindings::BIOSET_PERCPU_CACHE as c_int)
                 })
@@ -48,7 +47,7 @@ impl BioSet {
 #[pinned_drop]
 impl PinnedDrop for BioSet {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariants. Whoever has a bio from the set keeps the set.
+        // SAFETY: By the type invariants the set was set up. A user of its bios keeps the set.
         unsafe { bindings::bioset_exit(self.inner.get()) };
     }
 }

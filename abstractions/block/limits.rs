@@ -45,18 +45,19 @@ pub fn is_valid_block_size(bytes: u32) -> bool {
 pub struct QueueLimits(bindings::queue_limits);
 
 impl QueueLimits {
-    /// All zero: the block layer fills its defaults in.
+    /// Creates limits that are all zero, which the block layer replaces by its defaults.
     pub fn new() -> Self {
         Self(pin_init::zeroed())
     }
 
-    /// The largest request in 512-byte sectors.
+    /// Sets the largest request, in 512-byte sectors.
     pub fn set_max_hw_sectors(&mut self, sectors: u32) -> &mut Self {
         self.0.max_hw_sectors = sectors;
         self
     }
 
-    /// Logical and physical block size and minimum I/O size, all in bytes; no I/O size is optimal.
+    /// Sets logical and physical block size and minimum I/O size, all in bytes; clears the optimal
+    /// I/O size.
     pub fn set_block_size(&mut self, bytes: u32) -> &mut Self {
         self.0.logical_block_size = bytes;
         self.0.physical_block_size = bytes;
@@ -65,8 +66,9 @@ impl QueueLimits {
         self
     }
 
-    /// What suits I/O best, where that is larger than the logical block size: physical block size, minimum and optimal
-    /// I/O size, all in bytes.
+    /// Sets the block size that suits I/O best, in bytes, if it is larger than the logical block
+    /// size: physical block size, minimum and optimal I/O size. If it is not, the first two become
+    /// the logical block size, and there is no optimal I/O size.
     pub fn set_preferred_block_size(&mut self, bytes: u32) -> &mut Self {
         let logical = self.0.logical_block_size;
         self.0.physical_block_size = bytes.max(logical);
@@ -75,14 +77,14 @@ impl QueueLimits {
         self
     }
 
-    /// The mask that a buffer's address must not have bits in common with.
+    /// Sets the mask of the bits that must be clear in a buffer's address.
     pub fn set_dma_alignment(&mut self, mask: u32) -> &mut Self {
         self.0.dma_alignment = mask;
         self
     }
 
-    /// The largest discard and the largest write-zeroes in 512-byte sectors, 0 for none; and the
-    /// granularity of discard in bytes.
+    /// Sets the largest discard and the largest write-zeroes in 512-byte sectors, 0 for none, and
+    /// the granularity of discard in bytes.
     pub fn set_discard(&mut self, discard: u32, write_zeroes: u32, granularity: u32) -> &mut Self {
         self.0.max_hw_discard_sectors = discard;
         self.0.max_write_zeroes_sectors = write_zeroes;
@@ -90,36 +92,38 @@ impl QueueLimits {
         self
     }
 
-    /// No discard.
+    /// Disables discard.
     pub fn set_no_discard(&mut self) -> &mut Self {
         self.0.max_hw_discard_sectors = 0;
         self.0.discard_granularity = 0;
         self
     }
 
-    /// No write-zeroes.
+    /// Disables write-zeroes.
     pub fn set_no_write_zeroes(&mut self) -> &mut Self {
         self.0.max_write_zeroes_sectors = 0;
         self
     }
 
-    /// Whether there is a volatile write cache, so that flushes are needed.
+    /// Sets whether there is a volatile write cache, so that flushes are needed
+    /// (`BLK_FEAT_WRITE_CACHE`).
     pub fn set_write_cache(&mut self, on: bool) -> &mut Self {
         self.set_feature(BLK_FEAT_WRITE_CACHE, on)
     }
 
-    /// Whether a single write can be asked to go past that cache. Without one the block layer clears this.
+    /// Sets whether a single write can bypass the write cache (`BLK_FEAT_FUA`). The block layer
+    /// clears this if there is no write cache.
     pub fn set_fua(&mut self, on: bool) -> &mut Self {
         self.set_feature(BLK_FEAT_FUA, on)
     }
 
-    /// Whether seeks are expensive.
+    /// Sets whether seeks are expensive (`BLK_FEAT_ROTATIONAL`).
     pub fn set_rotational(&mut self, on: bool) -> &mut Self {
         self.set_feature(bindings::BLK_FEAT_ROTATIONAL, on)
     }
 
-    /// Asks those above not to modify data while it is written. Returns whether it was not asked for already:
-    /// users may set this, too.
+    /// Requires that data is not modified while it is written (`BLK_FEAT_STABLE_WRITES`). Returns
+    /// whether this was not required before; users may require it, too (`queue/stable_writes`).
     pub fn require_stable_writes(&mut self) -> bool {
         let was_off = self.0.features & BLK_FEAT_STABLE_WRITES == 0;
         self.set_feature(BLK_FEAT_STABLE_WRITES, true);
@@ -145,16 +149,16 @@ impl QueueLimits {
     }
 }
 
-/// The limits of a queue, copied to be changed, and the lock that keeps other updates out until this is committed or
-/// dropped.
+/// A copy of a queue's limits, to be changed, with the lock that excludes other updates until the
+/// copy is committed or dropped.
 ///
 /// # Invariants
 ///
-/// `limits_lock` of the disk's queue is held.
+/// This task holds `limits_lock` of the disk's queue.
 struct Started<'a, T: Operations> {
     disk: &'a Disk<T>,
     limits: QueueLimits,
-    /// Whoever took the mutex has to release it.
+    /// The task that locked the mutex must unlock it.
     _not_send: NotThreadSafe,
 }
 
@@ -163,7 +167,7 @@ impl<'a, T: Operations> Started<'a, T> {
         let mut limits = QueueLimits::new();
         // SAFETY: The disk's queue lives as long as the disk.
         unsafe { rust_helper_queue_limits_start_update(disk.queue(), limits.as_mut_ptr()) };
-        // INVARIANT: The function above returned with the lock held.
+        // INVARIANT: `queue_limits_start_update()` returned with the lock held.
         Self {
             disk,
             limits,
@@ -176,7 +180,7 @@ impl<'a, T: Operations> Started<'a, T> {
         // SAFETY: The disk's queue lives as long as the disk.
         let started =
             unsafe { rust_helper_queue_limits_try_start_update(disk.queue(), limits.as_mut_ptr()) };
-        // INVARIANT: The function above took the lock, where it returned true.
+        // INVARIANT: The helper took the lock if it returned true.
         started.then(|| Self {
             disk,
             limits,
@@ -187,7 +191,8 @@ impl<'a, T: Operations> Started<'a, T> {
     fn commit(self) -> Result {
         let mut this = ManuallyDrop::new(self);
         let queue = this.disk.queue();
-        // SAFETY: By the type invariants the lock is held, and `this` does not release it again.
+        // SAFETY: By the type invariants the lock is held. The call releases it, and `this` is not
+        // dropped.
         to_result(unsafe { bindings::queue_limits_commit_update(queue, this.limits.as_mut_ptr()) })
     }
 }
@@ -199,10 +204,11 @@ impl<T: Operations> Drop for Started<'_, T> {
     }
 }
 
-/// An update of a queue's limits, which keeps other updates out until it is committed or dropped.
+/// An update of a queue's limits, which excludes other updates until it is committed or dropped.
 ///
-/// The order is always the same: begin, then freeze the queue, commit, and change what depends on the limits, before
-/// the queue is thawed. The caller allocates memory and calls file systems before it begins: either may wait for this disk.
+/// The order is always: begin, freeze the queue, commit, change what depends on the limits, thaw.
+/// The caller allocates memory and calls file systems before it begins, as either may wait for this
+/// disk.
 pub struct LimitsUpdate<'g, 'a, T: Operations> {
     started: Started<'a, T>,
     guard: &'g mut DiskGuard<'a, T>,
@@ -217,7 +223,8 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
         }
     }
 
-    /// The same, if nobody else has an update under way.
+    /// Begins an update like [`update_limits`](Self::update_limits); `None` if another update is
+    /// under way.
     pub fn try_update_limits(&mut self) -> Option<LimitsUpdate<'_, 'a, T>> {
         Some(LimitsUpdate {
             started: Started::try_new(self.disk())?,
@@ -227,7 +234,7 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
 }
 
 impl<'g, 'a, T: Operations> LimitsUpdate<'g, 'a, T> {
-    /// The configuration, and the limits to be set by it.
+    /// The configuration, and the limits to be derived from it.
     pub fn parts(&mut self) -> (Option<&T::Config>, &mut QueueLimits) {
         (self.guard.config(), &mut self.started.limits)
     }
@@ -240,7 +247,8 @@ impl<'g, 'a, T: Operations> LimitsUpdate<'g, 'a, T> {
         }
     }
 
-    /// The same, but `None`, and the update is dropped, where it would take longer than so many jiffies.
+    /// Freezes the queue like [`freeze`](Self::freeze), but drops the update and returns `None` if
+    /// that takes longer than `timeout` jiffies.
     pub fn freeze_timeout(self, timeout: Jiffies) -> Option<FrozenUpdate<'g, 'a, T>> {
         Some(FrozenUpdate {
             frozen: self.guard.freeze_timeout(timeout)?,
@@ -248,9 +256,11 @@ impl<'g, 'a, T: Operations> LimitsUpdate<'g, 'a, T> {
         })
     }
 
-    /// Makes the limits those of a queue that has no configuration, and so no I/O to be disturbed.
+    /// Commits the limits of a queue that has no configuration, and so no I/O that would need a
+    /// freeze.
     ///
-    /// Fails with `EBUSY` if it has one, with `EINVAL` if the limits make no sense; changes nothing then.
+    /// Fails with `EBUSY` if the queue has a configuration, with `EINVAL` if the limits are
+    /// invalid, and changes nothing then.
     pub fn commit_unconfigured(self) -> Result {
         match self.guard.config() {
             Some(_) => Err(EBUSY),
@@ -273,21 +283,21 @@ impl<T: Operations> DerefMut for LimitsUpdate<'_, '_, T> {
     }
 }
 
-/// An update of the limits of a queue that is frozen.
+/// An update of the limits of a frozen queue.
 pub struct FrozenUpdate<'g, 'a, T: Operations> {
     started: Started<'a, T>,
     frozen: Frozen<'g, 'a, T>,
 }
 
 impl<'g, 'a, T: Operations> FrozenUpdate<'g, 'a, T> {
-    /// The configuration, and the limits to be set by it.
+    /// The configuration, and the limits to be derived from it.
     pub fn parts(&mut self) -> (Option<&T::Config>, &mut QueueLimits) {
         let (config, _) = self.frozen.parts();
         (config.map(|config| &*config), &mut self.started.limits)
     }
 
-    /// Makes the limits those of the queue, which is still frozen when this returns. Fails with `EINVAL`, and changes
-    /// nothing, if they make no sense.
+    /// Commits the limits; the queue is still frozen when this returns. Fails with `EINVAL`, and
+    /// changes nothing, if the limits are invalid.
     pub fn commit(self) -> (Result, Frozen<'g, 'a, T>) {
         (self.started.commit(), self.frozen)
     }

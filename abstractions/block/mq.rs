@@ -2,9 +2,9 @@
 
 //! Multi-queue block drivers.
 //!
-//! Unlike [`kernel::block::mq`], a driver here has private data for each request, each hardware
-//! queue and each disk, sees what a request asks for, and may change the configuration that its
-//! requests depend on while the queue is frozen.
+//! Unlike [`kernel::block::mq`], this gives a driver private data for each request, each hardware
+//! queue and each disk, the operation of each request, and a configuration that requests read
+//! without a lock.
 //!
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a file can do, and what is known about it.
+//! Capabilities, attributes and operations of an open file.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -33,27 +33,26 @@ const FALLOC_FL_KEEP_SIZE: c_int = 0x1;
 const FALLOC_FL_PUNCH_HOLE: c_int = 0x2;
 const FALLOC_FL_ZERO_RANGE: c_int = 0x10;
 
-/// The block device that an open file is, for who needs it often.
+/// The block device behind an open device file, for frequent use.
 ///
 /// # Invariants
 ///
-/// `bdev` is that of `_file`, whose mapping, and so its device, is the same from when it is opened until it is let
-/// go.
+/// `bdev` is the block device of the mapping of `_file`, which stays the same from open to release.
 pub struct FileBlockDevice {
     bdev: NonNull<BlockDevice>,
     _file: ARef<File>,
 }
 
-// SAFETY: A `File` may be let go, and a `BlockDevice` used, by any task (they are `Send` and `Sync`).
+// SAFETY: Any task may put a `File` and use a `BlockDevice`, which are `Send` and `Sync`.
 unsafe impl Send for FileBlockDevice {}
-// SAFETY: A `BlockDevice` may be used by several tasks at once (it is `Sync`).
+// SAFETY: Several tasks may use a `BlockDevice` at once, which is `Sync`.
 unsafe impl Sync for FileBlockDevice {}
 
 impl FileBlockDevice {
-    /// `None` if the file is something else.
+    /// Looks up the device of `file`; `None` if it is not a block device.
     pub fn of(file: &ARef<File>) -> Option<Self> {
         match file.mapping().kind() {
-            // INVARIANT: As the file says.
+            // INVARIANT: `bdev` is the device of the file's mapping.
             FileKind::Block(bdev) => Some(Self {
                 bdev: bdev.into(),
                 _file: file.clone(),
@@ -67,21 +66,21 @@ impl Deref for FileBlockDevice {
     type Target = BlockDevice;
 
     fn deref(&self) -> &BlockDevice {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants `_file` keeps the device.
         unsafe { self.bdev.as_ref() }
     }
 }
 
-/// How a range of a file is changed without data; the size of the file stays (`FALLOC_FL_*`).
+/// How [`FileExt::fallocate`] changes a range of a file, whose size stays (`FALLOC_FL_*`).
 #[derive(Clone, Copy)]
 pub enum FallocateMode {
-    /// Gives the blocks back; the range reads as zeroes (`FALLOC_FL_PUNCH_HOLE`).
+    /// Frees the blocks; the range reads as zeroes (`FALLOC_FL_PUNCH_HOLE`).
     PunchHole,
     /// Keeps the blocks; the range reads as zeroes (`FALLOC_FL_ZERO_RANGE`).
     ZeroRange,
 }
 
-/// What `vfs_getattr()` found out.
+/// The result of `vfs_getattr()`.
 pub struct Stat(bindings::kstat);
 
 impl Stat {
@@ -95,27 +94,27 @@ impl Stat {
         self.0.ino
     }
 
-    /// The device that the file lies on (`huge_encode_dev()`).
+    /// Number of the device that the file is stored on (`huge_encode_dev()`).
     pub fn device(&self) -> u64 {
         // SAFETY: No requirements.
         unsafe { rust_helper_huge_encode_dev(self.0.dev) }
     }
 
-    /// The device that the file is (`huge_encode_dev()`), or 0.
+    /// Number of the device that a device file stands for (`huge_encode_dev()`), or 0.
     pub fn rdevice(&self) -> u64 {
         // SAFETY: No requirements.
         unsafe { rust_helper_huge_encode_dev(self.0.rdev) }
     }
 
-    /// Alignment for direct I/O of the memory and of the position in the file, in bytes; `None` where
-    /// the file system does not tell or the file does not allow direct I/O.
+    /// Alignment of the memory and of the position in the file for direct I/O, in bytes. `None` if
+    /// the file system does not report it, or the file does not allow direct I/O.
     pub fn dio_align(&self) -> Option<(u32, u32)> {
         let told = self.0.result_mask & bindings::STATX_DIOALIGN != 0;
         (told && self.0.dio_mem_align != 0)
             .then_some((self.0.dio_mem_align, self.0.dio_offset_align))
     }
 
-    /// Whether the file system says that the file does not allow direct I/O.
+    /// Whether the file system reports that the file does not allow direct I/O.
     #[cfg(FILE_EXTENTS)]
     pub fn refuses_dio(&self) -> bool {
         self.0.result_mask & bindings::STATX_DIOALIGN != 0 && self.0.dio_mem_align == 0
@@ -124,7 +123,7 @@ impl Stat {
 
 /// What [`File`] does not offer yet.
 ///
-/// The methods that ask the file system may sleep, for as long as it takes.
+/// The methods that query the file system may sleep, for as long as it takes.
 pub trait FileExt {
     /// Whether the file has a `read_iter` operation.
     fn has_read_iter(&self) -> bool;
@@ -132,9 +131,9 @@ pub trait FileExt {
     fn has_write_iter(&self) -> bool;
     /// Whether the file has an `fsync` operation.
     fn has_fsync(&self) -> bool;
-    /// Whether the file has a `fallocate` operation which may know more than to allocate blocks. The file system of a
-    /// file is not asked, as it would write its times, wait for a thaw, and tell those who watch it. Those are known
-    /// that can neither punch holes nor zero ranges, whatever the file is: FAT and exFAT.
+    /// Whether the file has a `fallocate` operation that may be able to do more than allocate
+    /// blocks. This does not try it: a trial would update the file's times, wait for a thaw, and
+    /// notify watchers. FAT and exFAT are known to support neither `FallocateMode`, for any file.
     fn has_deallocate(&self) -> bool;
     /// Whether the file was opened for writing (`FMODE_WRITE`).
     fn is_writable(&self) -> bool;
@@ -142,46 +141,51 @@ pub trait FileExt {
     fn can_odirect(&self) -> bool;
     /// Whether the file understands `IOCB_NOWAIT` (`FMODE_NOWAIT`).
     fn can_nowait(&self) -> bool;
-    /// Whether a buffered read can be waited for by a callback (`FOP_BUFFER_RASYNC`), which is `filemap_read()` then.
+    /// Whether a callback can wait for the end of a buffered read (`FOP_BUFFER_RASYNC`), which
+    /// `filemap_read()` carries out then.
     fn has_buffer_rasync(&self) -> bool;
-    /// What the file stores its data in.
+    /// The page cache of the file's data, and its inode (`f_mapping`).
     fn mapping(&self) -> &AddressSpace;
-    /// The super block of the file system that the file is opened in; for a device file, that of its node.
+    /// The super block of the file system in which the file was opened; for a device file, the one
+    /// of its node.
     fn super_block(&self) -> &SuperBlock;
     /// `vfs_getattr()` for the given `STATX_*` fields.
     fn stat(&self, mask: StatMask) -> Result<Stat>;
     /// Block size of the file system in bytes (`vfs_statfs()`).
     fn fs_block_size(&self) -> Result<u32>;
-    /// `vfs_fsync()`, metadata included. An error of writeback is reported once to each open file: this is for those
-    /// who tell it to whoever wrote, and others are to use what follows.
+    /// `vfs_fsync()` of data and metadata. It consumes the error of writeback, which each open file
+    /// reports once. So it is for callers that pass the error on to the writer; others use
+    /// [`check_error`](Self::check_error).
     fn fsync(&self) -> Result;
-    /// The error of writeback that the next [`fsync`](Self::fsync) reports, and no more so after this
-    /// (`file_check_and_advance_wb_err()`). Does not sleep.
+    /// Returns and consumes the error of writeback that the next [`fsync`](Self::fsync) would
+    /// report (`file_check_and_advance_wb_err()`). Does not sleep.
     #[cfg(FILE_EXTENTS)]
     fn take_error(&self) -> Result;
-    /// The same, but leaves it there. Does not sleep.
+    /// Returns that error without consuming it. Does not sleep.
     fn check_error(&self) -> Result;
     /// Opens the file once more, for reading. May sleep.
     #[cfg(FILE_EXTENTS)]
     fn reopen(&self) -> Result<ARef<File>>;
     /// `vfs_fallocate()` with `FALLOC_FL_KEEP_SIZE`; `pos` and `len` in bytes.
     ///
-    /// Unlike the file's own operation this waits while the file system is frozen, and fails where
-    /// the file must not be changed (immutable, append-only, swap), or where the security module does
-    /// not let the current task, which may be a worker, write to it.
+    /// Unlike the file's own operation this waits while the file system is frozen. It fails if the
+    /// file must not be changed (immutable, append-only, swap), or if the security module does not
+    /// let the current task, which may be a worker, write to it.
     fn fallocate(&self, mode: FallocateMode, pos: i64, len: i64) -> Result;
-    /// Sets mtime and ctime to now and increments the change counter, as a write does (`file_update_time()`); for a
-    /// device file, those of its node. Does nothing if the clock has not moved and nobody queried them. May sleep.
+    /// Sets mtime and ctime to now and increments the change counter, as a write does
+    /// (`file_update_time()`); for a device file, those of its node. Does nothing if the clock has
+    /// not advanced and nobody has queried them since. `EINVAL` if `access` is to another file
+    /// system. May sleep.
     fn update_times(&self, access: &WriteAccess<'_>) -> Result;
-    /// Whether ctime or change counter were queried since they were set (multigrain timestamps). True if the file
-    /// system does not track it. Any context.
+    /// Whether ctime or the change counter were queried since they were set (multigrain
+    /// timestamps). True if the file system does not track queries. Any context.
     fn times_were_queried(&self) -> bool;
     /// The path as seen from the current root (`file_path()`), written to the end of `buf`.
-    /// `ENAMETOOLONG` where it does not fit.
+    /// `ENAMETOOLONG` if it does not fit.
     fn path<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8]>;
 }
 
-/// Which fields [`FileExt::stat`] asks for.
+/// The fields that [`FileExt::stat`] queries.
 #[derive(Clone, Copy)]
 pub enum StatMask {
     /// `STATX_SIZE`, with `vfs_getattr_nosec()`.
@@ -198,7 +202,7 @@ fn f_op(file: &File) -> &bindings::file_operations {
 }
 
 fn f_mode(file: &File) -> u32 {
-    // SAFETY: The bits that are asked for here do not change once a file is open.
+    // SAFETY: The bits that are tested here do not change once a file is open.
     unsafe { (*file.as_ptr()).f_mode }
 }
 
@@ -242,15 +246,16 @@ impl FileExt for File {
 
     #[inline]
     fn mapping(&self) -> &AddressSpace {
-        // SAFETY: `f_mapping` is set when the file is opened, and stays valid and the same, with its host, until it is
-        // closed. The file keeps the host's file system mounted; that of block devices always is.
+        // SAFETY: `f_mapping` is set when the file is opened, and stays valid and the same, with
+        // its host, until release. The file keeps the host's file system mounted; that of block
+        // devices always is.
         unsafe { AddressSpace::from_raw((*self.as_ptr()).f_mapping) }
     }
 
     #[inline]
     fn super_block(&self) -> &SuperBlock {
-        // SAFETY: A file has an inode, and this a super block, which stay the same, and mounted, as long as the file is
-        // open.
+        // SAFETY: An open file keeps its inode, the inode's super block stays the same, and the
+        // file keeps it mounted.
         unsafe { SuperBlock::from_raw((*(*self.as_ptr()).f_inode).i_sb) }
     }
 
@@ -305,8 +310,8 @@ impl FileExt for File {
 
     #[cfg(FILE_EXTENTS)]
     fn reopen(&self) -> Result<ARef<File>> {
-        // SAFETY: The file is valid, and keeps its path. The credentials of the current task are not changed
-        // by others.
+        // SAFETY: The file is valid, and keeps its path. Only the current task changes its
+        // credentials.
         let file = from_err_ptr(unsafe {
             bindings::dentry_open(
                 rust_helper_file_path(self.as_ptr()),
@@ -315,7 +320,7 @@ impl FileExt for File {
             )
         })?;
         let file = NonNull::new(file).ok_or(ENOENT)?;
-        // SAFETY: This reference was just made, and nobody else knows the file.
+        // SAFETY: `dentry_open()` returned this reference, and nobody else knows the file yet.
         Ok(unsafe { ARef::from_raw(file.cast::<File>()) })
     }
 
@@ -333,7 +338,7 @@ impl FileExt for File {
         if !access.is_to(self) {
             return Err(EINVAL);
         }
-        // SAFETY: The file is valid, and its file system may be written to.
+        // SAFETY: The file is valid, and `access` is to its file system, as checked above.
         to_result(unsafe { bindings::file_update_time(self.as_ptr()) })
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What memory a file's page cache may be allocated from (`mapping_gfp_mask()`).
+//! How pages of a file's page cache may be allocated (`mapping_gfp_mask()`).
 //!
 //! C header: [`include/linux/pagemap.h`](srctree/include/linux/pagemap.h)
 
@@ -18,12 +18,13 @@ extern "C" {
 }
 
 /// Keeps memory reclaim out of the I/O and file-system paths while pages are allocated for a file's
-/// page cache: where a block device is made of the file, reclaim may need that device, and would wait
+/// page cache: if a block device is made of the file, reclaim may need that device, and would wait
 /// for itself.
 ///
-/// Takes `__GFP_IO` and `__GFP_FS` off the mapping's mask; dropping it puts back what it has taken. Where there are
-/// several for one file it ends for all of them with the first, and whoever allocates for the others has to see to it
-/// by himself (`PF_MEMALLOC_NOIO`).
+/// Takes `__GFP_IO` and `__GFP_FS` off the mapping's mask. Dropping it puts back the flags that it
+/// took. If there are several for one file, dropping the one that took the flags ends the
+/// restriction for all, and tasks that allocate for the others have to avoid I/O themselves
+/// (`PF_MEMALLOC_NOIO`).
 pub struct NoFsRecursion {
     file: ARef<File>,
     taken: bindings::gfp_t,
@@ -37,7 +38,7 @@ impl NoFsRecursion {
         let mask = unsafe { rust_helper_mapping_gfp_mask(mapping) };
         // SAFETY: No requirements.
         let taken = mask & unsafe { rust_helper_gfp_io_fs() };
-        // SAFETY: As above.
+        // SAFETY: The mapping lives as long as the file.
         unsafe { rust_helper_mapping_set_gfp_mask(mapping, mask & !taken) };
         Self {
             file: file.into(),

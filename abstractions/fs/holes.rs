@@ -11,15 +11,15 @@ use kernel::{
     bindings, error::to_result, fs::File, page::PAGE_SHIFT, prelude::*, sync::aref::ARef,
 };
 
-/// How much is zeroed at a time, in bytes.
+/// Number of bytes that are zeroed at a time.
 const CHUNK: usize = 64 << 10;
-/// How much is dropped from the page cache before it is looked at again, in bytes.
+/// Number of bytes of the page cache that are checked, and dropped, at a time.
 const DROP: u32 = 4 << 20;
 
-/// Finds holes, and fills them. Whether ranges that are allocated, but were not written, count as holes is for
-/// the file system to say; most count them, unless there are pages of them in the page cache.
+/// Finds the holes of a file, and fills them. The file system decides whether a range that is
+/// allocated but unwritten counts as a hole. Most count it, unless the page cache has pages of it.
 pub struct Holes {
-    /// Seeking moves the position, so this is not the caller's.
+    /// Opened for this alone, because seeking moves the position.
     file: ARef<File>,
 }
 
@@ -35,13 +35,14 @@ impl Holes {
         // SAFETY: The file is valid.
         let pos = unsafe { bindings::vfs_llseek(self.file.as_ptr(), pos, whence as c_int) };
         match to_count(pos) {
-            // There is no more of it.
+            // There is none at or behind `pos`.
             Err(e) if e == ENXIO => Ok(None),
             result => result.map(Some),
         }
     }
 
-    /// The first hole at or behind byte `pos`, but not the one behind the end. May sleep.
+    /// The first hole at or behind byte `pos`, except the implicit one at the end of the file. May
+    /// sleep.
     pub fn next(&self, pos: i64) -> Result<Option<Range<i64>>> {
         let size = self.file.mapping().size();
         match self.seek(pos, bindings::SEEK_HOLE)? {
@@ -53,8 +54,9 @@ impl Holes {
         }
     }
 
-    /// The same, but also one that somebody has read: pages that are not dirty are dropped from the page cache on the
-    /// way. Where they are read again at once it may still be missed.
+    /// Like [`next`](Self::next), but also finds a hole whose pages were read: drops clean pages
+    /// from the page cache, from byte `from` up to the hole. Misses a hole that is read again at
+    /// once. Fails if `go_on` does, which is called after each piece that was dropped.
     fn next_dropping(&self, from: i64, go_on: impl Fn() -> Result) -> Result<Option<Range<i64>>> {
         let hole = self.next(from)?;
         let end = hole.as_ref().map_or(self.file_size(), |hole| hole.start);
@@ -74,10 +76,10 @@ impl Holes {
         }
     }
 
-    /// Finds those that are to be filled next: the range from the first one at or behind byte `pos` on, in which there
-    /// are as many as hold `bytes` together, of which the last one may go on behind it. The first one is found also if
-    /// somebody has read it: what is not dirty is dropped from the page cache up to there, for as long as `go_on` allows
-    /// it. May sleep.
+    /// Finds the holes to be filled next: the range from the first hole at or behind byte `pos` on
+    /// that contains `bytes` bytes of holes. The last hole may continue behind the range. Finds the
+    /// first one also if its pages were read: drops clean pages from the page cache up to there, as
+    /// long as `go_on` returns `Ok`. May sleep.
     pub fn batch(
         &self,
         pos: i64,
@@ -103,13 +105,14 @@ impl Holes {
         }
     }
 
-    /// Writes zeroes to those in a range, to the page cache, by way of `to`, the same file open for writing. Returns
-    /// where it ended, which is before the end of the range if `go_on`, which is asked after each piece of some
-    /// 64 KiB, said no. May sleep, not to wait for a thaw.
+    /// Writes zeroes to the holes in a range, to the page cache, by way of `to`, the same file open
+    /// for writing. Returns where it ended: before the end of the range if `go_on`, which is called
+    /// after each piece of up to 64 KiB, returned false. May sleep, but not to wait for a thaw.
     ///
-    /// Fails with `EBUSY` as soon as somebody else has the file open for writing, and as a write does; what was filled
-    /// by then stays so. Nobody can be kept from opening it, but what he wrote is lost only if he did all that in the
-    /// moment between a last look and the write of a piece. Who shares `to` itself, or has mapped it, is not seen.
+    /// Fails with `EBUSY` as soon as others have the file open for writing, and as a write does;
+    /// holes that were filled by then stay filled. Others cannot be kept from opening the file.
+    /// Their data is lost only if they open the file and write to it between the last check and the
+    /// write of a piece. A task that shares `to`, or has mapped it, is not noticed.
     pub fn fill(
         &self,
         to: &File,
@@ -120,7 +123,7 @@ impl Holes {
         let zeroes = KVVec::from_elem(0u8, CHUNK, GFP_KERNEL)?;
         let mut pos = range.start;
         while pos < range.end {
-            // What was a hole a moment ago may have been written since.
+            // A range that was a hole a moment ago may have been written since.
             let Some(hole) = self.next(pos)? else {
                 return Ok(range.end);
             };
@@ -143,9 +146,9 @@ impl Holes {
         Ok(pos)
     }
 
-    /// Writes what the page cache has of a range, and drops it: pages of ranges that were not written would pass for
-    /// data, where somebody has read them. May sleep. An error of writeback is told here once; others who have the file
-    /// open are told as well.
+    /// Writes the pages of a range and drops them from the page cache: pages of unwritten ranges,
+    /// which others have read, would pass for data. May sleep. Reports an error of writeback once;
+    /// other open files report it, too.
     pub fn write_back(&self, range: Range<i64>) -> Result {
         if range.is_empty() {
             return Ok(());
@@ -168,17 +171,17 @@ impl Holes {
         self.file.take_error()
     }
 
-    /// The open file that is looked at.
+    /// The open file that is searched.
     pub(super) fn file(&self) -> &File {
         &self.file
     }
 
-    /// `vfs_fsync()`. Errors are told here, too, to whoever has the file open. May sleep.
+    /// `vfs_fsync()`. Reports an error of writeback once, as every other open file does. May sleep.
     pub fn sync(&self) -> Result {
         self.file.fsync()
     }
 
-    /// The size of the file, in bytes.
+    /// Size of the file in bytes.
     pub fn file_size(&self) -> i64 {
         self.file.mapping().size()
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that a file is read to and written from, past its page cache or through it, or past the file system, too.
+//! Memory for reading and writing a file: past its page cache, through it, or past the file system.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -26,7 +26,7 @@ extern "C" {
     fn rust_helper_io_page(addr: *const u8) -> *mut bindings::page;
 }
 
-/// Pages that lie next to each other, a power of two of them, zeroed at first.
+/// A power of two of contiguous pages, which are zeroed when they are allocated.
 ///
 /// # Invariants
 ///
@@ -42,12 +42,13 @@ unsafe impl Send for IoBuffer {}
 unsafe impl Sync for IoBuffer {}
 
 impl IoBuffer {
-    /// Allocates at least so many bytes. May sleep.
+    /// Allocates at least `bytes` bytes. May sleep. Fails with `ENOMEM`.
     pub fn new(bytes: usize) -> Result<Self> {
         Self::alloc(bytes, true)
     }
 
-    /// The same, but does not sleep: fails where memory would have to be waited for.
+    /// Allocates like [`new`](Self::new), but does not sleep: fails with `ENOMEM` instead of
+    /// waiting for memory.
     pub fn new_nowait(bytes: usize) -> Result<Self> {
         Self::alloc(bytes, false)
     }
@@ -60,15 +61,17 @@ impl IoBuffer {
         let order = pages.trailing_zeros();
         // SAFETY: No requirements.
         let addr = unsafe { rust_helper_alloc_io_pages(order, wait) };
-        // INVARIANT: As the function returns it.
+        // INVARIANT: The helper returned `PAGE_SIZE << order` bytes, or null.
         Ok(Self {
             addr: NonNull::new(addr).ok_or(ENOMEM)?,
             order,
         })
     }
 
-    /// Reads a file to a part of the buffer, or writes the part to it, and waits. Returns the number of bytes, which
-    /// may be less than the part has. The mode must be one that waits, else this fails with `EINVAL`. May sleep.
+    /// Reads from a file to `part` of the buffer, or writes `part` to the file, and waits. Returns
+    /// the number of bytes, which may be less than `part` has. Fails with `EINVAL` if the mode is
+    /// non-blocking, or `part` is empty or not within the buffer. May sleep; a write waits for a
+    /// thaw.
     pub fn transfer(&mut self, part: Range<usize>, params: &KiocbParams<'_>) -> Result<usize> {
         let flags = match params.mode {
             IoMode::Buffered { nowait: false } => 0,
@@ -80,12 +83,13 @@ impl IoBuffer {
             .filter(|memory| !memory.is_empty())
             .ok_or(EINVAL)?;
         let bvec = bindings::bio_vec {
-            // SAFETY: The address is one of the page allocator's memory.
+            // SAFETY: By the type invariants `memory` is part of the page allocator's memory.
             bv_page: unsafe { rust_helper_io_page(memory.as_ptr()) },
             bv_len: u32::try_from(memory.len())?,
             bv_offset: (memory.as_ptr().addr() % PAGE_SIZE) as u32,
         };
-        // SAFETY: The segment holds so many bytes, which are borrowed mutably until this returns.
+        // SAFETY: The segment holds `memory.len()` bytes, which are borrowed mutably until this
+        // returns.
         let mut iter =
             unsafe { BvecIter::new(params.direction, &raw const bvec, 1, 0, memory.len()) };
 
@@ -101,22 +105,24 @@ impl IoBuffer {
         let ret = match params.direction {
             Direction::Dest => {
                 let read_iter = f_op.read_iter.ok_or(EINVAL)?;
-                // SAFETY: The operation belongs to this file; kiocb and iterator are filled in. The I/O is over when
-                // it returns, as there is no callback.
+                // SAFETY: The operation belongs to this file; kiocb and iterator are filled in. The
+                // I/O is over when the operation returns, as there is no callback.
                 unsafe { read_iter(&raw mut iocb, iter.as_mut_ptr()) }
             }
             Direction::Source => {
                 let write_iter = f_op.write_iter.ok_or(EINVAL)?;
                 let _access = params.file.super_block().start_write();
-                // SAFETY: As for `read_iter`.
+                // SAFETY: As for `read_iter`: the operation belongs to this file, and has no
+                // callback.
                 unsafe { write_iter(&raw mut iocb, iter.as_mut_ptr()) }
             }
         };
         to_count(ret as i64).map(|bytes| bytes as usize)
     }
 
-    /// Reads an extent to the buffer, from byte `at` of that on, or writes it from there, and waits (`bdev_rw_virt()`).
-    /// The extent is of whole blocks of its device. Allocates nothing. May sleep. `EINVAL` if it does not fit.
+    /// Reads an extent to the buffer, from byte `at` of the buffer on, or writes it from there, and
+    /// waits (`bdev_rw_virt()`). The extent consists of whole blocks of its device. Allocates
+    /// nothing. Fails with `EINVAL` if the extent does not fit into the buffer. May sleep.
     #[cfg(FILE_EXTENTS)]
     pub fn transfer_extent(
         &mut self,
@@ -130,8 +136,8 @@ impl IoBuffer {
             Direction::Dest => bindings::req_op_REQ_OP_READ,
             Direction::Source => bindings::req_op_REQ_OP_WRITE,
         };
-        // SAFETY: The extent keeps its device. The memory is of the page allocator, has that length, and is borrowed
-        // mutably until the I/O is over, which it is when this returns.
+        // SAFETY: The extent keeps its device. The memory comes from the page allocator, has that
+        // length, and is borrowed mutably until this returns, when the I/O is over.
         to_result(unsafe {
             bindings::bdev_rw_virt(
                 extent.bdev.as_ptr(),
@@ -148,21 +154,22 @@ impl Deref for IoBuffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: By the type invariants; the memory was zeroed.
+        // SAFETY: By the type invariants `addr` has that many bytes, which were zeroed when
+        // allocated.
         unsafe { core::slice::from_raw_parts(self.addr.as_ptr(), PAGE_SIZE << self.order) }
     }
 }
 
 impl DerefMut for IoBuffer {
     fn deref_mut(&mut self) -> &mut [u8] {
-        // SAFETY: As in `deref`; `self` is borrowed mutably.
+        // SAFETY: As in `deref`, `addr` has that many bytes; `self` is borrowed mutably.
         unsafe { core::slice::from_raw_parts_mut(self.addr.as_ptr(), PAGE_SIZE << self.order) }
     }
 }
 
 impl Drop for IoBuffer {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants the pages are of that order, and `self` owns them.
         unsafe { rust_helper_free_io_pages(self.addr.as_ptr(), self.order) };
     }
 }

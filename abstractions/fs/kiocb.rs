@@ -35,7 +35,8 @@ pub enum IoMode {
         /// `IOCB_NOWAIT`: fail with `EAGAIN` rather than wait for anything.
         nowait: bool,
     },
-    /// Past the page cache (`IOCB_DIRECT`), with a callback if it takes longer.
+    /// Bypasses the page cache (`IOCB_DIRECT`). A callback completes an I/O that is not over when
+    /// the file's operation returns.
     Direct {
         /// `IOCB_NOWAIT`: fail with `EAGAIN`, now or in the callback, rather than wait for
         /// anything but the I/O itself.
@@ -44,18 +45,18 @@ pub enum IoMode {
 }
 
 impl IoMode {
-    /// Whether `EAGAIN` is a possible outcome.
+    /// Whether the I/O fails with `EAGAIN` rather than wait.
     pub fn nowait(self) -> bool {
         let (Self::Buffered { nowait } | Self::Direct { nowait }) = self;
         nowait
     }
 }
 
-/// What an I/O is.
+/// Parameters of an I/O.
 pub struct KiocbParams<'a> {
     /// The file to read or write.
     pub file: &'a File,
-    /// Where in the file, in bytes.
+    /// Position in the file, in bytes.
     pub pos: i64,
     /// Whether the file is read into the pages or written from them.
     pub direction: Direction,
@@ -65,12 +66,12 @@ pub struct KiocbParams<'a> {
     pub ioprio: u16,
 }
 
-/// An object that an I/O is done for, and that gets the result.
+/// The owner of an I/O, which gets its result.
 ///
 /// # Safety
 ///
-/// - `into_kiocb` must return a pointer to an initialised, pinned [`Kiocb`] which stays in place, and
-///   is used by nobody else, until `from_kiocb` is called.
+/// - `into_kiocb` must return a pointer to an initialised, pinned [`Kiocb`] which stays in place,
+///   and is used by nobody else, until `from_kiocb` is called.
 /// - `from_kiocb` must undo `into_kiocb`.
 pub unsafe trait KiocbOwner: Sized + Send {
     /// Turns the owner into its kiocb.
@@ -83,22 +84,23 @@ pub unsafe trait KiocbOwner: Sized + Send {
     /// `kiocb` must come from `into_kiocb`, and each such pointer may be turned back once.
     unsafe fn from_kiocb(kiocb: NonNull<Kiocb<Self>>) -> Self;
 
-    /// The I/O is over: so many bytes were done, or it failed.
+    /// Called when the I/O is over, with the number of bytes that were transferred, or with an
+    /// error.
     ///
     /// May be called from any context, also hard irq: must not sleep.
     fn done(self, result: Result<usize>);
 }
 
-/// A `struct kiocb` inside the object that it is used for.
+/// A `struct kiocb` inside the object that owns the I/O.
 ///
-/// An I/O has two parties: the task that submits it, and the completion callback. The file system
-/// may still look at the I/O vector after the callback ran, on another CPU, so the owner gets the
-/// object back only from whichever comes last. While both are at work neither touches the object but
-/// for the counter `parties`.
+/// An I/O has two shares: the submitting task's, and the completion callback's. The file system may
+/// still read the I/O vector on another CPU after the callback ran, so the owner gets the object
+/// back from whichever drops its share last. Until then neither touches the object, except for the
+/// counter `parties`, and `result`, which only the callback writes.
 ///
 /// # Invariants
 ///
-/// `iocb` is the first field, so that the C callback's pointer to it is one to this.
+/// `iocb` is the first field, so that the callback's pointer to it is one to the `Kiocb`.
 #[pin_data]
 #[repr(C)]
 pub struct Kiocb<P> {
@@ -106,12 +108,12 @@ pub struct Kiocb<P> {
     iocb: Opaque<bindings::kiocb>,
     parties: Atomic<i32>,
     result: UnsafeCell<isize>,
-    /// Whether freeze protection was entered for this I/O, to be left at its end.
+    /// Whether this I/O holds freeze protection, which its end releases.
     writing: bool,
     _p: PhantomData<P>,
 }
 
-// SAFETY: A `Kiocb` has no ties to a task, and owns no `P` but the one that it is a part of.
+// SAFETY: A `Kiocb` has no ties to a task, and the `P` that it is part of is `Send`.
 unsafe impl<P: Send> Send for Kiocb<P> {}
 // SAFETY: A shared `Kiocb` offers nothing to safe code.
 unsafe impl<P: Send> Sync for Kiocb<P> {}
@@ -135,8 +137,8 @@ impl<P> Kiocb<P> {
 impl<P: KiocbOwner> Kiocb<P> {
     /// Starts an I/O. [`KiocbOwner::done`] is called once, perhaps before this returns.
     ///
-    /// May sleep. Where the mode says not to wait, file systems and readahead still do so for memory, a short lock,
-    /// or a free request of the device below.
+    /// May sleep. Even in a non-blocking mode, file systems and readahead may wait for memory, a
+    /// short lock, or a free request of the device below.
     ///
     /// # Safety
     ///
@@ -154,7 +156,7 @@ impl<P: KiocbOwner> Kiocb<P> {
 
         // SAFETY: `into_kiocb` promises that `this` is ours alone and stays in place.
         let iocb = unsafe { (*this.as_ptr()).iocb.get() };
-        // SAFETY: As above.
+        // SAFETY: As above, `this` is ours alone.
         unsafe {
             iocb.write_bytes(0, 1);
             (*iocb).ki_filp = file;
@@ -164,7 +166,7 @@ impl<P: KiocbOwner> Kiocb<P> {
             if asynchronous {
                 (*iocb).ki_complete = Some(Self::complete);
             }
-            // One for this function, one for the callback.
+            // One share for this function, one for the callback.
             (*this.as_ptr()).parties.store(2, Relaxed);
             (*this.as_ptr()).writing = false;
         }
@@ -173,20 +175,21 @@ impl<P: KiocbOwner> Kiocb<P> {
         let f_op = unsafe { &*(*file).f_op };
         let ret = match params.direction {
             Direction::Dest => match f_op.read_iter {
-                // SAFETY: The operations belong to this file; kiocb and iterator are filled in.
+                // SAFETY: The operation belongs to this file; kiocb and iterator are filled in.
                 Some(read_iter) => unsafe { read_iter(iocb, iter.as_mut_ptr()) },
                 None => EINVAL.to_errno() as isize,
             },
             Direction::Source => match f_op.write_iter {
                 Some(write_iter) => {
-                    // SAFETY: `ki_filp` is set.
+                    // SAFETY: `ki_filp` is `file`, which is valid.
                     if !unsafe { Self::start_write(iocb, params.mode.nowait()) } {
-                        // SAFETY: Nothing was started, so there is no other party.
+                        // SAFETY: No I/O was started, so no callback uses `this`.
                         return unsafe { Self::finish(this, EAGAIN.to_errno() as isize) };
                     }
                     // SAFETY: No I/O was started yet, so `this` is still ours alone.
                     unsafe { (*this.as_ptr()).writing = true };
-                    // SAFETY: As for `read_iter`.
+                    // SAFETY: As for `read_iter`: the operation belongs to this file; kiocb and
+                    // iterator are filled in.
                     unsafe { write_iter(iocb, iter.as_mut_ptr()) }
                 }
                 None => EINVAL.to_errno() as isize,
@@ -194,73 +197,79 @@ impl<P: KiocbOwner> Kiocb<P> {
         };
 
         if ret == -(bindings::EIOCBQUEUED as isize) {
-            // SAFETY: The callback is, or was, the other party; this one ends here.
+            // SAFETY: Drops this function's share. The callback has the other one.
             unsafe { Self::leave(this) };
         } else {
-            // SAFETY: The callback is called only for an I/O that was queued, so this was the only
-            // party.
+            // SAFETY: The callback is called only for an I/O that was queued, so nobody else uses
+            // `this`.
             unsafe { Self::finish(this, ret) };
         }
     }
 
-    /// Enters the file system's freeze protection; false if that would have to wait and must not.
+    /// Takes freeze protection (`kiocb_start_write()`); false if that would wait and `nowait` is
+    /// set.
     ///
     /// # Safety
     ///
     /// `iocb.ki_filp` is a valid file.
     unsafe fn start_write(iocb: *mut bindings::kiocb, nowait: bool) -> bool {
         if nowait {
-            // SAFETY: By the safety requirement.
+            // SAFETY: By the safety requirement `ki_filp` is valid.
             return unsafe { rust_helper_kiocb_start_write_trylock(iocb) };
         }
-        // SAFETY: By the safety requirement.
+        // SAFETY: By the safety requirement `ki_filp` is valid.
         unsafe { rust_helper_kiocb_start_write(iocb) };
         true
     }
 
-    /// The I/O is over (`ki_complete`).
+    /// Called when a queued I/O is over (`ki_complete`).
     ///
     /// # Safety
     ///
     /// Called by the file system only, once for each I/O that was queued.
     unsafe extern "C" fn complete(iocb: *mut bindings::kiocb, ret: c_long) {
-        // SAFETY: By the type invariants; `start` set this callback for the kiocb in a `Self`.
+        // SAFETY: `start` set this callback for the kiocb of a `Self`, of which it is the first
+        // field, by the type invariants.
         let this = unsafe { NonNull::new_unchecked(iocb.cast::<Self>()) };
-        // SAFETY: Until `leave` only the callback touches the result.
+        // SAFETY: Only the callback writes the result, and the submitter reads it only after
+        // `leave`.
         unsafe { *(*this.as_ptr()).result.get() = ret };
-        // SAFETY: The submitter is, or was, the other party; this one ends here.
+        // SAFETY: Drops the callback's share. The submitter has the other one.
         unsafe { Self::leave(this) };
     }
 
-    /// One of two parties is done with the object.
+    /// Drops one of the two shares. The last one finishes the I/O.
     ///
     /// # Safety
     ///
-    /// Called once by each party, which does not touch `this` afterwards.
+    /// Called once for each share, whose holder does not touch `this` afterwards.
     unsafe fn leave(this: NonNull<Self>) {
-        // SAFETY: The object stays in place until both parties left.
+        // SAFETY: The object stays in place until both shares are dropped.
         let parties = unsafe { &(*this.as_ptr()).parties };
-        // Orders what the first party did before what the second does next.
+        // Orders what the first one did before it dropped its share before what the second does
+        // next.
         if parties.fetch_sub(1, Full) != 1 {
             return;
         }
-        // SAFETY: The other party has left, after the callback stored the result.
+        // SAFETY: The other share is dropped. The callback stored the result before it dropped its
+        // own.
         unsafe { Self::finish(this, *(*this.as_ptr()).result.get()) };
     }
 
     /// # Safety
     ///
-    /// There is no other party left.
+    /// Nobody else uses the object.
     unsafe fn finish(this: NonNull<Self>, ret: isize) {
-        // SAFETY: The object is the caller's alone.
+        // SAFETY: By the safety requirement the object is ours alone.
         let iocb = unsafe { (*this.as_ptr()).iocb.get() };
-        // SAFETY: As above.
+        // SAFETY: As above, `this` is ours alone.
         if unsafe { (*this.as_ptr()).writing } {
-            // SAFETY: `start_write` was called for this kiocb, whose file is valid until `done`.
+            // SAFETY: `start_write` took the protection for this kiocb, whose file is valid until
+            // `done`.
             unsafe { rust_helper_kiocb_end_write(iocb) };
         }
         let result = to_count(ret as i64).map(|bytes| bytes as usize);
-        // SAFETY: `this` comes from `into_kiocb`, and is turned back once, by the last party.
+        // SAFETY: `this` comes from `into_kiocb`, and only the last share turns it back.
         unsafe { P::from_kiocb(this) }.done(result);
     }
 }

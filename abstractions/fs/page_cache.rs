@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reading what a file's page cache has, and nothing else.
+//! Reading from a file's page cache alone.
 //!
 //! C header: [`include/linux/pagemap.h`](srctree/include/linux/pagemap.h)
 
@@ -29,7 +29,7 @@ extern "C" {
     fn rust_helper_file_set_prev_pos(file: *mut bindings::file, pos: bindings::loff_t);
 }
 
-/// A folio that is, or was when it was found, in a page cache.
+/// A folio that is in a page cache, or was when it was found.
 ///
 /// # Invariants
 ///
@@ -37,19 +37,19 @@ extern "C" {
 struct CachedFolio(NonNull<bindings::folio>);
 
 impl CachedFolio {
-    /// Finds the folio of a page of the file.
+    /// Finds the folio that contains page `index` of the file; `None` if there is none.
     fn find(file: &File, index: u64) -> Option<Self> {
         let index = c_ulong::try_from(index).ok()?;
         // SAFETY: The mapping is valid.
         let folio = unsafe { rust_helper_filemap_find_folio(file.mapping().as_ptr(), index) };
-        // INVARIANT: The reference comes with the folio.
+        // INVARIANT: `filemap_get_folio()` returned the folio with a reference.
         NonNull::new(folio).map(Self)
     }
 
-    /// Where it lies in the file, and its size, both in bytes. It can be neither moved nor split while
-    /// somebody has a reference.
+    /// The folio's position in the file, and its size, both in bytes. It is neither moved nor split
+    /// while somebody holds a reference.
     fn range(&self) -> (i64, usize) {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants `self` holds a reference to the folio.
         unsafe {
             (
                 rust_helper_folio_pos(self.0.as_ptr()),
@@ -58,41 +58,42 @@ impl CachedFolio {
         }
     }
 
-    /// Whether it holds what the file does, and is not the one at which readahead is to go on.
+    /// Whether the folio is up to date, and is not the one at which readahead continues.
     fn is_ready(&self) -> bool {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants `self` holds a reference to the folio.
         unsafe { rust_helper_folio_is_ready(self.0.as_ptr()) }
     }
 
-    /// Marks it as used.
+    /// Marks the folio as accessed.
     fn mark_accessed(&self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants `self` holds a reference to the folio.
         unsafe { bindings::folio_mark_accessed(self.0.as_ptr()) };
     }
 
-    /// Copies a part of it. Returns how many bytes were copied.
+    /// Copies `bytes` bytes of the folio, from byte `offset` of it on. Returns how many were
+    /// copied.
     fn copy(&self, offset: usize, bytes: usize, to: &mut BvecIter<'_>) -> usize {
-        // SAFETY: By the type invariants; the caller's iterator is valid.
+        // SAFETY: By the type invariants the folio is valid; the caller's iterator is valid.
         unsafe { rust_helper_copy_cached_folio(self.0.as_ptr(), offset, bytes, to.as_mut_ptr()) }
     }
 }
 
 impl Drop for CachedFolio {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants `self` holds a reference to the folio.
         unsafe { rust_helper_folio_put(self.0.as_ptr()) };
     }
 }
 
-/// Copies `len` bytes of a file, from byte `pos` on, to `to`, if all of them are in its page cache and
-/// readahead has nothing to do there. Where it returns false some may have been copied.
+/// Copies `len` bytes of a file, from byte `pos` on, to `to`, if all of them are in its page cache
+/// and readahead has nothing to do there. If it returns false, some may have been copied.
 ///
-/// Neither the filesystem nor its device are called, no lock is taken but those of the lists of pages, and
-/// nothing is waited for. So it may be
-/// called where a read from the file may not; but only for files whose reads take their data from there,
-/// without asking a server or a lower file. What a read does besides is left out: the time of access is not set,
-/// locks that make reads and writes of the same range atomic are not taken, and what is cached can be read
-/// also when the filesystem has been shut down. Any context but interrupts.
+/// Calls neither the file system nor its device, takes no lock but those of the lists of pages, and
+/// does not wait. So it may be called where a read from the file may not; but only for files that
+/// are read from their page cache, without asking a server or a lower file. It leaves out the other
+/// effects of a read: it does not set the access time, does not take the locks that make reads and
+/// writes of the same range atomic, and reads cached data also after the file system was shut down.
+/// Any context but interrupts.
 pub fn copy_cached(file: &File, pos: i64, len: usize, to: &mut BvecIter<'_>) -> bool {
     let Some(end) = i64::try_from(len).ok().and_then(|len| pos.checked_add(len)) else {
         return false;
@@ -107,7 +108,7 @@ pub fn copy_cached(file: &File, pos: i64, len: usize, to: &mut BvecIter<'_>) -> 
         else {
             return false;
         };
-        // In this order: the size is looked at when the data is known to be there, as read(2) does.
+        // In this order: the size is read after the folio was found up to date, as read(2) does.
         if !folio.is_ready() || end > file.mapping().size() {
             return false;
         }
@@ -116,7 +117,8 @@ pub fn copy_cached(file: &File, pos: i64, len: usize, to: &mut BvecIter<'_>) -> 
         else {
             return false;
         };
-        // One visit counts once, however many reads it takes. (Twice if it turns out that this cannot go on.)
+        // A visit to a folio counts as one access, however many reads it takes. (As two if this
+        // function fails later, and the read is repeated.)
         if !(start..start.saturating_add(size as i64)).contains(&last) {
             folio.mark_accessed();
         }
@@ -124,10 +126,10 @@ pub fn copy_cached(file: &File, pos: i64, len: usize, to: &mut BvecIter<'_>) -> 
         if bytes == 0 || folio.copy(offset, bytes, to) != bytes {
             return false;
         }
-        // At most `left`, which came from an `i64`.
+        // Fits: at most `left`, which came from an `i64`.
         pos += bytes as i64;
     }
-    // Readahead tells by this whether the next read follows this one.
+    // Readahead recognises by this whether the next read continues this one.
     //
     // SAFETY: The file is valid.
     unsafe { rust_helper_file_set_prev_pos(file.as_ptr(), end) };

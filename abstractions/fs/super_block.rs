@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A mounted file system, as a driver that bypasses it sees it: whether it is read-only, and a hold against freezing.
+//! A mounted file system, for a driver that bypasses it: whether it is read-only, and write access
+//! to it, which holds off a freeze.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -26,12 +27,12 @@ extern "C" {
 #[cfg(FILE_EXTENTS)]
 const SB_RDONLY: kernel::ffi::c_ulong = 0x1;
 
-/// A `struct super_block`, as long as its file system is mounted.
+/// A `struct super_block` whose file system is mounted.
 ///
 /// # Invariants
 ///
-/// A reference to one is a mounted file system's, and something keeps that mounted: an open file does
-/// ([`FileExt::super_block`]).
+/// A reference is to the super block of a mounted file system, which something keeps mounted, for
+/// example an open file ([`FileExt::super_block`]).
 #[repr(transparent)]
 pub struct SuperBlock(Opaque<bindings::super_block>);
 
@@ -40,12 +41,12 @@ impl SuperBlock {
     ///
     /// The type invariants hold for `sb` during `'a`.
     pub(super) unsafe fn from_raw<'a>(sb: *mut bindings::super_block) -> &'a Self {
-        // SAFETY: By the safety requirement; the type is transparent.
+        // SAFETY: By the safety requirement `sb` is valid for `'a`; the type is transparent.
         unsafe { &*sb.cast() }
     }
 
-    /// Whether it is read-only now (`sb_rdonly()`), as it also is after an error where it was told so
-    /// (`errors=remount-ro`). Any context.
+    /// Whether the file system is read-only now (`sb_rdonly()`), as it also is after an error with
+    /// `errors=remount-ro`. Any context.
     #[cfg(FILE_EXTENTS)]
     #[inline]
     pub fn is_read_only(&self) -> bool {
@@ -54,7 +55,8 @@ impl SuperBlock {
         flags & SB_RDONLY != 0
     }
 
-    /// Whether it is frozen, or somebody is about to freeze it and waits for those who have a hold on it. Any context.
+    /// Whether the file system is frozen, or a task that freezes it waits for write accesses to
+    /// end. Any context.
     #[inline]
     pub fn is_freezing(&self) -> bool {
         // SAFETY: The super block is valid. The state may change at any time.
@@ -62,27 +64,27 @@ impl SuperBlock {
         frozen != 0
     }
 
-    /// The position behind all that a file may have, in bytes (`s_maxbytes`).
+    /// The largest size of a file in bytes (`s_maxbytes`).
     #[cfg(FILE_EXTENTS)]
     pub fn max_bytes(&self) -> i64 {
-        // SAFETY: The super block is valid; this does not change.
+        // SAFETY: The super block is valid; `s_maxbytes` does not change.
         unsafe { (*self.0.get()).s_maxbytes }
     }
 
-    /// Gets hold of the file system. Waits while it is frozen. May sleep.
+    /// Gets write access (`sb_start_write()`). Waits while the file system is frozen. May sleep.
     pub fn start_write(&self) -> WriteAccess<'_> {
         // SAFETY: The super block is valid.
         unsafe { rust_helper_sb_start_write(self.0.get()) };
-        // INVARIANT: Started above.
+        // INVARIANT: `sb_start_write()` was called above.
         WriteAccess { sb: self }
     }
 
-    /// The same, but `None` where it is frozen. Any context.
+    /// Gets write access, or `None` if the file system is frozen or being frozen. Any context.
     #[inline]
     pub fn try_start_write(&self) -> Option<WriteAccess<'_>> {
         // SAFETY: The super block is valid.
         let started = unsafe { rust_helper_sb_start_write_trylock(self.0.get()) };
-        // INVARIANT: Started above, where it was.
+        // INVARIANT: `sb_start_write_trylock()` succeeded above if `started` is true.
         started.then(|| WriteAccess { sb: self })
     }
 }
@@ -90,25 +92,26 @@ impl SuperBlock {
 // SAFETY: The methods may be called by any task, at the same time.
 unsafe impl Sync for SuperBlock {}
 
-/// A hold on a file system: as long as there is one it is not frozen (`sb_start_write()`). It may be dropped by any
-/// task, in any context.
+/// Write access to a file system, which is not frozen as long as one exists (`sb_start_write()`).
+/// Any task may drop it, in any context.
 ///
 /// # Invariants
 ///
-/// It stands for one `sb_start_write()`, for which lockdep does not look for the end in the same task.
+/// It stands for one `sb_start_write()`, which lockdep does not expect to end in the same task.
 #[must_use = "the file system may be frozen at once when unused"]
 pub struct WriteAccess<'a> {
     sb: &'a SuperBlock,
 }
 
 impl WriteAccess<'_> {
-    /// Whether it is one to the file system of the file's node.
+    /// Whether this is to the file system in which the file was opened; for a device file, that of
+    /// its node.
     #[inline]
     pub(super) fn is_to(&self, file: &File) -> bool {
         core::ptr::eq(self.sb, file.super_block())
     }
 
-    /// The same for a lifetime that is not known to the compiler.
+    /// Changes the lifetime to one that the compiler cannot check.
     ///
     /// # Safety
     ///
@@ -118,7 +121,7 @@ impl WriteAccess<'_> {
         let this = core::mem::ManuallyDrop::new(self);
         // INVARIANT: `self` is not dropped.
         WriteAccess {
-            // SAFETY: By the safety requirement.
+            // SAFETY: By the safety requirement the file system stays mounted.
             sb: unsafe { SuperBlock::from_raw(this.sb.0.get()) },
         }
     }
@@ -127,23 +130,25 @@ impl WriteAccess<'_> {
 impl Drop for WriteAccess<'_> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: The super block is valid, and the type invariants say that it was started.
+        // SAFETY: The super block is valid, and by the type invariants this ends one
+        // `sb_start_write()`.
         unsafe { rust_helper_sb_end_write(self.sb.0.get()) };
     }
 }
 
-/// A file, and at most one [`WriteAccess`] to its file system. Any task may put it there or take it, in any context.
+/// A file, and at most one [`WriteAccess`] to its file system. Any task may put the access there or
+/// take it, in any context.
 ///
 /// # Invariants
 ///
-/// While `is_full` is set it owns a `WriteAccess`.
+/// While `is_full` is set, the slot owns a `WriteAccess`.
 pub struct WriteAccessSlot {
     file: ARef<File>,
     is_full: Atomic<bool>,
 }
 
 impl WriteAccessSlot {
-    /// An empty one.
+    /// Creates an empty slot.
     pub fn new(file: ARef<File>) -> Self {
         Self {
             file,
@@ -156,25 +161,27 @@ impl WriteAccessSlot {
         &self.file
     }
 
-    /// Whether there is one; may be out of date at once.
+    /// Whether the slot holds an access; may be out of date at once.
     #[inline]
     pub fn is_full(&self) -> bool {
         self.is_full.load(Relaxed)
     }
 
-    /// Takes it over, and returns true. Drops it if there is one already, or if it is another file system's.
+    /// Stores an access, and returns true. Drops it, and returns false, if the slot holds one
+    /// already or if it is to another file system.
     pub fn put(&self, access: WriteAccess<'_>) -> bool {
         let put = access.is_to(&self.file) && self.is_full.cmpxchg(false, true, Full).is_ok();
         if put {
-            // INVARIANT: It is this one's now.
+            // INVARIANT: The slot owns `access` now, which is not dropped.
             core::mem::forget(access);
         }
         put
     }
 
-    /// Takes it out.
+    /// Takes the access out of the slot, if it holds one.
     pub fn take(&self) -> Option<WriteAccess<'_>> {
-        // INVARIANT: By those of the slot, which gives it up.
+        // INVARIANT: By the type invariants of the slot, which owned this access until `is_full`
+        // was cleared.
         self.is_full.xchg(false, Full).then(|| WriteAccess {
             sb: self.file.super_block(),
         })

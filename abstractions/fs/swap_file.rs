@@ -2,10 +2,11 @@
 
 //! Files whose blocks stay where they are.
 //!
-//! A swap file has fixed blocks of its own: its file system was asked for them (`swap_activate()`), refused
-//! holes, shared, inline and uncommitted extents, and moves none of them. While `S_SWAPFILE` is set, the VFS
-//! and the file system refuse to write to the file, to shrink it or change its blocks, to share it, to unlink
-//! it, and to map it for writing. Whoever has this contract may read and write the blocks by himself.
+//! A swap file has fixed blocks of its own: the file system has reported them (`swap_activate()`),
+//! has refused holes and shared, inline or uncommitted extents, and moves none of them. While
+//! `S_SWAPFILE` is set, the VFS and the file system refuse to write to the file, to shrink it or
+//! change its blocks, to share it, to unlink it, and to map it for writing. The holder of this
+//! contract may read and write the blocks directly.
 //!
 //! C header: [`include/linux/swap.h`](srctree/include/linux/swap.h)
 
@@ -48,26 +49,26 @@ extern "C" {
 /// Sectors of a page, as a power of two.
 const PAGE_SECTORS_SHIFT: usize = PAGE_SHIFT - bindings::SECTOR_SHIFT as usize;
 
-/// Calls between which others may run, and a signal may end a long loop.
+/// Iterations of a long loop after which other tasks may run, and a signal may end it.
 const BATCH: u64 = 1024;
 
-/// How often to look at a block that somebody reads at the same time.
+/// How often to look again at a block that another task keeps reading.
 const TRIES: u32 = 100;
 
-/// Sectors of a file that lie next to each other on the device. They begin where the extent before ends.
+/// Sectors of a file that are contiguous on the device. They start where the previous extent ends.
 #[derive(Clone, Copy)]
 struct SwapExtent {
-    /// The sector of the file behind the last one.
+    /// The first sector of the file behind this extent.
     end: u64,
-    /// What the number of a sector in the file differs by from that on the device; it wraps.
+    /// The sector on the device minus the sector in the file; wraps.
     shift: u64,
 }
 
-/// The lock of a file's inode (`inode_lock()`), held.
+/// The held lock of a file's inode (`inode_lock()`).
 ///
 /// # Invariants
 ///
-/// It was taken by this task, and is held as long as this exists.
+/// This task took the lock, and holds it as long as this exists.
 struct InodeLock<'a> {
     file: &'a File,
     _not_send: NotThreadSafe,
@@ -78,7 +79,7 @@ impl<'a> InodeLock<'a> {
     fn new(file: &'a File) -> Self {
         // SAFETY: The file is valid, and so is its inode.
         unsafe { rust_helper_inode_lock(inode(file)) };
-        // INVARIANT: Taken above.
+        // INVARIANT: The lock was taken above.
         Self {
             file,
             _not_send: NotThreadSafe,
@@ -88,19 +89,19 @@ impl<'a> InodeLock<'a> {
 
 impl Drop for InodeLock<'_> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants this task holds the lock.
         unsafe { rust_helper_inode_unlock(inode(self.file)) };
     }
 }
 
-/// A file that is kept as a swap file is, without being swapped to. It is an ordinary file again when this is
-/// dropped, which may sleep and takes the lock of the inode.
+/// A file that its file system treats as a swap file, without being swapped to. Dropping this makes
+/// it an ordinary file again; that may sleep, and takes the inode's lock.
 ///
 /// # Invariants
 ///
-/// - `S_SWAPFILE` is set for this, and the file system keeps the blocks of `extents`, all of which lie on
-///   `bdev`, for this file and where they are.
-/// - `extents` is sorted, and the last one ends with page `pages`.
+/// - `S_SWAPFILE` is set for this, and the file system keeps the blocks of `extents`, which all are
+///   on `bdev`, in place and allocated to this file.
+/// - `extents` is sorted, and the last extent ends with page `pages`.
 pub struct SwapFile {
     file: ARef<File>,
     bdev: NonNull<bindings::block_device>,
@@ -109,9 +110,9 @@ pub struct SwapFile {
     pages: u64,
 }
 
-// SAFETY: The device is kept by the file system, and that by the file; neither has ties to a task.
+// SAFETY: The file keeps the file system, which keeps the device. Neither has ties to a task.
 unsafe impl Send for SwapFile {}
-// SAFETY: What is shared is only read.
+// SAFETY: A shared `SwapFile` is only read.
 unsafe impl Sync for SwapFile {}
 
 fn inode(file: &File) -> *mut bindings::inode {
@@ -119,34 +120,36 @@ fn inode(file: &File) -> *mut bindings::inode {
 }
 
 fn a_ops(file: &File) -> &bindings::address_space_operations {
-    // SAFETY: The operations of a regular file's mapping are static, and stay the same while the file is
-    // open, but for those of ext4, which depend on how data is journalled and are static as well.
+    // SAFETY: The operations of a regular file's mapping are static, and stay the same while the
+    // file is open. Those of ext4 depend on how data is journalled and may change, but are static
+    // as well.
     unsafe { &*(*file.mapping().as_ptr()).a_ops }
 }
 
 impl SwapFile {
-    /// Makes a swap file of a regular file. May sleep, for as long as the file system takes. Writes of
-    /// others fail from some point in this call on, also where it fails in the end.
+    /// Makes a swap file of a regular file. May sleep, for as long as the file system takes. Writes
+    /// of others fail from some point in this call on, also if it fails in the end.
     ///
-    /// What the file consists of has to be written: blocks that are allocated only would show what the
-    /// device had there before. The dirty pages of the file are written; its page cache is dropped.
+    /// All of the file must have been written: a block that is only allocated would show old
+    /// contents of the device. This writes the file's dirty pages, and drops its page cache.
     ///
-    /// `holes` is of the same file. Nothing is opened here: that may ask userspace (fanotify), for which a caller who
-    /// holds off writes or a freeze must not wait.
+    /// `holes` is of the same file. The caller opens it, because opening a file may wait for
+    /// userspace (fanotify), which a caller that holds off writes or a freeze must not.
     ///
     /// Fails with
-    /// - `EINVAL` if the file is not regular, was not opened for writing, does not consist of whole pages and
-    ///   blocks, or is encrypted, verified, journalled, or read past the page cache (DAX); or if the file system
-    ///   refuses it, as most do with a line in the log;
-    /// - `EOPNOTSUPP` if the file system has no swap files, does not say on which device, does not keep
-    ///   its promise, or makes swap files in a way that is not known here;
-    /// - `EFBIG` if there are too many pages;
-    /// - `ERANGE` if blocks that are smaller than a page do not lie in whole pages on the device;
-    /// - `EBUSY` if it is a swap file already, or somebody else may write to it;
-    /// - `EAGAIN` if the file system is doing something that excludes this (btrfs: balance, or a change of devices);
-    /// - `ENODATA` if not all of it was written;
-    /// - `EINTR` if the task is killed, `ENOMEM`, or what writing dirty pages fails with, or has failed with if nobody
-    ///   was told.
+    /// - `EINVAL` if the file is not regular, was not opened for writing, does not consist of whole
+    ///   pages and blocks, or is encrypted, verified, journalled, or DAX; or if the file system
+    ///   refuses it, which most log;
+    /// - `EOPNOTSUPP` if the file system has no swap files, does not name the device, does not keep
+    ///   its promise, or sets up swap files in a way that is not known here;
+    /// - `EFBIG` if the file has more than `u32::MAX` pages;
+    /// - `ERANGE` if blocks smaller than a page do not form whole pages on the device;
+    /// - `EBUSY` if the file is a swap file already, or others may write to it;
+    /// - `EAGAIN` if an operation of the file system excludes this (btrfs: balance, or a change of
+    ///   devices);
+    /// - `ENODATA` if not all of the file was written;
+    /// - `EINTR` if the task is killed, `ENOMEM`, or the error of writing the dirty pages now, or
+    ///   of earlier writeback that was not reported yet.
     pub fn new(file: &File, holes: &Holes) -> Result<Self> {
         let FileKind::Regular = file.mapping().kind() else {
             return Err(EINVAL);
@@ -162,18 +165,21 @@ impl SwapFile {
         Self::check_supported(file)?;
         let activate = a_ops(file).swap_activate.ok_or_else(eopnotsupp)?;
         let size = u64::try_from(file.mapping().size())?;
-        // A part of a block would be written as a whole where the file grows, which is not forbidden.
+        // The file may still grow, and the file system then writes a last, partial block as a
+        // whole.
         let unit = max(PAGE_SIZE as u64, 1 << block_bits(file));
         if size == 0 || size % unit != 0 {
             return Err(EINVAL);
         }
         let pages = u32::try_from(size >> PAGE_SHIFT).map_err(|_| EFBIG)?;
 
-        // Errors of writeback that are found here are not taken from the next sync of `file`.
+        // Another open file, so that the next sync of `file` still reports the errors of writeback
+        // found here.
         let other = holes.file();
         claim(&InodeLock::new(file))?;
-        // Of all the inode's metadata, not only of what leads to its data, as the file system does by itself: XFS
-        // takes extents for uncommitted as long as the inode is in any transaction that is.
+        // Commits all of the inode's metadata, of which the file system by itself commits only the
+        // part that leads to the data. XFS takes extents for uncommitted as long as any uncommitted
+        // transaction has the inode.
         let committed = other.fsync();
         let lock = InodeLock::new(file);
         let this = match committed.and_then(|()| Self::activate(&lock, other, activate, pages)) {
@@ -184,20 +190,22 @@ impl SwapFile {
             }
         };
         drop(lock);
-        // Only now: some file systems take the lock for this. Where it fails the drop undoes all.
+        // After unlocking, since some file systems take the lock for this. If it fails, dropping
+        // `this` undoes everything.
         check_claimed(file)?;
         this.check_written(holes)?;
-        // Some file systems (btrfs) have written the data by now, but not yet where it lies. Without that
-        // a crash would take away what is written to the blocks from now on.
+        // btrfs has written the data by now, but not the metadata that leads to it. Without the
+        // metadata a crash would lose all that is written to the blocks from now on.
         other.fsync()?;
         Ok(this)
     }
 
-    /// `EOPNOTSUPP` if the file system of a regular file has no swap files, or is not known to keep its promise.
+    /// `EOPNOTSUPP` if the file system of a regular file has no swap files, or is not known to keep
+    /// the blocks in place.
     pub fn check_supported(file: &File) -> Result {
-        // f2fs takes it back: for anybody who may read the file (`F2FS_IOC_SET_PIN_FILE`), and by itself
-        // when garbage collection has met the file often enough. And with several devices it counts blocks on
-        // from one to the next.
+        // f2fs is not among these: it lets the blocks move again when anybody who may read the file
+        // asks for it (`F2FS_IOC_SET_PIN_FILE`), and when garbage collection has met the file often
+        // enough. With several devices it also numbers the blocks on from one device to the next.
         const KNOWN: [c_ulong; 3] = [
             bindings::EXT4_SUPER_MAGIC as c_ulong,
             bindings::XFS_SUPER_MAGIC as c_ulong,
@@ -209,8 +217,8 @@ impl SwapFile {
         }
     }
 
-    /// Whether a file of a file system that copies on write lacks the attribute that forbids it (`FS_NOCOW_FL`), as a
-    /// compressed file does. False where that is not known. May sleep.
+    /// Whether a file of a copy-on-write file system (btrfs) lacks the attribute that forbids
+    /// copying (`FS_NOCOW_FL`), as a compressed file does. False if that is not known. May sleep.
     pub fn is_copied_on_write(file: &File) -> bool {
         if file.mapping().fs_magic() != bindings::BTRFS_SUPER_MAGIC as c_ulong {
             return false;
@@ -219,8 +227,9 @@ impl SwapFile {
         unsafe { rust_helper_file_lacks_nocow(file.as_ptr()) }
     }
 
-    /// Asks the file system for the blocks of a file that is claimed. Where this fails the file is not
-    /// activated. Most file systems sync what they get, `other`, which is the same file, opened once more.
+    /// Asks the file system for the blocks of a claimed file. If this fails, the file is not
+    /// activated. Most file systems sync the file that they get: `other`, the same file opened once
+    /// more.
     fn activate(
         lock: &InodeLock<'_>,
         other: &File,
@@ -234,28 +243,30 @@ impl SwapFile {
         let file = lock.file;
         check_not_journalled(file)?;
         file.mapping().write_dirty()?;
-        // What is still there is dropped at the end; it is not served to whoever has this.
+        // Drops the page cache. Pages that stay are dropped with the `SwapFile`, whose holder does
+        // not read them.
         //
         // SAFETY: The mapping is valid.
         unsafe { bindings::invalidate_inode_pages2(file.mapping().as_ptr()) };
 
-        // The file system looks at these fields, and adds extents. All zeroes are valid for the rest, which
-        // is of concern only to those who swap.
+        // The file system reads these fields and adds extents. The other fields matter only for
+        // swapping; all zeroes are valid for them.
         let info = KBox::<bindings::swap_info_struct>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
-        // SAFETY: Pointers, numbers, and locks that nobody takes, in memory that is zeroed.
+        // SAFETY: The structure consists of pointers, numbers, and locks that nobody takes, which
+        // may be zeroes; the memory is zeroed.
         let mut info = unsafe { info.assume_init() };
         info.max = pages;
         info.pages = pages - 1;
         // SAFETY: The file keeps its file system mounted.
         info.bdev = unsafe { (*(*inode(file)).i_sb).s_bdev };
         let mut span = 0;
-        // SAFETY: The operation belongs to the file, whose inode is locked, as `swapon()` has it.
+        // SAFETY: The operation belongs to the file, whose inode is locked, as in `swapon()`.
         let ret = unsafe { activate(&raw mut *info, other.as_ptr(), &raw mut span) };
-        // In any case, since those are to be released.
+        // Also after an error, because this frees the extents.
         let extents = take_extents(&mut info);
         if ret < 0 {
             return Err(match to_result(ret) {
-                // Not to be taken for a file that is in use.
+                // `EBUSY` means that the file is in use.
                 Err(EBUSY) => EAGAIN,
                 Err(e) => e,
                 Ok(()) => EIO,
@@ -265,25 +276,25 @@ impl SwapFile {
             let Some(bdev) = NonNull::new(info.bdev) else {
                 return Err(eopnotsupp());
             };
-            // Such I/O goes by way of the file system (as that of NFS).
+            // Swap I/O of such a file goes through the file system, as with NFS.
             //
-            // SAFETY: It was filled in by the file system.
+            // SAFETY: `info` is valid; the file system filled it in.
             if unsafe { rust_helper_swap_has_own_io(&raw const *info) } || has_unknown(&mut info) {
                 return Err(eopnotsupp());
             }
-            // Parts of pages are left out, and those behind them come forward.
+            // The file system leaves out partial pages, and moves the pages behind them forward.
             if found != u64::from(pages) {
                 return Err(ERANGE);
             }
             Ok((bdev, extents))
         });
         match result {
-            // INVARIANT: The file was claimed, and these are the extents that the file system has just
-            // promised to keep.
+            // INVARIANT: The caller claimed the file, and the file system has just promised to keep
+            // these extents.
             Ok((bdev, extents)) => Ok(Self {
                 file: file.into(),
                 bdev,
-                // SAFETY: The file keeps the file system, and that the device.
+                // SAFETY: The file keeps the file system, which keeps the device.
                 bottom: unsafe { BlockDevice::from_raw(bdev.as_ptr()) }.is_bottom(),
                 extents,
                 pages: u64::from(pages),
@@ -295,19 +306,20 @@ impl SwapFile {
         }
     }
 
-    /// `ENODATA` unless all of the file was written; `EINVAL` if that cannot be told. The inode's lock must
-    /// not be held.
+    /// `ENODATA` unless all of the file was written; `EINVAL` if that is unknown. The inode's lock
+    /// must not be held.
     fn check_written(&self, holes: &Holes) -> Result {
         if a_ops(&self.file).bmap.is_none() {
-            // Such a file system (btrfs) looks at extents for this; others at the page cache as well, in
-            // which blocks that were not written may lie.
+            // A file system without `bmap` (btrfs) finds holes by extents only. Others also look at
+            // the page cache, whose pages make unwritten blocks pass for data.
             return match holes.next(0)? {
                 Some(_) => Err(enodata()),
                 None => Ok(()),
             };
         }
-        // An extent was written as a whole or not at all, and there are no holes between them. So it is enough to
-        // ask for one block of each: for both ends of ranges that touch two extents at most.
+        // An extent is written as a whole or not at all, and there are no holes between extents. So
+        // it is enough to look at one block of each: at both ends of ranges that touch two extents
+        // at most.
         let blocks = (self.pages << PAGE_SHIFT) >> block_bits(&self.file);
         let (mut block, mut len, mut calls) = (0, blocks, 0);
         while block < blocks {
@@ -320,7 +332,8 @@ impl SwapFile {
             self.check_mapped(block, holes)?;
             self.check_mapped(block + (len - 1), holes)?;
             block += len;
-            // Where extents are short not each range is to begin with one that is too long.
+            // Only after a range that was not shortened: short extents shall not make every range
+            // start too long.
             if !was_shorter {
                 len = len.saturating_mul(2);
             }
@@ -335,11 +348,12 @@ impl SwapFile {
         Ok(())
     }
 
-    /// How many extents a range of blocks touches. Where the file system does not tell, as many as there are blocks.
+    /// How many extents a range of blocks touches; the number of blocks if the file system does not
+    /// report extents.
     fn count_extents(&self, block: u64, len: u64) -> Result<u64> {
         let bits = block_bits(&self.file);
         let mut count = 0;
-        // SAFETY: The inode is valid, and `count` is a number to be written to.
+        // SAFETY: The inode is valid, and `count` is a local variable.
         let ret = unsafe {
             rust_helper_inode_count_extents(
                 inode(&self.file),
@@ -355,7 +369,7 @@ impl SwapFile {
         }
     }
 
-    /// Fails unless a block was written: only then it is mapped.
+    /// Fails unless a block is mapped, as only a written one is.
     fn check_mapped(&self, block: u64, holes: &Holes) -> Result {
         let mut place = block;
         // SAFETY: The inode is valid.
@@ -366,16 +380,17 @@ impl SwapFile {
         }
     }
 
-    /// What to say where a block is not mapped. XFS maps none of a file that shares blocks, or did once.
+    /// The error for a block that is not mapped: `ENODATA` if it is a hole, else `EINVAL`. XFS maps
+    /// no block of a real-time file, nor of one that shares blocks or once did.
     fn why_not_mapped(&self, block: u64, holes: &Holes) -> Result<Error> {
         let pos = i64::try_from(block << block_bits(&self.file))?;
         for _ in 0..TRIES {
-            // A page that somebody has read would pass for data.
+            // A page in the page cache would pass for data.
             self.file.mapping().invalidate(pos, 1);
             if holes.next(pos)?.is_some_and(|hole| hole.start <= pos) {
                 return Ok(enodata());
             }
-            // Or has read once more.
+            // Look again only if another task has read the page once more.
             if !self.file.mapping().is_cached(pos, 1) {
                 break;
             }
@@ -383,28 +398,29 @@ impl SwapFile {
         Ok(EINVAL)
     }
 
-    /// How many bytes the file has, as long as it is one of these.
+    /// Size of the file in bytes, when this was made.
     pub fn size(&self) -> i64 {
-        // At most 2^32 pages.
+        // Fits: there are less than 2^32 pages.
         (self.pages << PAGE_SHIFT) as i64
     }
 
     /// The device that the blocks lie on.
     pub fn bdev(&self) -> &BlockDevice {
-        // SAFETY: By the type invariants the file system keeps the device, and the file keeps that.
+        // SAFETY: By the type invariants the file system keeps the device. The file keeps the file
+        // system.
         unsafe { BlockDevice::from_raw(self.bdev.as_ptr()) }
     }
 
-    /// Whether that is the lowest one ([`BlockDevice::is_bottom`]).
+    /// Whether that device was the lowest one when this was made ([`BlockDevice::is_bottom`]).
     pub fn is_on_bottom(&self) -> bool {
         self.bottom
     }
 
-    /// Where `bytes` bytes of the file lie that begin at byte `pos`, both multiples of 512: as many of them
-    /// as lie next to each other. `None` beyond the end of the file.
+    /// Maps `bytes` bytes of the file from byte `pos` on, both multiples of 512, to the extent of
+    /// as many of them as are contiguous. `None` beyond the end of the file.
     #[inline]
     pub fn map(&self, pos: i64, bytes: u32) -> Option<Extent<'_>> {
-        // Negative ones are beyond any end.
+        // A negative position becomes one beyond any end.
         let sector = pos as u64 >> bindings::SECTOR_SHIFT;
         let extent = self.extent_of(sector)?;
         let sectors = extent.end.checked_sub(sector)?;
@@ -417,7 +433,7 @@ impl SwapFile {
         })
     }
 
-    /// The extent that a sector of the file is in.
+    /// The extent that contains a sector of the file.
     fn extent_of(&self, sector: u64) -> Option<&SwapExtent> {
         match self.extents.first()? {
             first if sector < first.end => Some(first),
@@ -428,8 +444,9 @@ impl SwapFile {
         }
     }
 
-    /// Flushes the device for those who sync the file by way of its file system from now on, which knows of
-    /// nothing that was written. They are told if it fails. May sleep.
+    /// Flushes the device. The file system knows nothing of the direct writes, so a later sync
+    /// through it might not flush them. Records a failure for the next `fsync` of each open file.
+    /// May sleep.
     pub fn flush_for_file_system(&self) {
         if let Err(e) = self.bdev().flush() {
             self.file.mapping().set_error(e);
@@ -446,7 +463,8 @@ impl Drop for SwapFile {
     fn drop(&mut self) {
         self.flush_for_file_system();
         let lock = InodeLock::new(&self.file);
-        // Before anybody can write to it: a page with old data would be written as a whole.
+        // Before anybody can write to the file: a page with old data would be written back as a
+        // whole.
         //
         // SAFETY: The mapping is valid.
         if unsafe { bindings::invalidate_inode_pages2(self.file.mapping().as_ptr()) } != 0 {
@@ -457,62 +475,64 @@ impl Drop for SwapFile {
     }
 }
 
-/// Sets `S_SWAPFILE`, if nobody but the owner of the file can write to it.
+/// Sets `S_SWAPFILE`. `EBUSY` if it is set already, or others have the file open for writing.
 fn claim(lock: &InodeLock<'_>) -> Result {
     let inode = inode(lock.file);
-    // SAFETY: The inode is valid. Its flags are changed only with its lock held, as it is.
+    // SAFETY: The inode is valid. Its flags change only under its lock, which `lock` holds.
     unsafe {
         if (*inode).i_flags & bindings::S_SWAPFILE != 0 {
             return Err(EBUSY);
         }
         (*inode).i_flags |= bindings::S_SWAPFILE;
     }
-    // In this order: who opens the file from now on cannot write. (Nor can who has it mapped: pages
-    // cannot be made writable any more, and those which are belong to an open file, too.)
+    // After setting the flag, so that nobody who opens the file from now on can write to it. A
+    // mapping cannot either: it gets no further writable pages, and one that has some belongs to a
+    // file open for writing, which is found here.
     if has_other_writers(lock.file) {
         unclaim(lock);
         return Err(EBUSY);
     }
-    // What writes began before.
+    // Waits for direct writes that began before.
     //
-    // SAFETY: The inode is valid, and its lock is held.
+    // SAFETY: The inode is valid, and `lock` holds its lock.
     unsafe { bindings::inode_dio_wait(inode) };
     Ok(())
 }
 
-/// Whether somebody else has a file open for writing, which is open for that itself.
+/// Whether others have the file open for writing. `file` itself is open for writing.
 pub(super) fn has_other_writers(file: &File) -> bool {
     // SAFETY: The inode is valid.
     unsafe { rust_helper_inode_writers(inode(file)) != 1 }
 }
 
-/// Makes a claimed file an ordinary one again, which was not activated, or was deactivated.
+/// Clears `S_SWAPFILE` of a claimed file that is not activated, or not any more.
 fn unclaim(lock: &InodeLock<'_>) {
-    // SAFETY: The inode is valid, and its lock is held.
+    // SAFETY: The inode is valid, and `lock` holds its lock.
     unsafe { (*inode(lock.file)).i_flags &= !bindings::S_SWAPFILE };
 }
 
 /// Undoes the activation of a file.
 fn deactivate(lock: &InodeLock<'_>) {
     if let Some(deactivate) = a_ops(lock.file).swap_deactivate {
-        // SAFETY: The operation belongs to the file, which was activated once for each call of this.
+        // SAFETY: The operation belongs to the file. Each call of this undoes one activation.
         unsafe { deactivate(lock.file.as_ptr()) };
     }
 }
 
-/// `EOPNOTSUPP` unless the file system refuses to write to a file because it is claimed. The lock of the inode must not be
-/// held. May sleep.
+/// `EOPNOTSUPP` unless the file system refuses to write to a claimed file. The inode's lock must
+/// not be held. May sleep.
 fn check_claimed(file: &File) -> Result {
     match probe_write(file, false) {
         Err(ETXTBSY) => Ok(()),
-        // It lets nothing be written.
+        // The file system refuses all writes.
         Err(e) if e == EIO || e == EROFS => Err(e),
         _ => Err(eopnotsupp()),
     }
 }
 
-/// `EINVAL` if the data goes through a journal (ext4 with `data=journal`, or such a file), which would write
-/// what it has over what was written to the blocks since. Such a file has no direct I/O.
+/// `EINVAL` if the file's data goes through a journal (ext4 with `data=journal`, or with that
+/// attribute), which would write old data over the data written to the blocks since. Such a file
+/// has no direct I/O.
 fn check_not_journalled(file: &File) -> Result {
     match file.stat(StatMask::DioAlign)?.refuses_dio() {
         true => Err(EINVAL),
@@ -520,32 +540,33 @@ fn check_not_journalled(file: &File) -> Result {
     }
 }
 
-/// The size of a block of the file system, as a power of two.
+/// Block size of the file system, as a power of two.
 fn block_bits(file: &File) -> u32 {
     file.mapping().block_size().trailing_zeros()
 }
 
-/// Whether a file system has set anything in `info`, whose extents were taken out, that is not known here: it expects
-/// more of who swaps than there is. What is known is cleared.
+/// Whether a file system has set a field of `info` that is not known here, and so expects more than
+/// swapping as it is known. The extents were taken out before; clears the other known fields.
 fn has_unknown(info: &mut bindings::swap_info_struct) -> bool {
     info.max = 0;
     info.pages = 0;
     info.bdev = core::ptr::null_mut();
     let len = size_of::<bindings::swap_info_struct>();
-    // SAFETY: All bytes of the structure, also those between its fields, were zeroed where they are. Nobody else
-    // knows it.
+    // SAFETY: All bytes of the structure, including padding, were zeroed in place. Nobody else uses
+    // it.
     let bytes = unsafe { core::slice::from_raw_parts(core::ptr::from_mut(info).cast::<u8>(), len) };
     bytes.iter().any(|&byte| byte != 0)
 }
 
-/// Takes the extents that a file system added out, in their order, with the number of their pages.
+/// Takes out the extents that a file system added, in order. Returns them with the number of their
+/// pages.
 fn take_extents(info: &mut bindings::swap_info_struct) -> Result<(KVVec<SwapExtent>, u64)> {
     let root = &raw mut info.swap_extent_root;
     let mut taken = Ok((KVVec::new(), 0));
-    // SAFETY: The tree is valid, and nobody else knows it.
+    // SAFETY: The tree is valid, and nobody else uses it.
     while let Some(node) = NonNull::new(unsafe { bindings::rb_first(root) }) {
-        // SAFETY: Each node of the tree is a part of an extent, which `add_swap_extent()` allocated with `kmalloc()`.
-        // After `rb_erase()` nobody knows it any more.
+        // SAFETY: Each node of the tree is part of an extent, which `add_swap_extent()` allocated
+        // with `kmalloc()`. After `rb_erase()` nobody else refers to it.
         let extent = unsafe {
             let place = container_of!(node.as_ptr(), bindings::swap_extent, rb_node);
             let extent = place.read();
@@ -553,26 +574,26 @@ fn take_extents(info: &mut bindings::swap_info_struct) -> Result<(KVVec<SwapExte
             bindings::kfree(place.cast_const().cast());
             extent
         };
-        // Where one fails the others are released all the same.
+        // After an error this still frees the other extents.
         taken = taken.and_then(|(extents, pages)| push_extent(extents, pages, extent));
     }
     taken
 }
 
-/// Adds an extent behind those that have so many pages together.
+/// Appends an extent to `extents`, which have `pages` pages together.
 fn push_extent(
     mut extents: KVVec<SwapExtent>,
     pages: u64,
     extent: bindings::swap_extent,
 ) -> Result<(KVVec<SwapExtent>, u64)> {
-    // All fields, so that this is looked at again where there are others.
+    // Names all fields, so that a kernel with another one does not compile.
     let bindings::swap_extent {
         rb_node: _,
         start_page,
         nr_pages,
         start_block,
     } = extent;
-    // They were added one behind the other, without gaps.
+    // The file system adds extents in order, without gaps.
     if start_page as u64 != pages {
         return Err(eopnotsupp());
     }

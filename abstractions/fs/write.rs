@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Writing to a file's page cache, whatever the file was opened for.
+//! Writing to a file's page cache, even if the file was opened for direct I/O.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -9,8 +9,9 @@ use crate::abstractions::error::to_count;
 use core::mem::MaybeUninit;
 use kernel::{bindings, fs::File, prelude::*};
 
-/// Writes some of `bytes` to a file, from byte `pos` on. Returns how many were written, at least one. May sleep, not to
-/// wait for a thaw.
+/// Writes some of `bytes` to a file, from byte `pos` on. Returns how many were written, at least
+/// one. `EINVAL` if `access` is to another file system, `EIO` if nothing was written, or the error
+/// of the write. May sleep, but not to wait for a thaw.
 pub(super) fn write_at(
     file: &File,
     access: &WriteAccess<'_>,
@@ -26,11 +27,12 @@ pub(super) fn write_at(
     }
 }
 
-/// Tries to write behind all that a file may have (`s_maxbytes`), where nothing can be. File systems look at their own
-/// state first, so this fails with what they say of that, and with `EFBIG`, or `EINVAL`, if that is all.
+/// Tries to write behind the largest size of a file (`s_maxbytes`), where no write succeeds. File
+/// systems check their own state first: this fails with the error for that state, or with `EFBIG`
+/// or `EINVAL` if the state allows writes.
 ///
-/// May sleep, for the lock of the inode unless `nowait` is set, in which case `EAGAIN` and `EOPNOTSUPP` say nothing
-/// either. Does not wait for a thaw.
+/// May sleep, for the inode's lock unless `nowait` is set; then `EAGAIN` and `EOPNOTSUPP` say
+/// nothing about the state either. Does not wait for a thaw.
 pub fn probe_write(file: &File, nowait: bool) -> Result {
     static NOTHING: [u8; 512] = [0; 512];
 
@@ -38,7 +40,7 @@ pub fn probe_write(file: &File, nowait: bool) -> Result {
     write_iter(file, file.super_block().max_bytes(), &NOTHING, flags).map(|_| ())
 }
 
-/// Calls a file's `write_iter`, with these `IOCB_*` flags.
+/// Calls a file's `write_iter` with the given `IOCB_*` flags.
 fn write_iter(file: &File, pos: i64, bytes: &[u8], flags: u32) -> Result<usize> {
     let file = file.as_ptr();
     // SAFETY: A file's operations are set when it is opened and live as long as it does.
@@ -53,8 +55,9 @@ fn write_iter(file: &File, pos: i64, bytes: &[u8], flags: u32) -> Result<usize> 
         iov_len: bytes.len(),
     };
     let mut iter = MaybeUninit::<bindings::iov_iter>::uninit();
-    // SAFETY: `iter` is memory for an iterator, over a vector that lives as long. The memory is read only.
-    // The operation belongs to the file; the I/O is over when it returns, as there is no callback.
+    // SAFETY: `iter` is memory for an iterator over `kvec`, which lives as long. The bytes are only
+    // read. The operation belongs to the file. The I/O is over when it returns, as there is no
+    // callback.
     let ret = unsafe {
         bindings::iov_iter_kvec(
             iter.as_mut_ptr(),

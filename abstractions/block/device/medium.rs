@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! When what is written to a block device is on its medium, and how that is made to read as zeroes.
+//! Flushing, FUA and zeroing of block devices.
 
 use super::{BlockDevice, Extent};
 use kernel::{bindings, error::to_result, prelude::*};
@@ -23,33 +23,35 @@ extern "C" {
 pub enum ZeroMode {
     /// The blocks stay allocated (`BLKDEV_ZERO_NOUNMAP`).
     KeepAllocated,
-    /// The device may deallocate them; where it cannot make zeroes by itself they are written.
+    /// The device may deallocate the blocks. If it cannot zero by itself, zeroes are written.
     MayUnmap,
-    /// The same, but no zeroes are written (`BLKDEV_ZERO_NOFALLBACK`).
+    /// The device may deallocate the blocks; zeroes are not written (`BLKDEV_ZERO_NOFALLBACK`).
     MayUnmapOnly,
 }
 
 impl BlockDevice {
-    /// Whether a write can be asked to be on the medium when it is done (`bdev_fua()`).
+    /// Whether the device supports writes that are on the medium when they end (`bdev_fua()`).
     pub fn has_fua(&self) -> bool {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants the device is valid.
         unsafe { rust_helper_bdev_fua(self.as_ptr()) }
     }
 
-    /// Whether there is a volatile cache that a flush empties (`bdev_write_cache()`).
+    /// Whether the device has a volatile write cache, which a flush empties (`bdev_write_cache()`).
     pub fn has_write_cache(&self) -> bool {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants the device is valid.
         unsafe { rust_helper_bdev_write_cache(self.as_ptr()) }
     }
 
-    /// Has all that was written put on the medium, and waits (`blkdev_issue_flush()`). May sleep.
+    /// Flushes the device's write cache to the medium, and waits (`blkdev_issue_flush()`). May
+    /// sleep.
     pub fn flush(&self) -> Result {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants the device is valid.
         to_result(unsafe { bindings::blkdev_issue_flush(self.as_ptr()) })
     }
 
-    /// Makes an extent read as zeroes, and waits (`blkdev_issue_zeroout()`). May sleep; allocates with `GFP_NOIO`.
-    /// Fails with `EOPNOTSUPP` if the device cannot, or not any more, and zeroes must not be written instead.
+    /// Makes an extent read as zeroes, and waits (`blkdev_issue_zeroout()`). May sleep; allocates
+    /// with `GFP_NOIO`. Fails with `EOPNOTSUPP` if the device does not, or no longer, support it,
+    /// and the mode does not let zeroes be written.
     pub fn zero_out(extent: &Extent<'_>, mode: ZeroMode) -> Result {
         let sectors = u64::from(extent.bytes >> bindings::SECTOR_SHIFT);
         let (unmap, fallback) = match mode {
@@ -57,7 +59,8 @@ impl BlockDevice {
             ZeroMode::MayUnmap => (true, true),
             ZeroMode::MayUnmapOnly => (true, false),
         };
-        // SAFETY: By the type invariants of the device; what lies beyond its end is refused.
+        // SAFETY: By the type invariants the extent's device is valid. The block layer refuses a
+        // range beyond its end.
         to_result(unsafe {
             rust_helper_blkdev_zero_out(
                 extent.bdev.as_ptr(),

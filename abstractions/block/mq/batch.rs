@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests that the block layer hands over together.
+//! Requests that the block layer passes to `queue_rqs` together.
 //!
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
@@ -8,13 +8,13 @@ use super::{request_list::pop, Operations, Request};
 use core::marker::PhantomData;
 use kernel::{bindings, types::NotThreadSafe};
 
-/// Requests of one queue, perhaps of several hardware queues, which the driver takes over one by one. What
-/// it leaves is handed over by [`Operations::queue_rq`].
+/// Requests of one queue, possibly of several hardware queues, which the driver takes one by one.
+/// The block layer passes each request left here to [`Operations::queue_rq`].
 ///
 /// # Invariants
 ///
-/// `rqs` is the list that was passed to `queue_rqs` of a queue that belongs to an `OwnedDisk<T>`, which has not
-/// returned. What is in it was not started.
+/// `rqs` is the list that blk-mq passed to `queue_rqs`, which has not returned, of a queue that
+/// belongs to an `OwnedDisk<T>`. No request in it was started.
 pub struct RequestBatch<'a, T: Operations> {
     rqs: &'a mut bindings::rq_list,
     _p: PhantomData<T>,
@@ -38,13 +38,15 @@ impl<'a, T: Operations> RequestBatch<'a, T> {
 impl<T: Operations> Iterator for RequestBatch<'_, T> {
     type Item = Request<T>;
 
-    /// Takes the next request over, and starts it.
+    /// Takes the next request out of the list and starts it. Skips one that [`Request::start`]
+    /// ended.
     fn next(&mut self) -> Option<Request<T>> {
         loop {
-            // SAFETY: By the type invariants it is the list that was passed to `queue_rqs`, for the driver to change.
+            // SAFETY: By the type invariants blk-mq passed the list to `queue_rqs`, which alone
+            // uses it until it returns.
             let rq = unsafe { pop(self.rqs) }?;
-            // SAFETY: By the type invariants it belongs to such a queue, was not started, and is the driver's to
-            // start since it was taken out of the list.
+            // SAFETY: By the type invariants the request belongs to a queue of an `OwnedDisk<T>`
+            // and was not started. `pop` took it out of the list, so nobody else starts it.
             if let Some(rq) = unsafe { Request::start(rq) } {
                 return Some(rq);
             }

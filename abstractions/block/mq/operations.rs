@@ -19,9 +19,9 @@ use kernel::{
 
 /// The queue side of a block driver.
 ///
-/// The block layer takes its own data from five types: what a disk has ([`DiskData`]), what is
-/// changed under the disk's mutex ([`State`]), what requests depend on ([`Config`]), and what each
-/// hardware queue ([`HwData`]) and each request ([`RequestData`]) has.
+/// A driver has five data types: of a disk ([`DiskData`]), of what the disk's mutex protects
+/// ([`State`]), of what requests read ([`Config`]), of a hardware queue ([`HwData`]) and of a
+/// request ([`RequestData`]).
 ///
 /// [`DiskData`]: Operations::DiskData
 /// [`State`]: Operations::State
@@ -36,9 +36,9 @@ pub trait Operations: Sized + 'static {
     /// What the disk's mutex protects.
     type State: Send + Unpin;
 
-    /// What requests depend on. It is absent until the driver publishes it, changes only while the
-    /// queue is frozen, and is taken away when no request uses it any more. So a request reads it
-    /// without a lock. While it is absent requests end with `EIO`, and none comes to the driver.
+    /// The configuration, which requests read without a lock. It is absent until the driver
+    /// publishes it, changes only while the queue is frozen, and is taken away once no request uses
+    /// it. While it is absent each request ends with `EIO`, before it reaches the driver.
     type Config: Send + Sync;
 
     /// Private data of a hardware queue.
@@ -54,13 +54,13 @@ pub trait Operations: Sized + 'static {
     /// Makes the private data of a request. May sleep.
     fn new_request_data() -> impl PinInit<Self::RequestData, Error>;
 
-    /// Takes over a request that has been started, of one of the operations in [`Op`](super::Op).
+    /// Takes ownership of a started request, whose operation is one of [`Op`](super::Op).
     ///
-    /// `is_last` is false where another request, or a call of [`commit_rqs`], is certain to follow
-    /// at once.
+    /// `is_last` is false if another request, or a call of [`commit_rqs`], is certain to follow at
+    /// once.
     ///
-    /// Called in process context; inside an RCU read-side critical section, and so must not sleep, unless
-    /// the tag set is one of [`TagSetFlag::Blocking`](super::TagSetFlag::Blocking).
+    /// Called in process context. Runs inside an RCU read-side critical section and must not sleep,
+    /// unless the tag set has [`TagSetFlag::Blocking`](super::TagSetFlag::Blocking).
     ///
     /// [`commit_rqs`]: Operations::commit_rqs
     fn queue_rq(
@@ -70,25 +70,28 @@ pub trait Operations: Sized + 'static {
         is_last: bool,
     );
 
-    /// Takes over the requests of a plug that is being emptied, all that it has for this queue, by a task which
-    /// may hold others for other queues in it. So the driver must not wait here for what may depend on
-    /// these, as a tag of another device, or what a cgroup may have on its way there.
+    /// Takes the requests of a plug that the current task is flushing: all that the plug has for
+    /// this queue. The plug may also hold requests for other queues, so the driver must not wait
+    /// here for anything that one of them may occupy, such as a tag of another device or its
+    /// cgroup's share of that device (`rq_qos_throttle()`).
     ///
-    /// Otherwise the same context as [`queue_rq`].
+    /// Otherwise the context is that of [`queue_rq`].
     ///
     /// [`queue_rq`]: Operations::queue_rq
     fn queue_rqs(_batch: RequestBatch<'_, Self>) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Starts what [`queue_rq`] held back. The same context as [`queue_rq`].
+    /// Issues the requests that [`queue_rq`] kept back because `is_last` was false. The context is
+    /// that of [`queue_rq`].
     ///
     /// [`queue_rq`]: Operations::queue_rq
     fn commit_rqs(_disk: &Self::DiskData, _hw: <Self::HwData as ForeignOwnable>::Borrowed<'_>) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Takes a request back that [`Request::complete_nested`] was called for, to end it.
+    /// Takes back a request that was passed to [`Request::complete_nested`], to end it or to go on
+    /// with it.
     ///
     /// Called from process, softirq or hard irq context: must not sleep.
     fn complete(rq: Request<Self>);
@@ -98,14 +101,14 @@ pub trait Operations: Sized + 'static {
 pub(super) struct VTable<T: Operations>(PhantomData<T>);
 
 impl<T: Operations> VTable<T> {
-    /// The offset of the `Pdu` behind a `struct request` is the size of that, which has to be
-    /// alignment enough.
+    /// The `Pdu` directly follows the `struct request`, so it is aligned if it needs no more
+    /// alignment than that.
     const PDU_FITS: () = assert!(align_of::<Pdu<T>>() <= align_of::<bindings::request>());
 
     /// # Safety
     ///
-    /// `hctx` must be live (after `init_hctx`, before `exit_hctx`), and its queue one whose
-    /// `queuedata` is a `Private<T>` that outlives `'a`.
+    /// `hctx` must be live (after `init_hctx`, before `exit_hctx`), and the `queuedata` of its
+    /// queue must be a `Private<T>` that outlives `'a`.
     unsafe fn context<'a>(
         hctx: *mut bindings::blk_mq_hw_ctx,
     ) -> (&'a T::DiskData, <T::HwData as ForeignOwnable>::Borrowed<'a>) {
@@ -113,8 +116,8 @@ impl<T: Operations> VTable<T> {
         let private = unsafe { (*(*hctx).queue).queuedata };
         // SAFETY: By the safety requirements, `queuedata` is a `Private<T>` for `'a`.
         let private = unsafe { &*private.cast::<Private<T>>() };
-        // SAFETY: `init_hctx` stored the result of `into_foreign` there, and only `exit_hctx`, which
-        // has not been called, takes it back.
+        // SAFETY: `init_hctx` stored the result of `into_foreign` there, and only `exit_hctx`,
+        // which has not been called, takes it back.
         let hw = unsafe { T::HwData::borrow((*hctx).driver_data) };
         (private.data(), hw)
     }
@@ -135,7 +138,7 @@ impl<T: Operations> VTable<T> {
         // built by `init_request`, its queue belongs to an `OwnedDisk<T>`.
         match unsafe { Request::start(NonNull::new_unchecked(rq)) } {
             Some(rq) => T::queue_rq(disk, hw, rq, is_last),
-            // Those held back before it have no other that comes after them.
+            // No request follows to issue the ones that the driver kept back before this one.
             None if is_last && T::HAS_COMMIT_RQS => T::commit_rqs(disk, hw),
             None => (),
         }
@@ -144,10 +147,11 @@ impl<T: Operations> VTable<T> {
 
     /// # Safety
     ///
-    /// Called by blk-mq only, with a list of requests of one queue, made by `OwnedDisk<T>`, which were not started.
-    /// What is taken out of it belongs to the driver.
+    /// Called by blk-mq only, with a list of requests of one queue, made by `OwnedDisk<T>`, which
+    /// were not started. A request that is taken out of the list belongs to the driver.
     unsafe extern "C" fn queue_rqs(rqs: *mut bindings::rq_list) {
-        // SAFETY: By the safety requirements; nobody else uses the list meanwhile.
+        // SAFETY: By the safety requirements these are requests of an `OwnedDisk<T>`'s queue that
+        // were not started, and only this call uses the list.
         T::queue_rqs(unsafe { RequestBatch::new(&mut *rqs) });
     }
 
@@ -155,7 +159,7 @@ impl<T: Operations> VTable<T> {
     ///
     /// Called by blk-mq only, with a live `hctx`.
     unsafe extern "C" fn commit_rqs(hctx: *mut bindings::blk_mq_hw_ctx) {
-        // SAFETY: As in `queue_rq`.
+        // SAFETY: As in `queue_rq`: `hctx` is live, and its queue belongs to an `OwnedDisk<T>`.
         let (disk, hw) = unsafe { Self::context(hctx) };
         T::commit_rqs(disk, hw);
     }
@@ -164,8 +168,8 @@ impl<T: Operations> VTable<T> {
     ///
     /// Called by blk-mq only, as the consequence of `blk_mq_complete_request()`.
     unsafe extern "C" fn complete(rq: *mut bindings::request) {
-        // SAFETY: `Request::complete_nested` alone has `blk_mq_complete_request()` called, and gave its
-        // ownership up for this call.
+        // SAFETY: Only `Request::complete_nested` calls `blk_mq_complete_request()`, and it gave up
+        // its ownership for this call.
         let rq = unsafe { Request::from_raw(NonNull::new_unchecked(rq)) };
         T::complete(rq);
     }
@@ -180,8 +184,8 @@ impl<T: Operations> VTable<T> {
     ) -> c_int {
         from_result(|| {
             let data = T::new_hw_data()?.into_foreign();
-            // SAFETY: `hctx` is valid, and not in use before this function returns. Its queue has had its
-            // private data since before it got hardware queues.
+            // SAFETY: `hctx` is valid, and not in use before this function returns. The queue got
+            // its private data before its hardware queues.
             unsafe {
                 (*hctx).driver_data = data;
                 (*(*(*hctx).queue).queuedata.cast::<Private<T>>()).set_quiesced(false);
@@ -194,25 +198,27 @@ impl<T: Operations> VTable<T> {
     ///
     /// Called by blk-mq only, once after a successful `init_hctx`.
     unsafe extern "C" fn exit_hctx(hctx: *mut bindings::blk_mq_hw_ctx, _index: c_uint) {
-        // There is no request left, but a `queue_rq` that gave its request away may not have returned.
-        // It runs in an RCU or SRCU read-side critical section. Hardware queues go one after the other, in
-        // an order that is the block layer's business, and it is enough to wait once, for all of them.
+        // No request is left, but a `queue_rq` that gave its request away may not have returned. It
+        // runs in an RCU or SRCU read-side critical section. The block layer exits the hardware
+        // queues one after the other, so one wait, for the first of them, covers all.
         //
-        // SAFETY: The queue is being taken down in process context; its private data and tag set are still there.
+        // SAFETY: The queue is being torn down, in process context; its private data and tag set
+        // still exist.
         unsafe {
             let queue = (*hctx).queue;
             if !(*(*queue).queuedata.cast::<Private<T>>()).set_quiesced(true) {
                 bindings::blk_mq_wait_quiesce_done((*queue).tag_set);
             }
         }
-        // SAFETY: `init_hctx` stored the result of `into_foreign` here. Those who could borrow it,
-        // `queue_rq` and `commit_rqs`, are not running and will not be called again.
+        // SAFETY: `init_hctx` stored the result of `into_foreign` here. Nobody borrows it any more:
+        // no request is left, and `queue_rq` and `commit_rqs` have returned (see above) and are not
+        // called again.
         drop(unsafe { T::HwData::from_foreign((*hctx).driver_data) });
     }
 
     /// # Safety
     ///
-    /// Called by blk-mq only. `rq` is followed by memory for a `T::RequestData`.
+    /// Called by blk-mq only. `rq` is followed by memory for a `Pdu<T>`.
     unsafe extern "C" fn init_request(
         _set: *mut bindings::blk_mq_tag_set,
         rq: *mut bindings::request,
@@ -221,12 +227,12 @@ impl<T: Operations> VTable<T> {
     ) -> c_int {
         from_result(|| {
             let data = Request::<T>::data_ptr(rq).cast::<MaybeUninit<T::RequestData>>();
-            // SAFETY: `TagSet` asks for this much memory behind each request. Nobody else uses it
-            // yet; it stays where it is until `exit_request`, and this reference ends here.
+            // SAFETY: `TagSet` asks for the memory of a `Pdu<T>` behind each request. Nobody else
+            // uses it yet; it stays in place until `exit_request`, and this reference ends here.
             unsafe { &mut *data }.write_pin_init(T::new_request_data())?;
-            // SAFETY: As above.
+            // SAFETY: As above: the memory of a `Pdu<T>`, not used by anybody else yet.
             unsafe { (&raw mut (*Request::<T>::pdu_ptr(rq)).polled).write(Polled::new()) };
-            // SAFETY: As above.
+            // SAFETY: As above: the memory of a `Pdu<T>`, not used by anybody else yet.
             unsafe { (&raw mut (*Request::<T>::pdu_ptr(rq)).written).write(Written::new()) };
             Ok(0)
         })
@@ -240,7 +246,7 @@ impl<T: Operations> VTable<T> {
         rq: *mut bindings::request,
         _hctx: c_uint,
     ) {
-        // SAFETY: `init_request` built the data in place, and the request is not in use any more.
+        // SAFETY: `init_request` built the data in place, and nobody uses the request any more.
         unsafe { core::ptr::drop_in_place(Request::<T>::data_ptr(rq)) };
     }
 

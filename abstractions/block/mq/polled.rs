@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Polling for requests that were passed on to another block device.
+//! Polling of requests that were remapped to another block device.
 //!
-//! Who polls for a request of a hardware queue has the bios polled for that its requests were passed on as.
-//! What went another way ends by itself.
+//! A task that polls a hardware queue polls the bios that the queue's requests were remapped to.
+//! Other requests complete without polling.
 
 use super::{Operations, Request};
 use kernel::{
@@ -16,7 +16,7 @@ use kernel::{
     types::Opaque,
 };
 
-/// Whether a request was passed on as a bio that ends only when somebody polls for it.
+/// Whether a request was remapped to a bio that completes only when it is polled (`REQ_POLLED`).
 pub(super) struct Polled(Atomic<bool>);
 
 impl Polled {
@@ -24,12 +24,12 @@ impl Polled {
         Self(Atomic::new(false))
     }
 
-    /// To be called when the bio was set up, before it is submitted.
+    /// Called after the bio is set up and before it is submitted.
     pub(super) fn set(&self) {
         self.0.store(true, Release);
     }
 
-    /// To be called when the bio has ended, before the request does.
+    /// Called after the bio has ended and before the request ends.
     pub(super) fn clear(&self) {
         self.0.store(false, Relaxed);
     }
@@ -39,18 +39,19 @@ impl Polled {
 struct Poll {
     hctx: *mut bindings::blk_mq_hw_ctx,
     iob: *mut bindings::io_comp_batch,
-    /// What the device below said last, below 0 if there was none to ask.
+    /// The last result of `bio_poll()`; negative if no bio was polled.
     found: c_int,
 }
 
-/// Looks for completions of what a hardware queue's requests were passed on as; returns how many it found at the
-/// first place where there are some. Below 0 where nothing is to be polled for: who waits had better not spin.
+/// Polls the bios that a hardware queue's requests were remapped to, up to the first one that finds
+/// completions. Returns how many it found. A negative result says that no bio was polled, which
+/// keeps blk-mq from spinning.
 ///
-/// It goes through all requests of the tag set; those who poll are few.
+/// Iterates over all requests of the tag set, which is cheap enough as few tasks poll.
 ///
 /// # Safety
 ///
-/// Called by blk-mq only, as the `poll` of a queue that belongs to an `OwnedDisk<T>`.
+/// Called by blk-mq only, as the `poll` operation of a queue that belongs to an `OwnedDisk<T>`.
 pub(super) unsafe extern "C" fn poll<T: Operations>(
     hctx: *mut bindings::blk_mq_hw_ctx,
     iob: *mut bindings::io_comp_batch,
@@ -60,8 +61,8 @@ pub(super) unsafe extern "C" fn poll<T: Operations>(
         iob,
         found: -1,
     };
-    // SAFETY: The queue is in use as long as it is polled, and so it has its tag set. `poll` is used only before
-    // this returns.
+    // SAFETY: The caller holds `q_usage_counter` (`bio_poll()`, `blk_rq_poll()`), which keeps the
+    // queue's tag set. `poll_request` uses `poll` only before this call returns.
     unsafe {
         bindings::blk_mq_tagset_busy_iter(
             (*(*hctx).queue).tag_set,
@@ -74,32 +75,37 @@ pub(super) unsafe extern "C" fn poll<T: Operations>(
 
 /// # Safety
 ///
-/// Called by [`poll`] only. `rq` was started, and its memory is not given to another request before this returns;
-/// but it may end.
+/// Called by [`poll`] only. `rq` was started. It may end during the call, but its memory is not
+/// reused for another request before the call returns.
 unsafe extern "C" fn poll_request<T: Operations>(
     rq: *mut bindings::request,
     poll: *mut c_void,
 ) -> bool {
-    // SAFETY: `poll` passes it.
+    // SAFETY: `poll` passes a pointer to its local variable, which nothing else uses during the
+    // iteration.
     let poll = unsafe { &mut *poll.cast::<Poll>() };
-    // SAFETY: By the safety requirements. It was set when the request was allocated, and stays until it is freed.
+    // SAFETY: By the safety requirements `rq` stays valid. `mq_hctx` is set when the request is
+    // allocated, and stays until it is freed.
     if unsafe { (*rq).mq_hctx } != poll.hctx {
         return true;
     }
     let _rcu = rcu::read_lock();
     let pdu = Request::<T>::pdu_ptr(rq);
-    // After that the bio is seen as it was set up.
+    // Pairs with the `Release` in `set`: the bio is seen as it was set up.
     //
-    // SAFETY: As above; `init_request` set it up.
+    // SAFETY: `init_request` initialised `polled`, which lives as long as the request's memory.
     if !unsafe { &(*pdu).polled }.0.load(Acquire) {
         return true;
     }
-    // Whoever polls for the request has flushed his plug, or this would do so.
+    // `bio_poll()` flushes the current task's plug, which is empty here: the `bio_poll()` that
+    // called `poll` has flushed it.
     //
-    // SAFETY: The bio was submitted, or is about to be. It may end, but is not set up again before this returns: that is
-    // done once for each use of the request (`was_remapped`), and blk-mq has a reference to this one. Its device had
-    // not been let go when `polled` was read, and so is released only after a grace period. The number of the queue
-    // in it is one of that device, or none, since nothing holds writes back there (`BlockDevice::can_poll`).
+    // SAFETY: The bio was submitted, or is about to be. It may end, but is not set up again before
+    // this returns: a request is remapped once (`was_remapped`), and blk-mq holds a reference to
+    // this one. The bio's device was still in use when `polled` was read, so it is freed only after
+    // a grace period, which the RCU read lock holds off. `bi_cookie` is a queue of that device, or
+    // none: it never holds a number of segments, as the device has no zone write plugging
+    // (`BlockDevice::can_poll`).
     poll.found = unsafe {
         bindings::bio_poll(
             Opaque::cast_into(&raw const (*pdu).bio),

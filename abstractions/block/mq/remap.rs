@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Passing a request's data on to another block device.
+//! Remapping: transferring a request's data by bios to another block device.
 
 use super::{super::Extent, Op, Operations, Request};
 use core::ptr::NonNull;
@@ -38,53 +38,57 @@ const fn flag(bit: bindings::req_flag_bits) -> bindings::blk_opf_t {
     1 << bit
 }
 
-/// As direct writes to a block device's file are marked: not to be held back in favour of others.
+/// The flags of a direct write to a block device's file: writeback throttling does not delay such a
+/// write (`wbt_should_throttle()`).
 const WRITE: bindings::blk_opf_t = bindings::req_op_REQ_OP_WRITE
     | flag(bindings::req_flag_bits___REQ_SYNC)
     | flag(bindings::req_flag_bits___REQ_IDLE);
 const READ: bindings::blk_opf_t = bindings::req_op_REQ_OP_READ;
 const NOWAIT: bindings::blk_opf_t = flag(bindings::req_flag_bits___REQ_NOWAIT);
-/// Who submits these must not be held back for the sake of others.
+/// Flags that the bios inherit. Metadata, priority and swap I/O must not be delayed for other I/O.
 ///
-/// And what has to be on the medium when it is done, which is so only on a disk that says it can
-/// (`BLK_FEAT_FUA`).
+/// `REQ_FUA` asks for the data to be on the medium at the end; requests have it only if the disk
+/// has `BLK_FEAT_FUA`.
 const KEPT: bindings::blk_opf_t = flag(bindings::req_flag_bits___REQ_META)
     | flag(bindings::req_flag_bits___REQ_PRIO)
     | flag(bindings::req_flag_bits___REQ_SWAP)
     | flag(bindings::req_flag_bits___REQ_FUA);
-/// It ends only when somebody polls for it.
+/// The bio completes only when it is polled.
 const POLLED: bindings::blk_opf_t = flag(bindings::req_flag_bits___REQ_POLLED);
 
-/// Those who are at work on a request that is passed on: the task that submits the bios, which may still be
-/// in the driver below, and the end of each bio. Until all are done the device below has to stay.
+/// Counts the shares in a request that is remapped: the submitter, which may still be inside the
+/// driver below, has one, and each bio has one until it ends. The device below must stay until all
+/// are dropped.
 ///
-/// It is written anew for each use.
+/// `begin` initialises it for each use.
 pub(super) struct Remapping {
     parties: Atomic<i32>,
-    /// The first status of a bio that was not `BLK_STS_OK`.
+    /// The first status of a bio that is not `BLK_STS_OK`.
     status: Atomic<i32>,
 }
 
-/// Gets the result of [`Request::remap`] and [`Request::remap_all`]; implemented by the request's private data.
+/// Gets the result of [`Request::remap`] and [`Request::remap_all`]; implemented by the request's
+/// private data.
 pub trait RequestRemapped<T: Operations> {
-    /// All of the request's data was read or written; or it failed, with `EAGAIN` where the request was not
-    /// to wait.
+    /// Called when all of the request's data was read or written; or with an error, which is
+    /// `EAGAIN` if the request would have had to wait and must not.
     ///
     /// May be called from any context, also hard irq: must not sleep.
     fn remapped(rq: Request<T>, result: Result);
 }
 
-/// Whether the current task is submitting a bio, and has no plug: then it holds no request back that
-/// somebody else, or the task itself, may have to wait for.
+/// Whether the current task is submitting a bio and has no plug, so that it holds back no request
+/// that another task, or itself, may have to wait for.
 ///
-/// Not so in kblockd, which must not be made to wait, nor while a plug is being emptied, to which nothing
+/// False in kblockd, which must not be made to wait, and while a plug is flushed, to which nothing
 /// may be added.
 #[inline]
 pub fn can_submit_now() -> bool {
     c_may_nest_bio()
 }
 
-/// The operation of the bios that a request is passed on as, if it is read or write.
+/// The operation and flags of the bios that a read or write is remapped to; `None` for other
+/// operations.
 fn operation(op: Op) -> Option<bindings::blk_opf_t> {
     match op {
         Op::Read => Some(READ),
@@ -98,26 +102,33 @@ where
     T: Operations,
     T::RequestData: RequestRemapped<T>,
 {
-    /// Reads the request's data from where `map` says, or writes it there, past any page cache.
-    /// [`RequestRemapped::remapped`] is called once, perhaps before this returns.
+    /// Reads the request's data from the extent that `map` returns, or writes it there, bypassing
+    /// any page cache. [`RequestRemapped::remapped`] is called once, perhaps before this returns.
     ///
-    /// Gives the request back if it is neither read nor write, consists of several bios, does not lie
-    /// in one place, must not wait although it is larger than the device takes, if the device is not known to
-    /// be the lowest one ([`Extent::bottom`]), or if this was done before since the request was started. The bio is
-    /// a part of the request: it needs memory only where it is encrypted.
+    /// Gives the request back if
+    /// - it is neither a read nor a write, or consists of several bios;
+    /// - it does not lie in one extent, or the extent's device is not known to be the lowest one
+    ///   ([`Extent::bottom`]);
+    /// - it must not wait or is polled, and is larger than the device's largest request;
+    /// - `nowait` is set, and the device has integrity metadata;
+    /// - it was remapped before since it was started;
+    /// - its bio is encrypted, and there is no memory for the clone's encryption context. Otherwise
+    ///   this allocates nothing: the clone is part of the request.
     ///
-    /// What was being submitted by the task waits meanwhile, so that the request waits for nothing but that
-    /// device: to be called only if [`can_submit_now`] says so; or with `nowait`, where it fails with `EAGAIN`
-    /// instead of waiting for a tag. That of a cgroup but the root one may be held back all the same
-    /// (`rq_qos_throttle()`), so there the task must hold nothing that others wait for
-    /// ([`task_holds_requests`](super::super::task_holds_requests)). One that is polled for never waits for a
-    /// tag; where it cannot be polled for it may fail with `EOPNOTSUPP`. May sleep even so: may be called by [`Operations::queue_rq`] and
-    /// [`Operations::queue_rqs`] only where the tag set is one of
-    /// [`TagSetFlag::Blocking`](super::TagSetFlag::Blocking).
+    /// The bio is submitted ahead of those that the task is submitting already, so the request
+    /// waits for nothing but the device below. Call this only if [`can_submit_now`] returns true;
+    /// or with `nowait`, where the request fails with `EAGAIN` instead of waiting for a tag. A
+    /// request of a cgroup other than the root may be delayed even so (`rq_qos_throttle()`), so for
+    /// such a request the task must hold no requests that others wait for
+    /// ([`task_holds_requests`](super::super::task_holds_requests)). A polled request never waits
+    /// for a tag; it may fail with `EOPNOTSUPP` if the device cannot be polled.
     ///
-    /// `map` is given the configuration, and a position and a length on the disk in bytes, both multiples of 512. It
-    /// says where they lie: as many of them as lie next to each other, at least 512; [`None`] if they cannot be passed
-    /// on.
+    /// May sleep even with `nowait`: [`Operations::queue_rq`] and [`Operations::queue_rqs`] may
+    /// call this only if the tag set has [`TagSetFlag::Blocking`](super::TagSetFlag::Blocking).
+    ///
+    /// `map` gets the configuration, and a position and a length on the disk in bytes, both
+    /// multiples of 512. It returns the extent of as many of these bytes as are contiguous, at
+    /// least 512; [`None`] if they cannot be remapped.
     pub fn remap(
         self,
         map: impl FnOnce(&T::Config, i64, u32) -> Option<Extent<'_>>,
@@ -133,23 +144,23 @@ where
         if extent.bytes < bytes || !extent.bottom {
             return Err(self);
         }
-        // Its buffers may have to be waited for.
+        // Allocating the protection information may wait.
         if nowait && extent.bdev.has_integrity() {
             return Err(self);
         }
         let flags = self.flags();
-        // A cgroup might have to wait for requests that end only when this task polls for them.
+        // A throttled cgroup might wait for requests that end only when this task polls them.
         let polled = match flags & POLLED {
             POLLED if extent.bdev.can_poll() && self.blkcg().is_none() => POLLED,
             _ => 0,
         };
-        // The tags that a polled one may have to wait for are perhaps those of others that this task is to
-        // poll for.
+        // A polled request must not wait for a tag: the tags may belong to requests that end only
+        // when this task polls them.
         let nowait = match nowait || polled != 0 {
             true => NOWAIT,
             false => flags & NOWAIT,
         };
-        // What has to be split is refused.
+        // The block layer fails a `REQ_NOWAIT` bio that it would have to split.
         if nowait != 0 && bytes > extent.bdev.max_bytes() {
             return Err(self);
         }
@@ -161,27 +172,28 @@ where
         }
         let opf = op | nowait | polled | (flags & KEPT);
         let pdu = Self::pdu_ptr(rq);
-        // SAFETY: What is behind the request is ours, and was written when it was started.
+        // SAFETY: By the type invariants the `Pdu` is ours, and `start` wrote `was_remapped`.
         if unsafe { (*pdu).was_remapped } {
             return Err(self);
         }
-        // SAFETY: As above.
+        // SAFETY: By the type invariants the `Pdu`, of which `bio` is a field, is ours.
         let clone = Opaque::cast_into(unsafe { &raw const (*pdu).bio });
-        // Its priority, hints and cgroup come with the clone.
+        // The clone takes over the bio's priority, hints and cgroup.
         //
-        // SAFETY: The device is kept by the configuration, which the request keeps until it ends. The bio is the
-        // request's, and so are its segments, which the clone shares. It is done with in `remapped`, before the
-        // request ends. Nobody uses the clone's memory: its last use has ended with an earlier request there, also
-        // for those who polled, since they had a reference to that.
+        // SAFETY: The configuration keeps the device, and the request keeps the configuration until
+        // it ends. The bio and its segments, which the clone shares, belong to the request.
+        // `remapped` finishes with the clone before the request ends. Nobody uses the clone's
+        // memory: its last use ended with an earlier request there, also for tasks that polled,
+        // which held a reference to that request.
         if !unsafe { rust_helper_bio_init_clone(clone, extent.bdev.as_ptr(), bio, opf) } {
             return Err(self);
         }
         let (pos, sector) = (self.pos(), extent.sector);
         let rq = self.into_raw();
-        // One for this function, one for the bio.
+        // One share for this function, one for the bio.
         begin::<T>(rq, 2);
-        // SAFETY: The clone is ours until it is submitted. `remapped` gets the ownership of the request,
-        // which was given up above.
+        // SAFETY: The clone is ours until it is submitted. `remapped` gets the ownership of the
+        // request, which was given up above.
         unsafe {
             (*pdu).was_remapped = true;
             prepare(clone, rq, pos, sector, remapped::<T>);
@@ -190,15 +202,16 @@ where
             }
             rust_helper_submit_bio_nested(clone);
         }
-        // SAFETY: This is the party of the submitter.
+        // SAFETY: Drops the submitter's share, one of the two that `begin` set.
         unsafe { leave::<T>(rq) };
         Ok(())
     }
 }
 
-/// Begins the remapping of a request with so many parties.
+/// Begins the remapping of a request, with `parties` shares.
 fn begin<T: Operations>(rq: NonNull<bindings::request>, parties: i32) {
-    // SAFETY: Whoever calls this has just had the ownership of the request, and so of what is behind it.
+    // SAFETY: The caller has just given up the ownership of the request with `into_raw`, so nobody
+    // else uses its `Pdu`.
     unsafe {
         (&raw mut (*Request::<T>::pdu_ptr(rq.as_ptr())).remapping).write(Remapping {
             parties: Atomic::new(parties),
@@ -207,12 +220,14 @@ fn begin<T: Operations>(rq: NonNull<bindings::request>, parties: i32) {
     };
 }
 
-/// Makes a clone ready to be submitted, to do what the request asks for from byte `pos` of its disk on.
+/// Fills in a clone, for submission to `sector` of its device, which holds byte `pos` of the
+/// request's disk.
 ///
 /// # Safety
 ///
-/// The clone is the caller's, and a party of the request's remapping. `end_io` is `remapped::<T>` if the clone is
-/// a part of the request, `part_remapped::<T>` if it comes from a set; the request is one of `T`'s.
+/// The caller owns the clone, which has a share in the request. `end_io` is `remapped::<T>` if the
+/// clone is part of the request, `part_remapped::<T>` if it comes from a set; the request is one of
+/// `T`'s.
 unsafe fn prepare(
     clone: *mut bindings::bio,
     rq: NonNull<bindings::request>,
@@ -220,7 +235,8 @@ unsafe fn prepare(
     sector: u64,
     end_io: unsafe extern "C" fn(*mut bindings::bio),
 ) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements the clone is the caller's, and its share keeps the
+    // request.
     unsafe {
         (*clone).bi_iter.bi_sector = sector;
         (*clone).bi_private = rq.as_ptr().cast();
@@ -229,56 +245,58 @@ unsafe fn prepare(
     }
 }
 
-/// Notes how one party fared.
+/// Records a status, if it is the first that is not `BLK_STS_OK`.
 ///
 /// # Safety
 ///
-/// Called by a party that has not left yet.
+/// The caller has a share in the request.
 unsafe fn set_status<T: Operations>(
     rq: NonNull<bindings::request>,
     status: bindings::blk_status_t,
 ) {
     if status != bindings::BLK_STS_OK as bindings::blk_status_t {
-        // SAFETY: The request does not end before all parties have left.
+        // SAFETY: The request does not end before all shares are dropped, and the caller has one.
         let remapping = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).remapping };
-        // The first one counts.
+        // Fails if another status was recorded before, which counts.
         let _ = remapping
             .status
             .cmpxchg(bindings::BLK_STS_OK as i32, i32::from(status), Relaxed);
     }
 }
 
-/// One of the parties is done. The last one gives the request back to its owner.
+/// Drops a share. The last one passes the request to [`RequestRemapped::remapped`].
 ///
 /// # Safety
 ///
-/// Called once by each party, which does not use `rq` afterwards.
+/// Called once for each share, whose holder does not use `rq` afterwards.
 #[inline]
 unsafe fn leave<T>(rq: NonNull<bindings::request>)
 where
     T: Operations,
     T::RequestData: RequestRemapped<T>,
 {
-    // SAFETY: The request does not end before all parties have left, and this was set up by `begin`.
+    // SAFETY: The request does not end before all shares are dropped, and `begin` set the counter.
     let parties = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).remapping.parties };
-    // Orders what the others did before what the last one does next.
+    // Orders what the others did before they dropped their shares before what the last one does
+    // next.
     if parties.fetch_sub(1, Full) == 1 {
-        // SAFETY: All have left.
+        // SAFETY: This was the last share.
         unsafe { end::<T>(rq) };
     }
 }
 
-/// Gives a request back to its owner, by its private data.
+/// Passes a request to [`RequestRemapped::remapped`].
 ///
 /// # Safety
 ///
-/// Called once, when all parties have left.
+/// Called once, when all shares are dropped.
 unsafe fn end<T>(rq: NonNull<bindings::request>)
 where
     T: Operations,
     T::RequestData: RequestRemapped<T>,
 {
-    // SAFETY: The request has not ended; the others, which may have set the status, have left.
+    // SAFETY: The request has not ended. Others that may have set the status have dropped their
+    // shares.
     let status = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).remapping.status }.load(Relaxed);
     let result = match status as u32 {
         bindings::BLK_STS_OK => Ok(()),
@@ -288,7 +306,8 @@ where
             to_result(errno)
         }
     };
-    // SAFETY: The ownership of the request was given up for this.
+    // SAFETY: `remap` or `remap_all` gave up the ownership of the request, and nobody else has a
+    // share.
     T::RequestData::remapped(unsafe { Request::from_raw(rq) }, result);
 }
 
@@ -300,26 +319,26 @@ where
     T: Operations,
     T::RequestData: RequestRemapped<T>,
 {
-    // SAFETY: `prepare` stored the request there. It has not ended, since this party has not left.
+    // SAFETY: `prepare` stored the request in the bio, whose share is not dropped yet.
     let rq = unsafe { bio_ended::<T>(bio) };
-    // SAFETY: As above.
+    // SAFETY: The bio's share keeps the request; `init_request` initialised `polled`.
     unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).polled }.clear();
-    // SAFETY: It was set up by `bio_init_clone()`, and ended here.
+    // SAFETY: `bio_init_clone()` set the bio up, and it has ended.
     unsafe { bindings::bio_uninit(bio) };
-    // SAFETY: This is the party of the bio.
+    // SAFETY: Drops the bio's share, one of the two that `begin` set.
     unsafe { leave::<T>(rq) };
 }
 
-/// Notes how a bio fared; returns the request that it belongs to.
+/// Records the status of a bio; returns its request.
 ///
 /// # Safety
 ///
-/// `prepare` got the bio, and that request, which has not ended.
+/// `prepare` stored the request in the bio, whose share is not dropped yet.
 #[inline]
 unsafe fn bio_ended<T: Operations>(bio: *mut bindings::bio) -> NonNull<bindings::request> {
-    // SAFETY: `prepare` stored a pointer that is not null.
+    // SAFETY: By the safety requirements `bi_private` is the request, which is not null.
     let rq = unsafe { NonNull::new_unchecked((*bio).bi_private.cast::<bindings::request>()) };
-    // SAFETY: By the safety requirements; the bio's party has not left.
+    // SAFETY: By the safety requirements the bio's share is not dropped yet.
     unsafe { set_status::<T>(rq, (*bio).bi_status) };
     rq
 }

@@ -48,7 +48,7 @@ extern "C" {
     fn rust_helper_request_blkcg(rq: *mut bindings::request) -> *mut bindings::cgroup_subsys_state;
 }
 
-/// What a request asks for (`enum req_op`).
+/// The operation of a request (`enum req_op`).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     /// `REQ_OP_READ`
@@ -64,7 +64,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// The operation of a request with such flags (`req_op()`); `None` for all others.
+    /// The operation in a request's `cmd_flags` (`req_op()`); `None` if it is none of these.
     fn of(flags: bindings::blk_opf_t) -> Option<Self> {
         match flags & ((1 << bindings::REQ_OP_BITS) - 1) {
             bindings::req_op_REQ_OP_READ => Some(Self::Read),
@@ -84,14 +84,15 @@ impl Op {
 
 /// A started request, owned by the driver.
 ///
-/// Over its life a request is in one of these states; the value of this type is the ownership:
+/// Over its life a request is in one of these states; a value of this type is the ownership:
 ///
 /// 1. Owned by the block layer. There is no `Request`.
-/// 2. Started, owned by the driver: exactly one `Request` exists, or something that will turn into
-///    it again has taken it ([`RequestList`], a queued work item, an I/O on its way).
-/// 3. Completed: [`Request::complete_nested`] gave the ownership back until [`Operations::complete`]. If that
-///    does not end the request but goes on with it, it is in state 2 again; the block layer counts it
-///    as completed then, and does not watch its time.
+/// 2. Started, owned by the driver: there is exactly one `Request`, or one holder that turns into
+///    it again ([`RequestList`], a queued work item, an I/O in flight).
+/// 3. Completed: [`Request::complete_nested`] gave the ownership back until
+///    [`Operations::complete`] is called. If `complete` does not end the request but goes on with
+///    it, the request is in state 2 again, but the block layer counts it as completed
+///    (`MQ_RQ_COMPLETE`) and does not watch for a timeout.
 ///
 /// Dropping a `Request` ends it with an I/O error, so that no path can lose one.
 ///
@@ -100,54 +101,58 @@ impl Op {
 /// # Invariants
 ///
 /// - `rq` is a request in state 2 and nobody else owns it, nor the private data behind it.
-/// - Its queue belongs to a disk made by `OwnedDisk<T>`, and is kept in use by the request.
-/// - Its [`Pdu`] holds the operation, and the configuration that was published when it was started.
+/// - Its queue belongs to a disk made by `OwnedDisk<T>`, and the request keeps the queue in use.
+/// - Its [`Pdu`] holds the operation, and the configuration that was published when the request was
+///   started.
 #[repr(transparent)]
 pub struct Request<T: Operations> {
     rq: NonNull<bindings::request>,
     _p: PhantomData<T>,
 }
 
-// SAFETY: The owner of a request may be any task; the private data behind it is `Send`.
+// SAFETY: Any task may own a request; the private data behind it is `Send`.
 unsafe impl<T: Operations> Send for Request<T> {}
 
-/// What is behind each `struct request`.
+/// The memory behind each `struct request`.
 #[repr(C)]
 pub(super) struct Pdu<T: Operations> {
     pub(super) data: T::RequestData,
-    /// What was published when the request was started.
+    /// The configuration that was published when the request was started.
     config: NonNull<T::Config>,
     op: Op,
-    /// For [`Request::remap`].
+    /// State of [`Request::remap`], set up for each remapping.
     pub(super) remapping: Remapping,
-    /// The same: what the request is passed on as.
+    /// The bio that [`Request::remap`] submits for the request.
     pub(super) bio: Opaque<bindings::bio>,
-    /// It was, since it was started. That is done once, since others may look at `bio` as long as they keep the
-    /// request.
+    /// Whether `bio` was submitted since the request was started. That happens once, since tasks
+    /// that poll may read `bio` as long as they hold a reference to the request.
     pub(super) was_remapped: bool,
-    /// The same; it is there from the beginning to the end.
+    /// Whether `bio` is polled. Valid from `init_request` to `exit_request`.
     pub(super) polled: Polled,
-    /// See [`Request::begin_write`]. What it refers to is kept by `config`.
+    /// See [`Request::begin_write`]. `config` keeps the super block that this refers to.
     #[cfg(FILE_EXTENTS)]
     write_access: Option<write_access::WriteAccess<'static>>,
-    /// See [`Request::announce_write`]. It is there from the beginning to the end, as `polled`.
+    /// See [`Request::announce_write`]. Valid from `init_request` to `exit_request`.
     pub(super) written: Written,
 }
 
 impl<T: Operations> Request<T> {
-    /// Takes a request over from the block layer, and starts it. Ends it with `EIO` and returns `None` if no
-    /// configuration is published, or if its operation is none of [`Op`].
+    /// Takes a request over from the block layer, and starts it. Ends it with `EIO` and returns
+    /// `None` if no configuration is published, or if its operation is none of [`Op`].
     ///
     /// # Safety
     ///
-    /// `rq` was passed to `queue_rq` or `queue_rqs`, by a disk made by `OwnedDisk<T>`, and not started yet.
+    /// `rq` was passed to `queue_rq` or `queue_rqs` for a disk made by `OwnedDisk<T>`, and was not
+    /// started yet.
     pub(super) unsafe fn start(rq: NonNull<bindings::request>) -> Option<Self> {
-        // The barrier pairs with the one in `DiskGuard::take_config`: either that finds this request
-        // started, or the configuration is gone here.
+        // The barrier pairs with the one in `DiskGuard::take_config`: either `take_config` finds
+        // this request started, or this request finds no configuration.
         //
-        // SAFETY: By the safety requirement.
+        // SAFETY: By the safety requirement the request was passed to the driver and was not
+        // started.
         unsafe { rust_helper_start_request_mb(rq.as_ptr()) };
-        // SAFETY: The queue is in use, since it passed the request on; its `queuedata` is a `Private<T>`.
+        // SAFETY: The request, which the queue passed on, keeps the queue in use; its `queuedata`
+        // is a `Private<T>`.
         let config = unsafe { &*(*(*rq.as_ptr()).q).queuedata.cast::<Private<T>>() }.config();
         // SAFETY: The request was passed to the driver.
         let op = Op::of(unsafe { (*rq.as_ptr()).cmd_flags });
@@ -157,7 +162,8 @@ impl<T: Operations> Request<T> {
             return None;
         };
         let pdu = Self::pdu_ptr(rq.as_ptr());
-        // SAFETY: The memory behind the request is ours from now on.
+        // SAFETY: By the safety requirement the request was passed to the driver, and with it the
+        // memory behind it.
         unsafe {
             (&raw mut (*pdu).config).write(config);
             (&raw mut (*pdu).op).write(op);
@@ -165,14 +171,15 @@ impl<T: Operations> Request<T> {
             #[cfg(FILE_EXTENTS)]
             (&raw mut (*pdu).write_access).write(None);
         }
-        // INVARIANT: By the safety requirement, started, and written above.
+        // INVARIANT: By the safety requirement the request was passed to the driver for such a
+        // disk. It was started, and its `Pdu` written, above.
         Some(Self {
             rq,
             _p: PhantomData,
         })
     }
 
-    /// Makes the owner of a request that was started before.
+    /// Makes the owner of a request that was started, and whose ownership was given up.
     ///
     /// # Safety
     ///
@@ -194,17 +201,17 @@ impl<T: Operations> Request<T> {
         self.rq.as_ptr()
     }
 
-    /// What is behind a request, as `blk_mq_rq_to_pdu()` finds it.
+    /// The memory behind a request (`blk_mq_rq_to_pdu()`).
     pub(super) fn pdu_ptr(rq: *mut bindings::request) -> *mut Pdu<T> {
         rq.wrapping_add(1).cast()
     }
 
-    /// The driver's part of that, which is the first.
+    /// The driver's private data, which is the first field of the `Pdu`.
     pub(super) fn data_ptr(rq: *mut bindings::request) -> *mut T::RequestData {
         Self::pdu_ptr(rq).cast()
     }
 
-    /// The request in front of its private data, as `blk_mq_rq_from_pdu()` finds it.
+    /// The request in front of its private data (`blk_mq_rq_from_pdu()`).
     pub(super) fn from_data_ptr(data: *mut T::RequestData) -> *mut bindings::request {
         data.cast::<bindings::request>().wrapping_sub(1)
     }
@@ -222,33 +229,33 @@ impl<T: Operations> Request<T> {
 
     /// The private data of the request's hardware queue.
     pub fn hw_data(&self) -> <T::HwData as ForeignOwnable>::Borrowed<'_> {
-        // SAFETY: By the type invariants the request is live, and so is its hardware queue: `init_hctx`
-        // stored the result of `into_foreign` there, and `exit_hctx` is called only when there is no
-        // request left.
+        // SAFETY: By the type invariants the request is live, and so is its hardware queue:
+        // `init_hctx` stored the result of `into_foreign` there, and `exit_hctx` is called only
+        // when there is no request left.
         unsafe { T::HwData::borrow((*(*self.as_ptr()).mq_hctx).driver_data) }
     }
 
     /// A reference to the request's disk, which may outlive the request.
     pub fn disk_ref(&self) -> ARef<Disk<T>> {
-        // SAFETY: By the type invariants the queue is in use, and so it has its disk, which is one of
+        // SAFETY: By the type invariants the queue is in use. Such a queue has its disk, one of
         // `T`'s.
         unsafe { Disk::from_raw((*(*self.as_ptr()).q).disk) }.into()
     }
 
-    /// The configuration that this request depends on: the one that was published when the request
-    /// was started.
+    /// The configuration that was published when this request was started.
     pub fn config(&self) -> &T::Config {
-        // SAFETY: By the type invariants. Whoever changes the configuration freezes the queue, which waits for
-        // this request to end. Whoever takes it away, and releases it, looks for started requests before
-        // (`DiskGuard::take_config`), and finds this one: it was marked as started, then came a full
-        // barrier, then the pointer was read. `self` cannot be ended while it is borrowed.
+        // SAFETY: By the type invariants `config` was published when the request was started. A
+        // task that changes the configuration freezes the queue, which waits for this request to
+        // end. A task that takes it away and releases it looks for started requests first
+        // (`DiskGuard::take_config`), and finds this one: it was marked as started, then came a
+        // full barrier, then the pointer was read. `self` cannot end while it is borrowed.
         unsafe { (*Self::pdu_ptr(self.as_ptr())).config.as_ref() }
     }
 
     /// The request's own private data.
     pub fn data(&mut self) -> Pin<&mut T::RequestData> {
-        // SAFETY: By the type invariants the data is ours alone; `init_request` built it in place and
-        // it is never moved.
+        // SAFETY: By the type invariants the data is ours alone; `init_request` built it in place
+        // and it is never moved.
         unsafe { Pin::new_unchecked(&mut *Self::data_ptr(self.as_ptr())) }
     }
 
@@ -257,9 +264,9 @@ impl<T: Operations> Request<T> {
         unsafe { (*self.as_ptr()).cmd_flags }
     }
 
-    /// What the request asks for (`req_op()`).
+    /// The operation of the request (`req_op()`).
     pub fn op(&self) -> Op {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants the `Pdu` is ours and holds the operation.
         unsafe { (*Self::pdu_ptr(self.as_ptr())).op }
     }
 
@@ -273,11 +280,11 @@ impl<T: Operations> Request<T> {
         self.flags() & (1 << bindings::req_flag_bits___REQ_NOUNMAP) != 0
     }
 
-    /// Whether the user has forbidden discards (`discard_max_bytes` is 0, also where the driver could).
-    /// Write-zeroes requests come all the same.
+    /// Whether the user has forbidden discards by writing 0 to `discard_max_bytes`, also if the
+    /// driver supports them. Write-zeroes requests arrive all the same.
     pub fn discards_forbidden(&self) -> bool {
-        // SAFETY: By the type invariants the request keeps its queue in use. The limit may change at any time, as a
-        // whole.
+        // SAFETY: By the type invariants the request keeps its queue in use. The limit may change
+        // at any time, but is written and read in one access.
         let sectors = unsafe {
             let q = (*self.as_ptr()).q;
             (&raw const (*q).limits.max_user_discard_sectors).read_volatile()
@@ -285,22 +292,24 @@ impl<T: Operations> Request<T> {
         sectors == 0
     }
 
-    /// Has the block layer log nothing if the request fails (`RQF_QUIET`).
+    /// Keeps the block layer from logging a failure of the request (`RQF_QUIET`).
     pub fn set_quiet(&self) {
-        // SAFETY: By the type invariants the request is live and ours, and `self` is used by one task at a time.
+        // SAFETY: By the type invariants the request is live and ours, and `self` is used by one
+        // task at a time.
         unsafe { (*self.as_ptr()).rq_flags |= 1 << bindings::rqf_flags___RQF_QUIET };
     }
 
     /// Where the request starts, in bytes from the start of the disk.
     ///
-    /// The block layer admits no request beyond the capacity, whose size in bytes fits `i64`.
+    /// Not negative: the block layer refuses a request beyond the capacity, which in bytes fits
+    /// `i64`.
     pub fn pos(&self) -> i64 {
         // SAFETY: By the type invariants the request is live and ours.
         let sector = unsafe { (*self.as_ptr()).__sector };
         (sector << bindings::SECTOR_SHIFT) as i64
     }
 
-    /// How many bytes are left to do (`blk_rq_bytes()`).
+    /// Number of bytes that are left to transfer (`blk_rq_bytes()`).
     pub fn bytes(&self) -> u32 {
         // SAFETY: By the type invariants the request is live and ours.
         unsafe { (*self.as_ptr()).__data_len }
@@ -324,10 +333,10 @@ impl<T: Operations> Request<T> {
         Some(unsafe { Blkcg::from_raw(css) })
     }
 
-    /// Calls `f` with the request, and accounts the I/O and the memory of all that `f` does to the
-    /// cgroup that the request belongs to. `f` may go on with further requests of that cgroup.
+    /// Calls `f` with the request, and accounts the I/O and memory of `f` to the request's cgroup.
+    /// `f` may go on with further requests of that cgroup.
     ///
-    /// In a kernel thread; does not sleep itself.
+    /// Called in a kernel thread. Does not sleep, unless `f` does.
     pub fn attributed(self, f: impl FnOnce(Self)) {
         // A kernel thread belongs to the root cgroup already.
         let Some(blkcg) = self.blkcg() else {
@@ -338,36 +347,37 @@ impl<T: Operations> Request<T> {
         with_memcg(memcg.as_ref(), || f(self));
     }
 
-    /// Whether the request is a step of a flush sequence (`RQF_FLUSH_SEQ`): the flush, or the write
-    /// between two of them. Somebody waits for it.
+    /// Whether the request is a step of a flush sequence (`RQF_FLUSH_SEQ`): a flush, or the write
+    /// between two flushes. A task usually waits for it.
     pub fn is_flush_step(&self) -> bool {
         // SAFETY: By the type invariants the request is live and ours.
         let flags = unsafe { (*self.as_ptr()).rq_flags };
         flags & (1 << bindings::rqf_flags___RQF_FLUSH_SEQ) != 0
     }
 
-    /// Fills the memory of all that is left of a read with zeroes. Leaves other requests alone.
+    /// Zeroes the memory of what is left of a read. Does nothing for other operations.
     pub fn zero_fill(&mut self) {
         if self.op() == Op::Read {
-            // SAFETY: By the type invariants the request is ours, and a read is there to write to its
-            // pages.
+            // SAFETY: By the type invariants the request is ours, and the pages of a read are there
+            // to be written.
             unsafe { rust_helper_zero_fill_request(self.as_ptr()) };
         }
     }
 
-    /// Whether the length of each segment of a read or write has no bits in common with `len_mask`, and its address none
-    /// with `addr_mask`. Both are smaller than a page.
+    /// Whether each segment of a read or write has a length without any bit of `len_mask`, and an
+    /// address without any bit of `addr_mask`. Both masks are smaller than a page.
     #[inline]
     pub fn has_whole_blocks(&self, len_mask: u32, addr_mask: u32) -> bool {
         // SAFETY: By the type invariants the request is live and ours.
         unsafe { rust_helper_request_has_whole_blocks(self.as_ptr(), len_mask, addr_mask) }
     }
 
-    /// Copies the data of a write to a buffer, from byte `offset` of the request on.
+    /// Copies data of a write to `to`, from byte `offset` of the request on, up to the end of
+    /// either. Does nothing for other operations.
     pub fn copy_from(&self, offset: u32, to: &mut [u8]) {
         if self.op() == Op::Write {
-            // SAFETY: By the type invariants the request, and so its pages, are live; a write is there to be read. No
-            // more than the buffer holds is written to it.
+            // SAFETY: By the type invariants the request, and with it its pages, are live, and the
+            // pages of a write are there to be read. At most `to.len()` bytes are written to `to`.
             unsafe {
                 rust_helper_copy_request_data(
                     self.as_ptr(),
@@ -380,10 +390,13 @@ impl<T: Operations> Request<T> {
         }
     }
 
-    /// Copies a buffer to the memory of a read, from byte `offset` of the request on.
+    /// Copies `from` to the memory of a read, from byte `offset` of the request on, up to the end
+    /// of either. Does nothing for other operations.
     pub fn copy_to(&mut self, offset: u32, from: &[u8]) {
         if self.op() == Op::Read {
-            // SAFETY: As in `copy_from`; a read is there to write to its pages, and the buffer is only read.
+            // SAFETY: By the type invariants the request, and with it its pages, are live, and the
+            // pages of a read are there to be written. At most `from.len()` bytes are read from
+            // `from`.
             unsafe {
                 rust_helper_copy_request_data(
                     self.as_ptr(),
@@ -398,14 +411,14 @@ impl<T: Operations> Request<T> {
 
     /// The capacity of the request's disk in 512-byte sectors, as it is now.
     pub fn disk_sectors(&self) -> u64 {
-        // SAFETY: As in `disk_ref`.
+        // SAFETY: As in `disk_ref`: the queue is in use, and its disk is one of `T`'s.
         unsafe { Disk::<T>::from_raw((*(*self.as_ptr()).q).disk) }
             .part0()
             .sectors()
     }
 
-    /// Ends the first `bytes` bytes with success, as far as they are whole sectors: a request cannot
-    /// go on in the middle of one. Returns the rest, or ends the request if there is none.
+    /// Ends the first `bytes` bytes with success, rounded down to whole sectors because a request
+    /// cannot continue inside one. Returns the rest of the request, or ends it if nothing is left.
     ///
     /// May be called from any context.
     pub fn advance(self, bytes: u32) -> Option<Self> {
@@ -421,25 +434,25 @@ impl<T: Operations> Request<T> {
         None
     }
 
-    /// Hands the request over to [`Operations::complete`], on a CPU that shares a cache with the
-    /// submitter. May be called from any context.
+    /// Passes the request to [`Operations::complete`], on a CPU that shares a cache with the
+    /// submitter's. Any context.
     ///
-    /// Gives the request back where this would be more than `max` completions on one stack, each out of the
-    /// other, as where disks made here lie on top of each other. Then it is to be called again with a stack of
-    /// its own, in a work item for example.
+    /// Gives the request back if `complete` would run as more than `max` completions nested on one
+    /// stack, as with disks of this driver on top of each other. The caller then calls this again
+    /// on a shallow stack, for example in a work item.
     pub fn complete_nested(self, max: i32) -> Result<(), Self> {
         let rq = self.into_raw();
-        // SAFETY: The request was started and not ended, and its ownership was given up above, for
-        // `VTable::complete` to take; or for nobody where fault injection wants this to get lost.
+        // SAFETY: The request was started and not ended. Its ownership was given up above:
+        // `VTable::complete` takes it, or nobody does if fault injection drops the completion.
         if unsafe { rust_helper_complete_request_nested(rq.as_ptr(), max) } {
             return Ok(());
         }
-        // SAFETY: Nobody took the ownership that was given up above.
+        // SAFETY: The helper returned false, so nobody took the ownership that was given up above.
         Err(unsafe { Self::from_raw(rq) })
     }
 
-    /// Queues the request's own work item on a queue of its disk, and leaves the request to it. May be
-    /// called from any context.
+    /// Queues the request's own work item on a queue of its disk, and gives the request to it. Any
+    /// context.
     ///
     /// Gives the request back if the disk has no such queue.
     pub fn enqueue<const ID: u64>(
@@ -453,20 +466,20 @@ impl<T: Operations> Request<T> {
             return Err(self);
         };
         let queue: *const OwnedQueue = queue;
-        // SAFETY: The queue is static, or a part of the private data of the disk. This is released
-        // after the request has ended, and with it the queue is destroyed, which waits for the work.
+        // SAFETY: The queue is static, or part of the disk's private data. The private data is
+        // released after the request has ended, and destroys the queue, which waits for its work.
         unsafe { (*queue).enqueue::<Self, ID>(self) };
         Ok(())
     }
 
-    /// Drops what the request holds beside its memory.
+    /// Drops the request's write access, if it has one.
     #[inline]
     fn release(&mut self) {
         #[cfg(FILE_EXTENTS)]
         self.end_write(|_, access| drop(access));
     }
 
-    /// Ends the request. May be called from any context.
+    /// Ends the request. Any context.
     pub fn end(mut self, result: Result) {
         self.release();
         // SAFETY: The request was started, and its ownership is given up here.
@@ -477,8 +490,8 @@ impl<T: Operations> Request<T> {
 impl<T: Operations> Drop for Request<T> {
     fn drop(&mut self) {
         self.release();
-        // SAFETY: By the type invariants the request is started and ours, and after this nobody uses
-        // `self`.
+        // SAFETY: By the type invariants the request is started and ours. Nobody uses `self` after
+        // this.
         unsafe { end(self.as_ptr(), Err(EIO)) };
     }
 }
@@ -487,25 +500,25 @@ impl<T: Operations> Drop for Request<T> {
 ///
 /// # Safety
 ///
-/// The request was started, and nobody else ends it or uses it any more.
+/// The request was started, and nobody else ends it. Nobody uses it after this.
 unsafe fn end(rq: *mut bindings::request, result: Result) {
     let status = match result {
         Ok(()) => bindings::BLK_STS_OK as bindings::blk_status_t,
         // SAFETY: No requirements.
         Err(e) => unsafe { bindings::errno_to_blk_status(e.to_errno()) },
     };
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements the request was started, and only this call ends it.
     unsafe { bindings::blk_mq_end_request(rq, status) };
 }
 
-// After the request has ended its `work_struct` may be in use for the next one with the same tag, even
-// while the work function that ended it is still running. The workqueue then runs the next one behind
-// it, or another workqueue beside it: a work function that has ended its request must not wait for
-// another one, nor touch the ended request's memory.
+// After the request has ended, its `work_struct` may be in use for the next request with the same
+// tag, even while the work function that ended it still runs. The workqueue then runs the next item
+// after it, or another workqueue runs it at the same time. So a work function that has ended its
+// request must not wait for another request, nor touch the ended one's memory.
 //
-// SAFETY: The `work_struct` is part of the request's private data. That stays in place, and in the
-// hands of the work item, from `__enqueue`, which gives the ownership of the request up, until the
-// work function takes it back.
+// SAFETY: The `work_struct` is part of the request's private data, which stays in place.
+// `__enqueue` gives the ownership of the request to the work item, which keeps it until `run` takes
+// it back.
 unsafe impl<T, const ID: u64> RawWorkItem<ID> for Request<T>
 where
     T: Operations,
@@ -522,8 +535,9 @@ where
         let work = unsafe { T::RequestData::raw_get_work(data) };
         // SAFETY: `work` points to a field of `data`.
         let queued = queue_work_on(unsafe { Work::raw_get(work) });
-        // A queued item owns the request, and `self` was its only owner. Should it be queued all the
-        // same, it is lost, and whoever waits for it hangs.
+        // The item cannot be queued already: a queued item owns its request, and `self` was the
+        // only owner. If it is queued all the same, this request is lost, and tasks that wait for
+        // it hang.
         kernel::warn_on!(!queued);
     }
 }

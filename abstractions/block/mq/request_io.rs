@@ -21,22 +21,22 @@ extern "C" {
     ) -> *const bindings::bio_vec;
 }
 
-/// What a request needs to be read from or written to a file: a part of its private data.
+/// State of a request's file I/O: part of its private data.
 #[pin_data]
 pub struct RequestIo<T: Operations> {
     #[pin]
     kiocb: Kiocb<Request<T>>,
-    /// The segments of a request of several bios; a single bio is used as it is.
+    /// The segments of a request of several bios. Those of a single bio are used in place.
     bvecs: KVec<bindings::bio_vec>,
 }
 
-// SAFETY: The segments are only used by the owner of the request, which may be any task.
+// SAFETY: Only the owner of the request uses the segments, and any task may be the owner.
 unsafe impl<T: Operations> Send for RequestIo<T> {}
 // SAFETY: A shared `RequestIo` offers nothing to safe code.
 unsafe impl<T: Operations> Sync for RequestIo<T> {}
 
 impl<T: Operations> RequestIo<T> {
-    /// Makes one that is idle.
+    /// Creates the state of a request without I/O.
     pub fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             kiocb <- Kiocb::new(),
@@ -92,8 +92,8 @@ pub(crate) use impl_has_request_io;
 
 /// Gets the result of [`Request::issue`]; implemented by the request's private data.
 pub trait RequestIoDone<T: Operations> {
-    /// So many bytes of the request, from its start, were read or written, perhaps fewer than it has;
-    /// or it failed.
+    /// Called with the number of bytes, from the start of the request, that were read or written,
+    /// which may be fewer than it has; or with an error.
     ///
     /// May be called from any context, also hard irq: must not sleep.
     fn io_done(rq: Request<T>, result: Result<u32>);
@@ -106,12 +106,13 @@ where
     T::RequestData: HasRequestIo<T> + RequestIoDone<T>,
 {
     /// Reads the request's data from the file of its configuration, or writes it there, from byte
-    /// `pos` of the file on. [`RequestIoDone::io_done`] is called once, perhaps before this returns.
+    /// `pos` of the file on. [`RequestIoDone::io_done`] is called once, perhaps before this
+    /// returns; with `EIO` for other operations and for requests without data.
     ///
-    /// A request of several bios takes an array for their segments, allocated with `gfp`. Where there is no memory
-    /// for it the first bio is done alone, and the result is a short transfer.
+    /// A request of several bios needs an array for its segments, allocated with `gfp`. If there is
+    /// no memory for it, only the first bio is transferred, and the result is a short transfer.
     ///
-    /// May sleep; see [`Kiocb::start`] for modes that say not to wait.
+    /// May sleep. [`Kiocb::start`] says what a non-blocking mode still waits for.
     pub fn issue(self, pos: i64, mode: IoMode, gfp: Flags) {
         let direction = match self.op() {
             Op::Read => Direction::Dest,
@@ -130,17 +131,17 @@ where
             // SAFETY: `self` owns the request, and with it its private data.
             let bvecs = unsafe { &(*io_of(&self)).bvecs };
             let bytes = self.bytes() as usize;
-            // SAFETY: The array holds the segments of the whole request, and is not touched before
-            // `done`. The request's pages are in memory for this I/O.
+            // SAFETY: The array holds the segments of the whole request, and nobody changes it
+            // before `done`. The request keeps its pages in memory, for this I/O.
             unsafe { BvecIter::new(direction, bvecs.as_ptr(), bvecs.len(), 0, bytes) }
         } else {
-            // SAFETY: The segments of the bio, and their pages, stay until the request is advanced or
-            // ended, which takes its owner.
+            // SAFETY: The bio's segments and their pages stay until the request is advanced or
+            // ended, which only its owner does.
             unsafe { bio_iter(direction, bio) }
         };
 
         let params = KiocbParams {
-            // SAFETY: The configuration, and so the file in it, stays as it is until the request has
+            // SAFETY: The request keeps the configuration, and with it the file, until it has
             // ended.
             file: unsafe { &*file },
             pos,
@@ -148,12 +149,12 @@ where
             mode,
             ioprio,
         };
-        // SAFETY: The request, which keeps the file and the segments valid, is given back by `done`
-        // and not ended before.
+        // SAFETY: The request keeps the file and the segments valid. It does not end before `done`
+        // gets it back.
         unsafe { Kiocb::start(self, params, iter) };
     }
 
-    /// Gathers the segments of all bios in one array; false if there is no memory for it.
+    /// Collects the segments of all bios in one array; false if there is no memory for it.
     fn collect_bvecs(&self, gfp: Flags) -> bool {
         // SAFETY: `self` owns the request.
         let nr = unsafe { rust_helper_blk_rq_nr_bvec(self.as_ptr()) } as usize;
@@ -176,10 +177,12 @@ where
     T: Operations,
     T::Config: AsRef<File>,
 {
-    /// Fills the memory of a read with what the page cache of the file of its configuration has, from
-    /// byte `pos` of the file on. False if it does not have all; some of the memory may be filled then.
+    /// Fills the memory of a read from the page cache of the configuration's file, from byte `pos`
+    /// of the file on. Returns false if the page cache lacks a part, when some of the memory may be
+    /// filled.
     ///
-    /// Neither calls the filesystem nor waits ([`copy_cached`] says for which files it may be used).
+    /// Neither calls the file system nor waits. [`copy_cached`] says for which files this may be
+    /// used.
     pub fn fill_from_cache(&mut self, pos: i64) -> bool {
         if self.op() != Op::Read {
             return false;
@@ -190,34 +193,35 @@ where
         let mut pos = pos;
         while !bio.is_null() {
             let file = self.config().as_ref();
-            // SAFETY: The bio is one of the request's.
+            // SAFETY: The bio is one of the request's, which `self` owns.
             let len = unsafe { (*bio).bi_iter.bi_size };
-            // SAFETY: The bio's segments and their pages stay while `self` is borrowed, and a read is
-            // there to write to them.
+            // SAFETY: The bio's segments and their pages stay while `self` is borrowed, and the
+            // pages of a read are there to be written.
             let mut iter = unsafe { bio_iter(Direction::Dest, bio) };
             if !copy_cached(file, pos, len as usize, &mut iter) {
                 return false;
             }
             pos = pos.saturating_add(i64::from(len));
-            // SAFETY: As above.
+            // SAFETY: The bio is one of the request's, as above.
             bio = unsafe { (*bio).bi_next };
         }
         true
     }
 }
 
-/// The data of one bio.
+/// An iterator over the data of one bio.
 ///
 /// # Safety
 ///
-/// `bio` is a bio with data. Its segments, and their pages, may be used for `'a` as `direction` says.
+/// `bio` has data. For `'a`, its segments and their pages may be used as `direction` says.
 unsafe fn bio_iter<'a>(direction: Direction, bio: *mut bindings::bio) -> BvecIter<'a> {
     let (mut nr, mut offset) = (0, 0);
-    // SAFETY: By the safety requirement; as it has data it has segments.
+    // SAFETY: By the safety requirement the bio has data, and so has segments.
     let bvecs = unsafe { rust_helper_bio_bvecs(bio, &mut nr, &mut offset) };
-    // SAFETY: By the safety requirement.
+    // SAFETY: By the safety requirement `bio` is valid.
     let bytes = unsafe { (*bio).bi_iter.bi_size };
-    // SAFETY: By the safety requirement; these are the segments that hold what is left of the bio.
+    // SAFETY: By the safety requirement the segments may be used for `'a`; `bvecs` are those of
+    // what is left of the bio.
     unsafe {
         BvecIter::new(
             direction,
@@ -238,8 +242,8 @@ where
     unsafe { T::RequestData::raw_get_io(Request::<T>::data_ptr(rq.as_ptr())) }
 }
 
-// SAFETY: The kiocb is a part of the request's private data, which was built in place, never moves,
-// and belongs to whoever owns the request. `from_kiocb` goes the way of `into_kiocb` back.
+// SAFETY: The kiocb is part of the request's private data, which was built in place, never moves,
+// and belongs to the owner of the request. `from_kiocb` reverses `into_kiocb`.
 unsafe impl<T> KiocbOwner for Request<T>
 where
     T: Operations,
@@ -256,7 +260,7 @@ where
     unsafe fn from_kiocb(kiocb: NonNull<Kiocb<Self>>) -> Self {
         // SAFETY: By the safety requirement `kiocb` is the field of a `RequestIo`.
         let io = unsafe { kernel::container_of!(kiocb.as_ptr(), RequestIo<T>, kiocb) };
-        // SAFETY: Only the `RequestIo` of private data is ever turned into a kiocb.
+        // SAFETY: Only the `RequestIo` of a request's private data is turned into a kiocb.
         let data = unsafe { T::RequestData::io_container_of(io) };
         let rq = Self::from_data_ptr(data);
         // SAFETY: `into_kiocb` gave the ownership of this request up.
@@ -266,7 +270,7 @@ where
     fn done(self, result: Result<usize>) {
         // SAFETY: `self` owns the request's private data; the I/O that used the segments is over.
         let bvecs = unsafe { &mut (*io_of(&self)).bvecs };
-        // Most have no array, which would be freed for nothing.
+        // Most requests have no array, and freeing nothing costs a call.
         if bvecs.capacity() > 0 {
             *bvecs = KVec::new();
         }

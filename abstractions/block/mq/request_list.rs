@@ -6,12 +6,12 @@ use super::{Operations, Request};
 use core::{marker::PhantomData, ptr::NonNull};
 use kernel::bindings;
 
-/// Owned requests in the order in which they came (`struct rq_list`); needs no memory.
+/// Owned requests, first in first out (`struct rq_list`). Allocates nothing.
 ///
 /// # Invariants
 ///
-/// `list` is empty, or a chain of requests, linked by `rq_next` and ended by null, which all were given up
-/// by the [`Request`] that owned them.
+/// `list` is empty, or a null-terminated chain of requests linked by `rq_next`. The list owns each
+/// of them: the owning [`Request`] gave it up (`into_raw`).
 pub struct RequestList<T: Operations> {
     list: bindings::rq_list,
     _p: PhantomData<T>,
@@ -39,7 +39,7 @@ impl<T: Operations> RequestList<T> {
         }
     }
 
-    /// Whether there is no request.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.list.head.is_null()
     }
@@ -47,10 +47,11 @@ impl<T: Operations> RequestList<T> {
     /// Adds a request at the end.
     pub fn push_back(&mut self, rq: Request<T>) {
         let rq = rq.into_raw().as_ptr();
-        // SAFETY: The request was owned by the caller, and while a driver owns it nobody else uses
-        // `rq_next`.
+        // SAFETY: The caller owned the request, and nobody else uses `rq_next` of a request that a
+        // driver owns.
         unsafe { (*rq).__bindgen_anon_1.rq_next = core::ptr::null_mut() };
-        // INVARIANT: The chain is prolonged by `rq`, whose `rq_next` is null.
+        // INVARIANT: The chain now ends with `rq`, whose `rq_next` is null, and whose ownership
+        // `into_raw` gave up.
         match self.is_empty() {
             true => self.list.head = rq,
             // SAFETY: By the type invariants `tail` is a request that the list owns.
@@ -61,36 +62,40 @@ impl<T: Operations> RequestList<T> {
 
     /// The first request.
     pub fn first(&self) -> Option<&Request<T>> {
-        // SAFETY: A `Request` is a transparent pointer, not null, to a request that it owns. By the type
-        // invariants the list owns this one, and it cannot be taken while the list is borrowed.
+        // SAFETY: A `Request` is a transparent, non-null pointer to a request that it owns. By the
+        // type invariants the list owns this request, and nobody takes it while the list is
+        // borrowed.
         (!self.is_empty()).then(|| unsafe { &*(&raw const self.list.head).cast() })
     }
 
-    /// Takes the first request, if there is one of which `f` is true.
+    /// Takes the first request if there is one and `f` returns true for it.
     pub fn pop_front_if(&mut self, f: impl FnOnce(&Request<T>) -> bool) -> Option<Request<T>> {
         self.first().is_some_and(f).then(|| self.pop_front())?
     }
 
     /// Takes the first request.
     pub fn pop_front(&mut self) -> Option<Request<T>> {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants `list` is a chain of requests, which only `self` uses.
         let rq = unsafe { pop(&mut self.list) }?;
-        // SAFETY: The list owned the request and has forgotten it above.
+        // SAFETY: The list owned the request, and `pop` removed it.
         Some(unsafe { Request::from_raw(rq) })
     }
 }
 
-/// Takes the first request off a list (`rq_list_pop()`). Its `queuelist`, which shares its memory with `rq_next`, is
-/// not set up again: nobody in the block layer looks at that of a request before it is put on a list, or the flush
-/// machinery (`mq_flush_data_end_io()`) has set it up by itself.
+/// Removes the first request from a list (`rq_list_pop()`).
+///
+/// Leaves the request's `queuelist` uninitialised, which shares memory with `rq_next`: the block
+/// layer reads it only after it has put the request on a list, or after `mq_flush_data_end_io()`
+/// has initialised it.
 ///
 /// # Safety
 ///
-/// `list` is empty, or a chain of requests that are linked by `rq_next`. Nobody else uses them.
+/// `list` is empty, or a null-terminated chain of requests linked by `rq_next`, which nobody else
+/// uses.
 #[inline]
 pub(super) unsafe fn pop(list: &mut bindings::rq_list) -> Option<NonNull<bindings::request>> {
     let rq = NonNull::new(list.head)?;
-    // SAFETY: By the safety requirement.
+    // SAFETY: By the safety requirement `rq` is a valid request that nobody else uses.
     let next = unsafe { &mut (*rq.as_ptr()).__bindgen_anon_1.rq_next };
     list.head = core::mem::replace(next, core::ptr::null_mut());
     if list.head.is_null() {

@@ -30,23 +30,25 @@ impl_flags!(
     }
 );
 
-/// What a tag set is made of.
+/// Parameters of a tag set.
 pub struct TagSetParams {
     /// Number of hardware queues; it is lowered to the number of possible CPUs.
     pub nr_hw_queues: u32,
-    /// Number of further ones for requests that are polled for, lowered in the same way. What is passed on to
-    /// a device that can be polled is polled for there ([`Request::remap`](super::Request::remap)).
+    /// Number of additional hardware queues for polled requests, lowered in the same way. A request
+    /// that is remapped to a device that can be polled is polled there
+    /// ([`Request::remap`](super::Request::remap)).
     pub nr_poll_queues: u32,
-    /// Requests of each hardware queue, or of all where they share their tags.
+    /// Number of requests of each hardware queue, or of all together with
+    /// [`TagSetFlag::TagHctxShared`].
     pub queue_depth: u32,
     /// Flags of the set.
     pub flags: TagSetFlags,
 }
 
-/// At most one queue for each possible CPU.
+/// Limits a number of queues to the number of possible CPUs.
 fn possible_queues(count: u32) -> u32 {
     match count {
-        // The function takes this for no limit.
+        // `blk_mq_num_possible_queues()` takes 0 for "no limit".
         0 => 0,
         // SAFETY: No requirements.
         _ => unsafe { bindings::blk_mq_num_possible_queues(count) },
@@ -89,7 +91,7 @@ impl<T: Operations> TagSet<T> {
                     (*slot).ops = VTable::<T>::build(poll > 0);
                     (*slot).nr_hw_queues = possible_queues(params.nr_hw_queues) + poll;
                     (*slot).nr_maps = if poll > 0 { bindings::hctx_type_HCTX_MAX_TYPES } else { 1 };
-                    // For `map_queues`.
+                    // `map_queues` reads the number of poll queues here.
                     (*slot).driver_data = core::ptr::without_provenance_mut(poll as usize);
                     (*slot).queue_depth = params.queue_depth;
                     (*slot).numa_node = bindings::NUMA_NO_NODE;
@@ -103,26 +105,27 @@ impl<T: Operations> TagSet<T> {
         })
     }
 
-    /// Says which hardware queue each CPU uses.
+    /// Maps each CPU to a hardware queue of each type.
     ///
     /// # Safety
     ///
     /// Called by blk-mq only, as the `map_queues` of a tag set made by [`TagSet::new`].
     pub(super) unsafe extern "C" fn map_queues(set: *mut bindings::blk_mq_tag_set) {
-        // SAFETY: blk-mq passes a valid tag set, to be changed here; `new` left the number there.
+        // SAFETY: blk-mq passes a valid tag set, whose maps this function sets; `new` stored the
+        // number of poll queues in `driver_data`.
         let (poll, all) = unsafe { ((*set).driver_data.addr() as u32, (*set).nr_hw_queues) };
         let map = |kind: bindings::hctx_type, first, count| {
-            // SAFETY: As above; there is a map for each kind.
+            // SAFETY: The tag set is valid, as above, and its `map` has an entry for each type.
             let map = unsafe { &mut (*set).map[kind as usize] };
             map.queue_offset = first;
             map.nr_queues = count;
             if count > 0 {
-                // SAFETY: A kind that has queues has memory for its map.
+                // SAFETY: blk-mq allocated the map of each type that has queues.
                 unsafe { bindings::blk_mq_map_queues(map) };
             }
         };
         map(bindings::hctx_type_HCTX_TYPE_DEFAULT, 0, all - poll);
-        // These use those of the default.
+        // Reads use the default queues.
         map(bindings::hctx_type_HCTX_TYPE_READ, 0, 0);
         map(bindings::hctx_type_HCTX_TYPE_POLL, all - poll, poll);
     }
@@ -135,8 +138,8 @@ impl<T: Operations> TagSet<T> {
 #[pinned_drop]
 impl<T: Operations> PinnedDrop for TagSet<T> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariants the tag set was allocated. Its owner is `OwnedDisk`, which
-        // took the queue down before.
+        // SAFETY: By the type invariants the tag set was allocated. Its owner, `OwnedDisk`, has
+        // torn the queue down before.
         unsafe { bindings::blk_mq_free_tag_set(self.inner.get()) };
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The range of its disk that a request writes to, for others to find.
+//! The range of the disk that a request writes to, for other requests to look up.
 
 use super::{Operations, Request};
 use core::ops::Range;
@@ -16,8 +16,8 @@ unsafe extern "C" {
     safe fn smp_mb();
 }
 
-/// What [`Request::announce_write`] has announced, in bytes of the disk; or an empty range. Each request that looks for
-/// others may read it, at any time after `init_request`.
+/// The range that [`Request::announce_write`] has announced, in bytes of the disk; empty if there
+/// is none. Any request may read it at any time after `init_request`.
 pub(super) struct Written {
     start: Atomic<i64>,
     end: Atomic<i64>,
@@ -44,14 +44,16 @@ struct Search {
 
 impl<T: Operations> Request<T> {
     fn written(&self) -> &Written {
-        // SAFETY: `init_request` has built it, and it stays until `exit_request`.
+        // SAFETY: `init_request` initialised `written`, which stays until `exit_request`.
         unsafe { &(*Self::pdu_ptr(self.as_ptr())).written }
     }
 
-    /// Lets [`others_write`](Self::others_write) of other requests find this one from here until it ends.
+    /// Announces a write: [`others_write`](Self::others_write) of other requests finds this request
+    /// from here until it ends or [`withdraw_write`](Self::withdraw_write) is called.
     ///
-    /// A full barrier follows. So of a task that announces a write and then reads a variable, and one that changes
-    /// the variable and then looks for others, at least one sees what the other has done. Any context.
+    /// A full barrier follows. If one task announces a write and then reads a variable, and another
+    /// changes the variable and then calls `others_write`, at least one sees what the other has
+    /// done. Any context.
     #[inline]
     pub fn announce_write(&self) {
         let start = self.pos();
@@ -60,26 +62,30 @@ impl<T: Operations> Request<T> {
         smp_mb();
     }
 
-    /// Undoes that, also if it was done for an earlier request in the same memory. Any context.
+    /// Withdraws what [`announce_write`](Self::announce_write) announced, for this request or an
+    /// earlier one in the same memory. Any context.
     #[inline]
     pub fn withdraw_write(&self) {
         self.written().set(0..0);
     }
 
-    /// Whether a started request of the disk has announced to write to a part of a range, in bytes of the disk. It may
-    /// end at once. One that has just been started may be taken for what was announced by an earlier one in its
-    /// memory, until it announces or withdraws. A full barrier precedes. Does not sleep; process context.
+    /// Whether a started request of the disk, including this one, has announced a write to part of
+    /// `range`, in bytes of the disk. The request that is found may end at any time. One that has
+    /// just been started may show what an earlier request in its memory announced, until it
+    /// announces or withdraws. A full barrier precedes. Does not sleep; process context.
     pub fn others_write(&self, range: Range<i64>) -> bool {
         /// # Safety
         ///
-        /// `rq` is one of a tag set of `T`'s, and `data` points to a `Search` that nobody else uses.
+        /// `rq` belongs to a tag set of `T`'s, and `data` points to a `Search` that nobody else
+        /// uses.
         unsafe extern "C" fn look<T: Operations>(
             rq: *mut bindings::request,
             data: *mut c_void,
         ) -> bool {
-            // SAFETY: By the safety requirement.
+            // SAFETY: By the safety requirement `data` points to a `Search` that nobody else uses.
             let search = unsafe { &mut *data.cast::<Search>() };
-            // SAFETY: `init_request` has built it, and the iteration keeps the memory.
+            // SAFETY: `init_request` initialised `written`, and the iteration keeps the request's
+            // memory.
             let written = unsafe { &(*Request::<T>::pdu_ptr(rq)).written };
             search.found = written.start.load(Relaxed) < search.range.end
                 && search.range.start < written.end.load(Relaxed);
@@ -91,8 +97,8 @@ impl<T: Operations> Request<T> {
             range,
             found: false,
         };
-        // SAFETY: The request keeps its queue in use, and with it the tags, which belong to a disk of `T`'s. `look` gets
-        // a variable that is not used before the call returns.
+        // SAFETY: The request keeps its queue in use, and with it the tags, which belong to a disk
+        // of `T`'s. `look` gets a local variable that nothing else uses before the call returns.
         unsafe {
             bindings::blk_mq_tagset_busy_iter(
                 (*(*self.as_ptr()).q).tag_set,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Passing on requests of any shape, in bios from a set.
+//! Remapping requests of any shape, in bios from a set.
 
 use super::{
     super::super::{BioSet, Extent},
@@ -29,12 +29,14 @@ where
     T: Operations,
     T::RequestData: RequestRemapped<T>,
 {
-    /// The same as [`remap`](Self::remap) for whatever reads and writes: several bios, several places, any device.
-    /// Fails, by [`RequestRemapped::remapped`], only as the devices do, with `EIO` where there is no place, and with
-    /// `EOPNOTSUPP` for what is neither read nor write.
+    /// Remaps a read or write like [`remap`](Self::remap), but also one of several bios, in several
+    /// extents, on any device. Reports every failure to [`RequestRemapped::remapped`]: the error of
+    /// a device, `EIO` if `map` does not map all of the request or `bios` returns no set, `ENOMEM`
+    /// if an encrypted bio cannot be cloned, and `EOPNOTSUPP` for other operations.
     ///
-    /// `bios` says where bios are allocated: a set with a reserve, which no other device uses that this one may lie
-    /// upon. May sleep, also for memory, of which the reserve is enough. The task must not be submitting a bio.
+    /// `bios` returns the set that bios are allocated from. It has a reserve, and no device below
+    /// this one uses it. May sleep, also until a bio of the reserve is free. The task must not be
+    /// submitting a bio (`current->bio_list`), as this one's would wait behind it.
     pub fn remap_all(
         self,
         map: impl Fn(&T::Config, i64, u32) -> Option<Extent<'_>>,
@@ -44,9 +46,11 @@ where
         let kept = self.flags() & KEPT;
         let mut pos = self.pos();
         let rq = self.into_raw();
-        // One for this function. Until it leaves, the request, its bios and its configuration stay.
+        // One share for this function. Until it is dropped, the request, its bios and its
+        // configuration stay.
         begin::<T>(rq, 1);
-        // SAFETY: As just said; what is borrowed is not used after that.
+        // SAFETY: The request stays until this function drops its share; nothing borrowed here is
+        // used after that.
         let (this, mut bio) = unsafe {
             (
                 core::mem::ManuallyDrop::new(Self::from_raw(rq)),
@@ -59,12 +63,14 @@ where
                 let opf = op | kept;
                 let mut result = Ok(());
                 while !bio.is_null() && result.is_ok() {
-                    // SAFETY: The bio is one of the request's, which stay as they are until it ends.
+                    // SAFETY: The bio is one of the request's, which stay until this function drops
+                    // its share.
                     let bytes = unsafe { (*bio).bi_iter.bi_size };
-                    // SAFETY: As above; the configuration says where.
+                    // SAFETY: This function's share keeps the request with its bios, and the
+                    // configuration with `bios`.
                     result = unsafe { Self::remap_bio(rq, config, &map, bios, bio, pos, opf) };
                     pos = pos.saturating_add(i64::from(bytes));
-                    // SAFETY: As above.
+                    // SAFETY: The bio is one of the request's, as above.
                     bio = unsafe { (*bio).bi_next };
                 }
                 result
@@ -72,7 +78,7 @@ where
             (None, _) => Err(eopnotsupp()),
             (_, None) => Err(EIO),
         };
-        // SAFETY: The party of the submitter has not left yet, and leaves here.
+        // SAFETY: Drops the submitter's share, the one that `begin` set.
         unsafe {
             if let Err(e) = result {
                 set_status::<T>(rq, bindings::errno_to_blk_status(e.to_errno()));
@@ -81,12 +87,13 @@ where
         }
     }
 
-    /// Submits one bio of a request, of which byte `pos` of the disk is the first. `EIO` if there is no place
-    /// for all of it.
+    /// Submits bios for one bio of a request, which starts at byte `pos` of the disk. `EIO` if not
+    /// all of it is mapped, `ENOMEM` if it cannot be cloned.
     ///
     /// # Safety
     ///
-    /// `rq` stays, with `config`, `bios` and `bio`, until a party leaves that is not one of this function's.
+    /// `rq` stays, with `config`, `bios` and `bio`, until a share is dropped that this function did
+    /// not add.
     unsafe fn remap_bio(
         rq: NonNull<bindings::request>,
         config: &T::Config,
@@ -96,7 +103,7 @@ where
         pos: i64,
         flags: bindings::blk_opf_t,
     ) -> Result {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements `bio` stays.
         let bytes = unsafe { (*bio).bi_iter.bi_size };
         let mut done = 0;
         while done < bytes {
@@ -106,8 +113,9 @@ where
             if part == 0 {
                 return Err(EIO);
             }
-            // SAFETY: As in `remap`; the part lies within the bio. Where it has to wait for memory it
-            // gets some: bios that this set was used for end by themselves.
+            // SAFETY: As in `remap`: the configuration keeps the device, and the clone shares the
+            // bio's segments. The part lies within the bio. An allocation that waits for the
+            // reserve succeeds: bios of this set end without help from this task.
             let clone = unsafe {
                 rust_helper_bio_clone_part(
                     extent.bdev.as_ptr(),
@@ -120,13 +128,13 @@ where
             if clone.is_null() {
                 return Err(ENOMEM);
             }
-            // SAFETY: The request has not ended. The bio is a party of its own.
+            // SAFETY: The caller's share keeps the request. The bio gets a share of its own.
             unsafe {
                 (*Self::pdu_ptr(rq.as_ptr()))
                     .remapping
                     .parties
                     .fetch_add(1, Relaxed);
-                // That says where it was allocated.
+                // `bio_put()` needs this flag: it says that the bio came from a per-CPU cache.
                 let cached = (*clone).bi_opf & ALLOC_CACHE;
                 (*clone).bi_opf = flags | cached;
                 prepare(clone, rq, start, extent.sector, part_remapped::<T>);
@@ -146,10 +154,10 @@ where
     T: Operations,
     T::RequestData: RequestRemapped<T>,
 {
-    // SAFETY: `prepare` stored the request there. It has not ended, since this party has not left.
+    // SAFETY: `prepare` stored the request in the bio, whose share is not dropped yet.
     let rq = unsafe { bio_ended::<T>(bio) };
-    // SAFETY: This puts the only reference, and nobody uses the bio afterwards.
+    // SAFETY: This puts the only reference; nobody uses the bio afterwards.
     unsafe { bindings::bio_put(bio) };
-    // SAFETY: This is the party of the bio.
+    // SAFETY: Drops the bio's share, which `remap_bio` added.
     unsafe { leave::<T>(rq) };
 }
