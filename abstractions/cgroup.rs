@@ -2,12 +2,11 @@
 
 //! Doing I/O, and charging memory, on behalf of another cgroup.
 //!
-//! A worker that carries out the requests of others finds out from the bio whom they belong to
-//! ([`Blkcg`]), and has its own I/O ([`BlkcgScope`]) and page cache ([`with_memcg`]) accounted
-//! there.
+//! A worker that carries out requests of other tasks takes their cgroup from the bio ([`Blkcg`]),
+//! and has its own I/O ([`BlkcgScope`]) and page cache ([`with_memcg`]) accounted to it.
 //!
-//! Without `CONFIG_BLK_CGROUP` there is no [`Blkcg`] to begin with, without `CONFIG_MEMCG` there is
-//! no [`MemcgRef`], and the rest does nothing.
+//! Without `CONFIG_BLK_CGROUP` there is no [`Blkcg`], without `CONFIG_MEMCG` there is no
+//! [`MemcgRef`], and the rest does nothing.
 //!
 //! C headers: [`include/linux/cgroup.h`](srctree/include/linux/cgroup.h),
 //! [`include/linux/blk-cgroup.h`](srctree/include/linux/blk-cgroup.h),
@@ -24,8 +23,8 @@ use kernel::{
     }, //
 };
 
-// The structures are those of `bindings`. They are only passed on, so whether Rust can express the
-// layout of every type they are made of does not matter.
+// The structures come from `bindings` and are only passed on by pointer, so it does not matter
+// whether Rust can express the layout of every type in them.
 #[allow(improper_ctypes)]
 unsafe extern "C" {
     #[link_name = "rust_helper_kthread_associate_blkcg"]
@@ -45,7 +44,7 @@ unsafe extern "C" {
 ///
 /// # Invariants
 ///
-/// This is the css of a `struct blkcg`, on which somebody holds a reference.
+/// This is the css of a `struct blkcg`, on which a reference is held.
 #[repr(transparent)]
 pub struct Blkcg(Opaque<bindings::cgroup_subsys_state>);
 
@@ -53,20 +52,21 @@ pub struct Blkcg(Opaque<bindings::cgroup_subsys_state>);
 unsafe impl Sync for Blkcg {}
 
 impl Blkcg {
-    /// Borrows the cgroup behind a pointer, such as `bio_blkcg_css()` returns.
+    /// Borrows the cgroup behind a pointer, for example from `bio_blkcg_css()`.
     ///
     /// # Safety
     ///
-    /// `css` is the css of a `struct blkcg`, and during `'a` a reference is held on it. (A bio
-    /// holds one on its own.)
+    /// `css` is the css of a `struct blkcg`, and a reference is held on it during `'a`. (A bio
+    /// holds one.)
     #[inline]
     pub unsafe fn from_raw<'a>(css: *mut bindings::cgroup_subsys_state) -> &'a Self {
         // SAFETY: `css` is valid by the safety requirements, and `Self` is `repr(transparent)`.
-        // INVARIANT: So it is what the type invariants ask for.
+        // INVARIANT: By the safety requirements `css` is such a css, with a reference.
         unsafe { &*css.cast() }
     }
 
-    /// Returns a number that no other block cgroup has, nor gets after this one is gone. Any context.
+    /// Returns a number that no other block cgroup has, not even after this one is gone. Any
+    /// context.
     pub fn id(&self) -> u64 {
         // SAFETY: The css is valid by the type invariants, and its number does not change.
         unsafe { (*self.0.get()).serial_nr }
@@ -122,12 +122,12 @@ impl Drop for MemcgRef {
     }
 }
 
-/// Attributes the I/O of the current kernel thread to a cgroup while it exists.
+/// Attributes the I/O of the current kernel thread to a cgroup while this exists.
 ///
 /// In a task that is not a kernel thread this does nothing.
 ///
-/// There is one association per thread. A scope that begins takes the place of one that is there,
-/// and after the end of either there is none.
+/// A thread has one association. A scope that begins replaces it, and the end of any scope removes
+/// it.
 #[must_use = "the scope ends when this is dropped"]
 pub struct BlkcgScope(NotThreadSafe);
 
@@ -153,14 +153,14 @@ impl Drop for BlkcgScope {
     }
 }
 
-/// Calls `f`, and has the memory it allocates charged to a memory cgroup, as far as it is accounted
-/// (`__GFP_ACCOUNT`, page cache). With [`None`] it just calls `f`.
+/// Calls `f`, and charges the accounted memory that it allocates (`__GFP_ACCOUNT`, page cache) to a
+/// memory cgroup. With [`None`] it just calls `f`.
 ///
-/// Process or interrupt context. Calls may nest: afterwards memory is charged to whom it was
-/// before.
+/// Process or interrupt context. Calls may nest: afterwards the previous memory cgroup is active
+/// again.
 ///
-/// This is not a guard, since it relies on the end of an inner scope coming before that of the
-/// outer one, and a guard can be dropped late, or never, when the memory cgroup is gone.
+/// This is not a guard: an inner scope has to end before the outer one, but a guard can be dropped
+/// late, or never, when the memory cgroup is gone.
 ///
 /// C: `set_active_memcg()`
 pub fn with_memcg<R>(memcg: Option<&MemcgRef>, f: impl FnOnce() -> R) -> R {
@@ -174,9 +174,9 @@ pub fn with_memcg<R>(memcg: Option<&MemcgRef>, f: impl FnOnce() -> R) -> R {
 
     let result = f();
 
-    // SAFETY: `previous` was active when this was called, in the same context, so whoever set it
-    // keeps it alive until after this returns. Kernel code does not unwind, so `f` cannot skip
-    // this.
+    // SAFETY: `previous` was active when this was called, in the same context, so the caller that
+    // set it keeps it alive until after this returns. Kernel code does not unwind, so `f` cannot
+    // skip this.
     unsafe { set_active_memcg(previous) };
 
     result

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! CPUs that come and go.
+//! CPU hotplug.
 //!
 //! C header: [`include/linux/cpu.h`](srctree/include/linux/cpu.h)
 
@@ -12,11 +12,11 @@ unsafe extern "C" {
     safe fn cpu_hotplug_enable();
 }
 
-/// While it exists, nobody takes a CPU down or brings one up: whoever asks for the former in sysfs gets `EBUSY`, the
-/// latter is tried again for 620 ms.
+/// Disables CPU hotplug while it exists. Taking a CPU down in sysfs fails with `EBUSY`; bringing
+/// one up is retried for 620 ms.
 ///
-/// Unlike `cpus_read_lock()` it can be held while something else takes that lock. It does not keep the system
-/// from being suspended, which takes CPUs down after it has frozen the tasks, nor SMT from being switched on.
+/// Unlike `cpus_read_lock()` it can be held while other code takes that lock. It does not prevent
+/// suspend, which takes CPUs down after it has frozen the tasks, nor switching SMT on.
 ///
 /// # Invariants
 ///
@@ -25,7 +25,8 @@ unsafe extern "C" {
 pub struct HotplugDisabled(());
 
 impl HotplugDisabled {
-    /// Waits for a CPU that is coming or going, and has none follow. Process context; may sleep.
+    /// Waits for a hotplug operation that is under way, and prevents further ones. Process context;
+    /// may sleep.
     ///
     /// C: `cpu_hotplug_disable()`
     pub fn new() -> Self {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Error codes that [`kernel::error::code`] lacks, and results of functions that return a number or an error.
+//! Error codes that [`kernel::error::code`] lacks, and results of functions that return a number or
+//! an error.
 //!
 //! C header: [`include/uapi/asm-generic/errno.h`](srctree/include/uapi/asm-generic/errno.h)
 

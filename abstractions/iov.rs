@@ -2,15 +2,14 @@
 
 //! I/O vectors over pages.
 //!
-//! [`kernel::iov`] wraps vectors that somebody else made; this makes one from an array of
-//! `struct bio_vec`.
+//! [`kernel::iov`] wraps existing vectors; this makes one from an array of `struct bio_vec`.
 //!
 //! C header: [`include/linux/uio.h`](srctree/include/linux/uio.h)
 
 use core::{marker::PhantomData, mem::MaybeUninit};
 use kernel::bindings;
 
-/// Which way data goes, seen from the I/O vector.
+/// The direction of the data, seen from the I/O vector.
 #[derive(Clone, Copy)]
 pub enum Direction {
     /// The pages are filled (`ITER_DEST`): a read.
@@ -23,8 +22,8 @@ pub enum Direction {
 ///
 /// # Invariants
 ///
-/// `iter` is of the bvec kind. For `'a`, its array and the pages that this names may be used in the
-/// way that its direction says.
+/// `iter` iterates over an array of `struct bio_vec`. For `'a`, the array and its pages may be used
+/// as the direction says .
 pub struct BvecIter<'a> {
     iter: bindings::iov_iter,
     _p: PhantomData<&'a [bindings::bio_vec]>,
@@ -56,14 +55,15 @@ impl BvecIter<'_> {
             iter.assume_init()
         };
         iter.iov_offset = offset;
-        // INVARIANT: Made by `iov_iter_bvec` of what the caller promised.
+        // INVARIANT: `iov_iter_bvec()` made it of an array that the caller promised to be valid for
+        // `'a`.
         Self {
             iter,
             _p: PhantomData,
         }
     }
 
-    /// The C object, to be passed to a function that consumes it.
+    /// The C object, for a function that consumes it.
     pub fn as_mut_ptr(&mut self) -> *mut bindings::iov_iter {
         &raw mut self.iter
     }

@@ -2,8 +2,8 @@
 
 //! Values of Kconfig symbols.
 //!
-//! `#[cfg(CONFIG_FOO)]` tells whether a symbol is set. The number behind an `int` or `hex` symbol
-//! is only found in the generated header.
+//! `#[cfg(CONFIG_FOO)]` says whether a symbol is set. Only the generated header has the number of
+//! an `int` or `hex` symbol.
 //!
 //! C header: `include/generated/autoconf.h`
 

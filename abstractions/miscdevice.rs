@@ -47,9 +47,9 @@ use kernel::{
 /// }
 /// ```
 pub trait MiscDevice: Sized + 'static {
-    /// What the registration and every open file share.
+    /// The data that the registration and every open file share.
     ///
-    /// It is dropped by whichever of them goes last; in process context, where it may sleep.
+    /// Whichever of them goes last drops it, in process context, where it may sleep.
     type Data: Send + Sync + 'static;
 
     /// The name of the device, and of its node below `/dev`.
@@ -65,15 +65,15 @@ pub trait MiscDevice: Sized + 'static {
     ///
     /// Called in process context; may sleep. Calls may be concurrent, also on the same file.
     ///
-    /// 32-bit processes on a 64-bit kernel end up here too, with `arg` as they passed it: it has
-    /// not been through `compat_ptr()`.
+    /// Also called for 32-bit processes on a 64-bit kernel, with `arg` as they passed it, without
+    /// `compat_ptr()`.
     fn ioctl(data: &Self::Data, cmd: u32, arg: usize) -> Result<i32>;
 }
 
 /// The registration of a misc device.
 ///
-/// The device can be opened while this exists. A file that is open when it is dropped keeps
-/// working, and keeps the data alive: each file holds a reference of its own.
+/// The device can be opened while this exists. A file that is open when this is dropped keeps
+/// working, and keeps the data alive, since each file holds a reference of its own.
 ///
 /// # Invariants
 ///
@@ -94,10 +94,10 @@ unsafe impl<T: MiscDevice> Sync for Registration<T> {}
 impl<T: MiscDevice> Registration<T> {
     /// Registers the device, whose files will all refer to `data`.
     ///
-    /// From within this call on the device can be opened. Process context; may sleep.
+    /// The device can be opened before this call returns. Process context; may sleep.
     ///
     /// The initialiser fails with [`EBUSY`] if the minor number is taken, with [`EINVAL`] if it is
-    /// not a fixed one, and with what creating the device in sysfs may fail with.
+    /// not a fixed one, or with the error of creating the device in sysfs.
     ///
     /// C: `misc_register()`
     pub fn new(data: Arc<T::Data>) -> impl PinInit<Self, Error> {
@@ -130,7 +130,7 @@ impl<T: MiscDevice> Registration<T> {
 impl<T: MiscDevice> PinnedDrop for Registration<T> {
     fn drop(self: Pin<&mut Self>) {
         // SAFETY: The device is registered, by the type invariants. An `open()` that has found it
-        // runs under the lock this takes, so none uses `self` when this returns.
+        // runs under `misc_mtx`, which this takes, so none uses `self` when this returns.
         unsafe { bindings::misc_deregister(self.misc.get()) };
     }
 }

@@ -29,9 +29,9 @@ pub struct ModuleRef(());
 impl ModuleRef {
     /// Takes a further reference to this module. May be called from any context.
     ///
-    /// The caller must already run on behalf of somebody who keeps the module loaded, such as an
-    /// open block device whose operations name it as their owner; a module that is on its way out
-    /// is not brought back.
+    /// The caller must run on behalf of a user that keeps the module loaded, for example an open
+    /// block device whose operations name it as their owner. A module that is being unloaded is not
+    /// brought back.
     pub fn get() -> Self {
         // SAFETY: `THIS_MODULE` is this very module, whose code is running.
         unsafe { bindings::__module_get(THIS_MODULE.as_ptr()) };

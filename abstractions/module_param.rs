@@ -2,10 +2,10 @@
 
 //! Module parameters that are shown in sysfs and may be changed by the module.
 //!
-//! The `params` field of `module!` declares parameters that cannot be read back from user space
-//! and that never change after the module was loaded. The parameters here appear as
-//! `/sys/module/<module>/parameters/<name>` with mode 0444, show what the module made of them, and
-//! know whether they were given at all.
+//! The `params` field of `module!` declares parameters that user space cannot read back, and that
+//! never change after the module was loaded. The parameters here appear as
+//! `/sys/module/<module>/parameters/<name>` with mode 0444, show the value that the module uses,
+//! and record whether they were specified.
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
@@ -57,8 +57,8 @@ impl IntParam {
 
     /// Replaces the value, and with it what sysfs shows. May be called in any context.
     ///
-    /// This is for modules that have to adjust what they were given. It does not make the
-    /// parameter [specified](Self::is_specified).
+    /// For modules that have to adjust a value that was given. It does not make the parameter
+    /// [specified](Self::is_specified).
     #[inline]
     pub fn set(&self, value: i32) {
         self.value.store(value, Relaxed);
@@ -109,7 +109,7 @@ impl IntParam {
     /// # Safety
     ///
     /// - `val` is null, or points to a NUL-terminated string that is valid for the call.
-    /// - `param` points to what [`Self::kernel_param`] returned.
+    /// - `param` points to the structure that [`Self::kernel_param`] built.
     unsafe extern "C" fn set_callback(
         val: *const c_char,
         param: *const bindings::kernel_param,
@@ -142,7 +142,7 @@ impl IntParam {
     /// # Safety
     ///
     /// - `buffer` is valid for writes of `PAGE_SIZE` bytes.
-    /// - `param` points to what [`Self::kernel_param`] returned.
+    /// - `param` points to the structure that [`Self::kernel_param`] built.
     unsafe extern "C" fn get_callback(
         buffer: *mut c_char,
         param: *const bindings::kernel_param,
@@ -164,7 +164,7 @@ impl IntParam {
     }
 }
 
-/// The bytes of a string that is made of several parts.
+/// Returns the bytes of a string that consists of several parts.
 ///
 /// # Examples
 ///
@@ -209,13 +209,13 @@ pub const fn text_len(parts: &[&str]) -> usize {
 
 /// Declares module parameters.
 ///
-/// The macro is for modules, not for what is built in: that would need the module's name in front of the
-/// parameter's, and no owner. It takes for each parameter a static of type [`IntParam`] and in parentheses
+/// For loadable modules only: a built-in parameter would need the module's name in front of its
+/// own, and no owner. Each parameter consists of a static of type [`IntParam`] and, in parentheses,
 ///
 /// - `name`: the name of the parameter, a string,
-/// - `description`: the text `modinfo` shows, a string, as given to C's `MODULE_PARM_DESC()`,
-/// - `parmtype` (optional): the type `modinfo` shows. C's `module_param()` gives the type, `"int"`;
-///   C's `module_param_cb()` does not.
+/// - `description`: the text that `modinfo` shows, a string, as for C's `MODULE_PARM_DESC()`,
+/// - `parmtype` (optional): the type that `modinfo` shows. C's `module_param()` gives the type,
+///   `"int"`; C's `module_param_cb()` does not.
 ///
 /// All the strings may be constant expressions. Attributes apply to the static and the parameter,
 /// so that `#[cfg]` can choose between two declarations.
@@ -253,8 +253,8 @@ macro_rules! module_params {
             $(#[$attribute])*
             $vis static $ident: $crate::abstractions::module_param::IntParam = $init;
 
-            // `link_section` counts as unsafe code. The sections are the ones the kernel expects
-            // these types in.
+            // `link_section` counts as unsafe code. The kernel expects these types in these
+            // sections.
             $(#[$attribute])*
             #[allow(unsafe_code)]
             const _: () = {

@@ -20,17 +20,17 @@ mod wait_flag;
 #[cfg(FILE_EXTENTS)]
 pub use wait_flag::WaitFlag;
 
-// `struct mutex` comes from `bindings`, where it has its C layout; that of the types it is made of
-// is not always expressible.
+// `struct mutex` has its C layout in `bindings`, but Rust cannot express the layout of every type
+// in it.
 #[allow(improper_ctypes)]
 unsafe extern "C" {
     #[link_name = "rust_helper_mutex_lock_killable"]
     fn mutex_lock_killable(lock: *mut bindings::mutex) -> c_int;
 }
 
-/// Locks that a task can be killed while it waits for.
+/// Locks that let a fatal signal end the wait.
 pub trait LockKillable {
-    /// What holds the lock.
+    /// The guard that holds the lock.
     type Guard<'a>
     where
         Self: 'a;

@@ -2,10 +2,10 @@
 
 //! Groups of sysfs attributes of a device.
 //!
-//! An attribute is a function that writes text to a buffer of one page, and perhaps another one that is given
-//! what somebody wrote to the file. [`attribute_group!`]
-//! collects some in a directory, which [`create_group`] adds to that of a device and
-//! [`remove_group`] takes away again.
+//! An attribute is a function that writes text to a buffer of one page, and optionally a function
+//! that gets the text that is written to the file. [`attribute_group!`] collects attributes in a
+//! directory, which [`create_group`] adds to the directory of a device and [`remove_group`] removes
+//! again.
 //!
 //! C headers: [`include/linux/sysfs.h`](srctree/include/linux/sysfs.h),
 //! [`include/linux/device.h`](srctree/include/linux/device.h)
@@ -29,8 +29,8 @@ use kernel::{
 /// - [`as_device`](Self::as_device) always returns the same `struct device`, which is initialised,
 ///   and stays valid at least as long as the object.
 /// - The object lives until the device, if it was added, has been deleted (`device_del()`).
-/// - The object is not accessible to others while `device_add()` runs for its device. (Afterwards
-///   it may be, also while the device is deleted.)
+/// - Others cannot access the object while `device_add()` runs for its device. (They may
+///   afterwards, also while the device is deleted.)
 pub unsafe trait DeviceOwner: Sync {
     /// Returns the object `dev` belongs to.
     ///
@@ -46,7 +46,7 @@ pub unsafe trait DeviceOwner: Sync {
 
 /// The buffer an attribute is written to. It takes up to `PAGE_SIZE - 1` bytes.
 ///
-/// Writing more is an error. When an attribute's function returns it the reader gets the error, and
+/// Writing more is an error. If an attribute's function returns it, the reader gets the error and
 /// none of the text.
 ///
 /// # Invariants
@@ -60,10 +60,10 @@ pub struct ShowBuffer<'a> {
 impl<'a> ShowBuffer<'a> {
     /// Creates an empty buffer.
     fn new(page: &'a mut [u8; PAGE_SIZE]) -> Self {
-        // sysfs takes a file that fills the page for an overflow, and warns.
+        // sysfs treats a full page as an overflow, and warns.
         let (bytes, _) = page.split_at_mut(PAGE_SIZE - 1);
 
-        // INVARIANT: Nothing is shorter than zero bytes.
+        // INVARIANT: `len` is 0.
         Self { bytes, len: 0 }
     }
 
@@ -84,8 +84,9 @@ impl<'a> ShowBuffer<'a> {
 
     /// Appends formatted text. This is what `write!` and `writeln!` call.
     ///
-    /// Fails with [`ENOSPC`] if there is not enough room, and also if an implementation of
-    /// [`fmt::Display`] reports an error: formatting has only one. Parts may have been appended.
+    /// Fails with [`ENOSPC`] if there is not enough room, or if an implementation of
+    /// [`fmt::Display`] reports an error, which formatting does not tell apart. Parts may have been
+    /// appended.
     pub fn write_fmt(&mut self, args: fmt::Arguments<'_>) -> Result {
         fmt::Write::write_fmt(self, args).map_err(|_| ENOSPC)
     }
@@ -101,8 +102,9 @@ impl fmt::Write for ShowBuffer<'_> {
 ///
 /// # Invariants
 ///
-/// `attribute` is an initialised `struct device_attribute` whose operations are the `show_callback()` of
-/// the same `T`, and its `store_callback()` or none. It is embedded in an `Attribute<T>`.
+/// `attribute` is an initialised `struct device_attribute` whose operations are the
+/// `show_callback()` of the same `T`, and its `store_callback()` or none. It is embedded in an
+/// `Attribute<T>`.
 #[repr(C)]
 pub struct Attribute<T> {
     // The C side takes attributes by mutable pointers.
@@ -118,11 +120,11 @@ impl<T: DeviceOwner> Attribute<T> {
     /// Creates an attribute with the given file name.
     ///
     /// `show` is called in process context, may sleep, and may run several times at once. It runs
-    /// while the file exists; so it must not take a lock that is held around [`remove_group`], or
-    /// while the device is deleted.
+    /// while the file exists, so it must not take a lock that is held around [`remove_group`] or
+    /// the deletion of the device.
     ///
-    /// `store`, if there is one, is called in the same way, with what is written to the file in one piece.
-    /// What it fails with is the writer's error.
+    /// `store`, if there is one, is called in the same way, with the text of one write to the file.
+    /// Its error is the writer's.
     pub const fn new(
         name: &'static CStr,
         show: fn(&T, &mut ShowBuffer<'_>) -> Result,
@@ -145,23 +147,25 @@ impl<T: DeviceOwner> Attribute<T> {
         }
     }
 
-    /// Stores to the attribute. Returns the number of bytes, or a negative errno.
+    /// Passes a write to `store`. Returns the number of bytes, or a negative errno.
     ///
     /// # Safety
     ///
-    /// As for `show_callback`, where `text` points to `len` bytes.
+    /// As for `show_callback`, except that `text` points to `len` bytes.
     unsafe extern "C" fn store_callback(
         dev: *mut bindings::device,
         attribute: *mut bindings::device_attribute,
         text: *const c_char,
         len: usize,
     ) -> isize {
-        // SAFETY: As in `show_callback`.
+        // SAFETY: By the safety requirements, as in `show_callback`, the attribute is embedded in
+        // an `Attribute<T>`, and the device belongs to a `T` and is not deleted during the call.
         let this =
             unsafe { &*container_of!(Opaque::cast_from(attribute).cast_mut(), Self, attribute) };
-        // SAFETY: As in `show_callback`.
+        // SAFETY: By the safety requirements, as in `show_callback`, the attribute is embedded in
+        // an `Attribute<T>`, and the device belongs to a `T` and is not deleted during the call.
         let owner = unsafe { T::from_device(dev) };
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements `text` points to `len` bytes.
         let text = unsafe { core::slice::from_raw_parts(text.cast::<u8>(), len) };
         match this.store.map_or(Err(EACCES), |store| store(owner, text)) {
             Ok(()) => len as isize,
@@ -182,8 +186,8 @@ impl<T: DeviceOwner> Attribute<T> {
         attribute: *mut bindings::device_attribute,
         page: *mut c_char,
     ) -> isize {
-        // SAFETY: `attribute` is embedded in an `Attribute<T>` by the safety requirements. These
-        // are `'static`, as `create_group()` takes nothing else.
+        // SAFETY: `attribute` is embedded in an `Attribute<T>` by the safety requirements. It is
+        // `'static`, as `create_group()` requires.
         let this =
             unsafe { &*container_of!(Opaque::cast_from(attribute).cast_mut(), Self, attribute) };
 
@@ -274,7 +278,8 @@ impl<T: DeviceOwner> AttributeGroup<T> {
 }
 
 /// Declares an [`AttributeGroup`]: the type of the objects it describes, the name of the directory,
-/// and the files with the functions that show them, and perhaps store to them. A file may have `#[cfg]`s.
+/// and the files with the functions that show them, and perhaps store to them. A file may have
+/// `#[cfg]`s.
 ///
 /// # Examples
 ///
@@ -325,11 +330,11 @@ macro_rules! attribute_group {
 }
 pub(crate) use attribute_group;
 
-/// Whether a device was not added yet, or is being deleted: the first thing `device_del()` does is to set `dead` with
-/// the device locked, before it modifies anything else.
+/// Whether a device was not added yet, or is being deleted: `device_del()` sets `dead` with the
+/// device locked, before it modifies anything else.
 pub(super) fn is_dead<T: DeviceOwner>(owner: &T) -> bool {
-    // SAFETY: The device is initialised, and as valid as `owner`. `p` is set when it is added, and lives as long as
-    // the device.
+    // SAFETY: The device is initialised, and lives as long as `owner`. `p` is set when the device
+    // is added, and lives as long as the device.
     unsafe {
         let private = (*owner.as_device()).p;
 
@@ -337,26 +342,27 @@ pub(super) fn is_dead<T: DeviceOwner>(owner: &T) -> bool {
     }
 }
 
-/// Calls `f` with the kobject of a device that was added, and is not deleted as long as `f` runs.
+/// Calls `f` with the kobject of a device that was added, and keeps the device from being deleted
+/// while `f` runs.
 ///
-/// Returns [`None`], and does not call `f`, if there is no such device any more, or not yet.
+/// Returns [`None`], and does not call `f`, if the device was not added yet or is being deleted.
 fn with_kobject<T: DeviceOwner, R>(
     owner: &T,
     f: impl FnOnce(*mut bindings::kobject) -> R,
 ) -> Option<R> {
     let dev = owner.as_device();
 
-    // SAFETY: `dev` is initialised, and as valid as `owner`. This is what `device_lock()` does.
+    // SAFETY: `dev` is initialised, and lives as long as `owner`. This is `device_lock()`.
     unsafe { bindings::mutex_lock(&raw mut (*dev).mutex) };
 
-    // SAFETY: `sd` is set when a device is added, which is not going on now, and is not taken away before it is
-    // dead.
+    // SAFETY: `sd` is set when a device is added, which does not happen now, and is not cleared
+    // before `dead` is set.
     let added = !is_dead(owner) && !unsafe { (*dev).kobj.sd }.is_null();
 
     // SAFETY: `dev` is valid.
     let result = added.then(|| f(unsafe { &raw mut (*dev).kobj }));
 
-    // SAFETY: The mutex was locked above. This is what `device_unlock()` does.
+    // SAFETY: The mutex was locked above. This is `device_unlock()`.
     unsafe { bindings::mutex_unlock(&raw mut (*dev).mutex) };
 
     result
@@ -366,15 +372,15 @@ fn with_kobject<T: DeviceOwner, R>(
 ///
 /// Process context; may sleep; locks the device. Fails with [`EEXIST`] if the device has an entry
 /// of that name, with [`ENODEV`] if the device was not added yet or is being deleted, and with
-/// [`ENOMEM`]. Must not be called by a `show` function.
+/// [`ENOMEM`]. A `show` function must not call this.
 ///
 /// The files disappear with [`remove_group`], or with the device.
 ///
 /// C: `sysfs_create_group()`
 pub fn create_group<T: DeviceOwner>(owner: &T, group: &'static AttributeGroup<T>) -> Result {
     with_kobject(owner, |kobject| {
-        // SAFETY: The kobject is in sysfs during the call. `group` and its attributes are valid by
-        // the type invariants, and `'static`. The attributes are those of a `T`, as is the device.
+        // SAFETY: The kobject is in sysfs during the call. By the type invariants `group` and its
+        // attributes are valid and `'static`. The attributes and the device belong to the same `T`.
         to_result(unsafe { bindings::sysfs_create_group(kobject, &group.group) })
     })
     .unwrap_or(Err(ENODEV))
@@ -382,11 +388,11 @@ pub fn create_group<T: DeviceOwner>(owner: &T, group: &'static AttributeGroup<T>
 
 /// Removes a group that [`create_group`] added, and waits until its `show` functions have returned.
 ///
-/// Process context; may sleep; locks the device. Must not be called by such a function, or with a
-/// lock held that one takes: it would wait for itself.
+/// Process context; may sleep; locks the device. A `show` function must not call this, nor may a
+/// caller hold a lock that one takes: it would wait for itself.
 ///
-/// Does nothing if the group is not there. That includes a device that is being deleted, of which
-/// all files go away; a `show` function may then still be running.
+/// Does nothing if the group is not there, for example because the device is being deleted, which
+/// removes all its files. A `show` function may then still be running.
 ///
 /// C: `sysfs_remove_group()`
 pub fn remove_group<T: DeviceOwner>(owner: &T, group: &'static AttributeGroup<T>) {

@@ -39,15 +39,15 @@ unsafe extern "C" {
 
 /// Returns whether the current task has `CAP_SYS_ADMIN` in the initial user namespace.
 ///
-/// Process context. A capability that is used is accounted for, so this should be asked only when
-/// the answer matters.
+/// Process context. The use of a capability is recorded (`PF_SUPERPRIV`, audit), so call this only
+/// when the answer matters.
 ///
 /// C: `capable(CAP_SYS_ADMIN)`
 pub fn capable_sys_admin() -> bool {
     capable(bindings::CAP_SYS_ADMIN as c_int)
 }
 
-/// Lets another task run if it is time for that. Process context; may sleep.
+/// Lets another task run if the scheduler asks for it. Process context; may sleep.
 ///
 /// C: `cond_resched()`
 #[inline]
@@ -55,7 +55,7 @@ pub fn cond_resched() {
     c_cond_resched();
 }
 
-/// Whether this runs in a task, and not in an interrupt. Any context.
+/// Whether the caller runs in a task, not in an interrupt. Any context.
 ///
 /// C: `in_task()`
 #[inline]
@@ -63,7 +63,7 @@ pub fn in_task() -> bool {
     c_in_task()
 }
 
-/// Whether the current task is about to be killed, so that it had better not go on for long. Process context.
+/// Whether the current task is being killed, and should end a long operation. Process context.
 ///
 /// C: `fatal_signal_pending()`
 #[cfg(FILE_EXTENTS)]
@@ -71,8 +71,8 @@ pub fn fatal_signal_pending() -> bool {
     c_fatal_signal_pending()
 }
 
-/// Whether the current task is to be frozen, since the system is about to be suspended: it had better not go on for
-/// long. Process context.
+/// Whether the current task is to be frozen for a suspend, and should end a long operation. Process
+/// context.
 ///
 /// C: `freezing()`
 #[cfg(FILE_EXTENTS)]
@@ -82,16 +82,16 @@ pub fn is_freezing() -> bool {
 
 /// Marks the current task as one that other I/O depends on.
 ///
-/// While this exists memory is allocated by the task without starting I/O (`PF_MEMALLOC_NOIO`), and
-/// its writes are throttled only by the device they go to, not by the amount of dirty memory as a
-/// whole (`PF_LOCAL_THROTTLE`). A worker that carries out the requests of a block device needs
-/// both, else it may wait for a request to itself.
+/// While this exists, the task allocates memory without starting I/O (`PF_MEMALLOC_NOIO`), and its
+/// writes are throttled only by the device they go to, not by the total of dirty memory
+/// (`PF_LOCAL_THROTTLE`). A worker that carries out the requests of a block device needs both, else
+/// it may wait for a request to itself.
 ///
-/// When it is dropped the two flags are as they were when it was made. Scopes that overlap have to
-/// end in the reverse order of their beginning.
+/// Dropping it restores the two flags. Overlapping scopes have to end in the reverse order of their
+/// beginning.
 #[must_use = "the scope ends when this is dropped"]
 pub struct IoWorkerScope {
-    /// Those of [`Self::FLAGS`] that were set before.
+    /// The flags of [`Self::FLAGS`] that were set before.
     previous: u32,
     _current: NotThreadSafe,
 }
@@ -107,8 +107,8 @@ impl IoWorkerScope {
         }
     }
 
-    /// Sets those of [`Self::FLAGS`] that are in `flags`, clears the others of them, and returns
-    /// which were set.
+    /// Sets the flags of [`Self::FLAGS`] that are in `flags`, clears the others of them, and
+    /// returns the ones that were set before.
     fn replace(flags: u32) -> u32 {
         // SAFETY: There always is a current task, and it exists while it runs this. Only the task
         // itself modifies its `flags`, and it does not do so in interrupts.
@@ -128,23 +128,25 @@ impl Drop for IoWorkerScope {
     }
 }
 
-/// Gives the I/O that the current task submits another priority: that of bios which have none of their own, as those
-/// of a file system that reads pages.
+/// Gives the I/O of the current task another priority. It applies to bios without a priority of
+/// their own, for example of a file system that reads pages.
 ///
-/// When it is dropped the task has the priority that it was given before, if any. Scopes that overlap have to end in
-/// the reverse order of their beginning.
+/// Dropping it restores the task's previous priority, if it had one. Overlapping scopes have to end
+/// in the reverse order of their beginning.
 #[must_use = "the scope ends when this is dropped"]
 pub struct IoPriorityScope {
-    /// What was set before, if something else is now.
+    /// The previous priority, if this changed it.
     previous: Option<u16>,
     _current: NotThreadSafe,
 }
 
 impl IoPriorityScope {
-    /// Begins the scope, which does nothing if the priority (`include/uapi/linux/ioprio.h`) is that of the task's I/O
-    /// already, if it is none, or if there is no memory where the task is given one for the first time.
+    /// Begins the scope. It does nothing if the task's I/O has the priority
+    /// (`include/uapi/linux/ioprio.h`) already, if the priority has no class, or if there is no
+    /// memory for a task's first priority.
     ///
-    /// Process context; does not sleep. The task has to be one that may set its own priority (any kernel thread).
+    /// Process context; does not sleep. The task must be allowed to set its own priority, as any
+    /// kernel thread is.
     ///
     /// C: `set_task_ioprio()`
     #[inline]

@@ -6,11 +6,11 @@
 
 use kernel::bindings;
 
-/// The number of ticks since some time, of which there are `CONFIG_HZ` in a second. It wraps. Any context.
+/// Number of ticks since an arbitrary time, `CONFIG_HZ` in a second. Wraps. Any context.
 ///
 /// C: `jiffies`
 #[inline]
 pub fn jiffies() -> usize {
-    // SAFETY: It is always there, and only the clock changes it, as a whole.
+    // SAFETY: `jiffies` is a static, which only timekeeping changes, in one access.
     unsafe { (&raw const bindings::jiffies).read_volatile() }
 }

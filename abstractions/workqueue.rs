@@ -2,8 +2,8 @@
 
 //! Work queues that are created, and destroyed, at run time.
 //!
-//! [`kernel::workqueue`] has the work items, and the queues of the system. Work on those can
-//! outlive the module it belongs to; that on an [`OwnedQueue`] has ended when the queue is dropped.
+//! [`kernel::workqueue`] has the work items, and the queues of the system. Work on a system queue
+//! can outlive its module; work on an [`OwnedQueue`] has ended when the queue is dropped.
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
@@ -21,14 +21,15 @@ use kernel::{
     }, //
 };
 
-/// Runs the delayed work of an item now, if it waits for its time, and waits until it has run.
+/// Runs the delayed work of an item now if its timer is pending, and waits until the work has run.
 ///
-/// Process context; sleeps. Must not be called by that work, or with a lock held that it takes.
+/// Process context; sleeps. Must not be called by that work, or with a lock held that the work
+/// takes.
 ///
 /// C: `flush_delayed_work()`
 pub fn flush_delayed<T: HasDelayedWork<T, ID>, const ID: u64>(item: &T) {
-    // SAFETY: The item is valid, and its work was set up with it. By the trait it is that of a `delayed_work`,
-    // which nobody but the queue changes, also while it is waited for.
+    // SAFETY: The item is valid, and its work was set up with it. By the trait the work is part of
+    // a `delayed_work`, which only the workqueue changes, also while this waits for it.
     unsafe {
         let work = Work::raw_get(T::raw_get_work(core::ptr::from_ref(item).cast_mut()));
         bindings::flush_delayed_work(container_of!(work, bindings::delayed_work, work));
@@ -55,22 +56,21 @@ impl_flags!(
         /// The work is held back while the system is suspended.
         Freezable = bindings::wq_flags_WQ_FREEZABLE,
 
-        /// The queue has a thread of its own, the rescuer, which takes over while no worker can be made, as
-        /// where memory is missing. It runs one item at a time: work must not wait for other work of the same
-        /// queue.
+        /// The queue has a rescuer thread, which runs its work while no worker can be created, for
+        /// example for lack of memory. It runs one item at a time, so work must not wait for other
+        /// work of the same queue.
         MemReclaim = bindings::wq_flags_WQ_MEM_RECLAIM,
 
-        /// With [`MemReclaim`](Self::MemReclaim): the work may flush queues that have no rescuer, of which the
-        /// kernel warns otherwise (`check_flush_dependency()`).
+        /// With [`MemReclaim`](Self::MemReclaim): the work may flush queues that have no rescuer,
+        /// without the kernel's warning (`check_flush_dependency()`).
         Legacy = bindings::wq_flags___WQ_LEGACY,
     }
 );
 
 /// A work queue that belongs to its creator.
 ///
-/// This does not dereference to a [`Queue`]: that would give access to
-/// [`Queue::enqueue_delayed`], and destroying a queue does not wait for a timer which is going to
-/// use it.
+/// This does not dereference to a [`Queue`], which has [`Queue::enqueue_delayed`]: destroying a
+/// queue does not wait for a timer that is going to use it.
 ///
 /// # Invariants
 ///
@@ -87,11 +87,11 @@ unsafe impl Sync for OwnedQueue {}
 impl OwnedQueue {
     /// Creates a queue.
     ///
-    /// `flags` has one of [`Unbound`](QueueFlag::Unbound) and [`PerCpu`](QueueFlag::PerCpu). At most
+    /// `flags` has either [`Unbound`](QueueFlag::Unbound) or [`PerCpu`](QueueFlag::PerCpu). At most
     /// `max_active` items of the queue run at a time: in total, or on each CPU. Zero stands for the
-    /// default of the kernel.
+    /// kernel's default.
     ///
-    /// `name` is copied. The names of threads, and `WQ_NAME_LEN` (32), limit what is seen of it.
+    /// `name` is copied. Thread names, and `WQ_NAME_LEN` (32), limit how much of it is visible.
     ///
     /// Process context; may sleep. Fails with [`ENOMEM`]. Lockdep has a class for each queue
     /// (`wq_init_lockdep()`), so queues of one caller may depend on each other.
@@ -114,7 +114,8 @@ impl OwnedQueue {
         })
     }
 
-    /// Returns the queue as one of the `kernel` crate. It is not to be used for delayed work.
+    /// Returns the queue as a [`Queue`] of the `kernel` crate, which must not be used for delayed
+    /// work.
     fn as_queue(&self) -> &Queue {
         // SAFETY: The queue is valid as long as `self` is, by the type invariants.
         unsafe { Queue::from_raw(self.queue.as_ptr()) }
@@ -132,14 +133,14 @@ impl OwnedQueue {
 }
 
 impl Drop for OwnedQueue {
-    /// Waits until all the work has run, also that which it enqueues meanwhile, and destroys the
+    /// Waits until all work has run, including work that it enqueues meanwhile, and destroys the
     /// queue.
     ///
-    /// Process context; sleeps. This must not happen in work on this queue, which would wait for
+    /// Process context; sleeps. Must not be called by work on this queue, which would wait for
     /// itself: a work item must not hold the last reference to its own queue.
     fn drop(&mut self) {
-        // SAFETY: The queue is valid by the type invariants, and nobody can enqueue more work but
-        // the work itself, which `destroy_workqueue()` waits for. There is no delayed work.
+        // SAFETY: The queue is valid by the type invariants. Only the work itself can still enqueue
+        // work, and `destroy_workqueue()` waits for that. There is no delayed work.
         unsafe { bindings::destroy_workqueue(self.queue.as_ptr()) };
     }
 }

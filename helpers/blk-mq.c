@@ -8,20 +8,20 @@
 #include <linux/version.h>
 #include <asm/barrier.h>
 
-/* Completions that go on on a CPU, one out of the other. */
+/* Depth of nested completions on each CPU. */
 static DEFINE_PER_CPU(int, completions);
 
 /*
- * Returns false, and does nothing, where more than @max would be on one stack. A
- * task is kept on its CPU by disabling migration, not preemption: a bio's end_io
- * may take in_task() as leave to sleep.
+ * Returns false, and does nothing, if more than @max completions would be nested
+ * on one stack. Disables migration to keep a task on its CPU, not preemption,
+ * because a bio's end_io may sleep if in_task() is true.
  */
 bool rust_helper_complete_request_nested(struct request *rq, int max)
 {
 	bool task = in_task();
 	bool fits;
 
-	/* Fault injection wants this completion to get lost. */
+	/* Fault injection drops this completion. */
 	if (unlikely(blk_should_fake_timeout(rq->q)))
 		return true;
 	if (task)
@@ -35,7 +35,7 @@ bool rust_helper_complete_request_nested(struct request *rq, int max)
 	return fits;
 }
 
-/* What is read after this is read after others can see that @rq was started. */
+/* Full barrier: others see that @rq is started before this CPU reads on. */
 void rust_helper_start_request_mb(struct request *rq)
 {
 	blk_mq_start_request(rq);
@@ -68,8 +68,8 @@ void rust_helper_copy_rq_bvecs(struct request *rq, struct bio_vec *bvecs)
 }
 
 /*
- * The segments of what is left of @bio: the first one, how many there are, and
- * how far into the first one the rest begins.
+ * The segments of the rest of @bio. Returns the first one, and sets their number
+ * and the offset of the rest in the first one, in bytes.
  */
 const struct bio_vec *rust_helper_bio_bvecs(struct bio *bio, unsigned int *nr,
 					    unsigned int *offset)
@@ -85,7 +85,7 @@ const struct bio_vec *rust_helper_bio_bvecs(struct bio *bio, unsigned int *nr,
 	*offset = bio->bi_iter.bi_bvec_done;
 #endif
 	*nr = 1;
-	/* Most have no more than that. */
+	/* Most bios have a single segment. */
 	if (first->bv_len - *offset >= bio->bi_iter.bi_size)
 		return first;
 	*nr = 0;
@@ -123,7 +123,7 @@ bool rust_helper_request_has_whole_blocks(struct request *rq,
 	return true;
 }
 
-/* Copies no more than there is from byte @offset of the request on. */
+/* Starts at byte @offset of the request, and stops at its end. */
 void rust_helper_copy_request_data(struct request *rq, unsigned int offset,
 				   char *buf, size_t bytes, bool to_request)
 {
@@ -150,7 +150,7 @@ void rust_helper_copy_request_data(struct request *rq, unsigned int offset,
 	}
 }
 
-/* NULL if it is the root. */
+/* The cgroup of the first bio; NULL if it is the root. */
 struct cgroup_subsys_state *rust_helper_request_blkcg(struct request *rq)
 {
 #ifdef CONFIG_BLK_CGROUP

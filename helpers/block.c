@@ -9,7 +9,7 @@
 #include <linux/wait_bit.h>
 #include <trace/events/block.h>
 
-/* Constants that bindgen cannot see, as abstractions/block/ spells them. */
+/* Constants that bindgen cannot see, as abstractions/block/ defines them. */
 static_assert((__force unsigned int)BLK_OPEN_WRITE == 0x2);
 static_assert((__force unsigned int)BLK_OPEN_EXCL == 0x4);
 static_assert((__force unsigned int)BLK_FEAT_WRITE_CACHE == 0x1);
@@ -52,8 +52,9 @@ bool rust_helper_bdev_has_integrity(struct block_device *bdev)
 }
 
 /*
- * Not where zones are: bio_poll() of a write that had to wait for its zone takes
- * a number of segments for that of a queue (bi_cookie, __bi_nr_segments).
+ * False for zoned devices: zone write plugging stores a number of segments in
+ * __bi_nr_segments, which shares its memory with bi_cookie, where bio_poll()
+ * expects a queue number.
  */
 bool rust_helper_bdev_can_poll(struct block_device *bdev)
 {
@@ -93,13 +94,14 @@ bool rust_helper_bdev_takes_writes(struct block_device *bdev)
 }
 
 /*
- * Clones @bio for @bdev, in memory of the caller's. Returns false where the
- * context of an encrypted one needs memory, and there is none. The device is set
- * after that, so that the cgroup is looked up once, and is that of @bio. This
- * has no protection information: disks made here do not ask for any.
+ * Clones @bio for @bdev, in memory of the caller. Returns false if there is no
+ * memory for the encryption context of an encrypted bio. Sets the device after
+ * cloning, so that the cgroup is looked up once, and is the one of @bio. The
+ * clone has no protection information, as disks made here do not ask for any.
  *
- * Most of what can be merged was merged where @bio was submitted. To look for
- * more costs more than it brings, unless a scheduler collects what others submit.
+ * Sets REQ_NOMERGE unless @bdev has a scheduler: most bios that can be merged
+ * were merged when @bio was submitted, and to look for more costs more than it
+ * gains, except in a scheduler, which collects the bios of several tasks.
  */
 bool rust_helper_bio_init_clone(struct bio *clone, struct block_device *bdev,
 				struct bio *bio, blk_opf_t opf)
@@ -120,8 +122,9 @@ bool rust_helper_may_nest_bio(void)
 }
 
 /*
- * Requests of other queues in the plug, allocated in advance for it, or the one
- * at hand that made it too full: bio_list is set while that is submitted.
+ * The task holds requests of other queues if its plug has some, or has requests
+ * that were allocated in advance, or if the task flushes a full plug to add one
+ * more request: bio_list is set then.
  */
 bool rust_helper_task_holds_requests(void)
 {
@@ -131,7 +134,7 @@ bool rust_helper_task_holds_requests(void)
 	       !rq_list_empty(&plug->cached_rqs);
 }
 
-/* @bio, which is to be submitted, does what @rq asks for from @sector on. */
+/* Traces that @bio, to be submitted, carries out @rq from @sector of its disk on. */
 void rust_helper_trace_bio_remap(struct bio *bio, struct request *rq,
 				 sector_t sector)
 {
@@ -140,8 +143,8 @@ void rust_helper_trace_bio_remap(struct bio *bio, struct request *rq,
 }
 
 /*
- * Submits a bio at once, and not after what the task is submitting: that may
- * wait for the request which the bio is a part of.
+ * Submits a bio at once, not behind the bios that the task is submitting, which
+ * may wait for the request that @bio belongs to.
  */
 void rust_helper_submit_bio_nested(struct bio *bio)
 {
@@ -149,12 +152,12 @@ void rust_helper_submit_bio_nested(struct bio *bio)
 
 	current->bio_list = NULL;
 	submit_bio_noacct(bio);
-	/* Else it was put on a list, which is not what this is for. */
+	/* If it is set, the bio may be on a list instead of submitted. */
 	WARN_ON_ONCE(current->bio_list);
 	current->bio_list = outer;
 }
 
-/* What a task was submitting, as abstractions/block/plug.rs has it, too. */
+/* The I/O that a task was submitting; abstractions/block/plug.rs has a copy. */
 struct outer_io {
 	struct blk_plug *plug;
 	struct bio_list *bios;
@@ -163,7 +166,7 @@ struct outer_io {
 void rust_helper_start_inner_plug(struct blk_plug *plug,
 				  struct outer_io *outer)
 {
-	/* While a time is cached the scheduler expects the plug that has it. */
+	/* While PF_BLOCK_TS is set the scheduler writes to the plug that is current. */
 	blk_plug_invalidate_ts();
 	barrier();
 	outer->plug = current->plug;
@@ -182,7 +185,7 @@ void rust_helper_finish_inner_plug(struct blk_plug *plug,
 	current->bio_list = outer->bios;
 }
 
-/* As read_part_sector() does. */
+/* Reads through the page cache, as read_part_sector() does. */
 int rust_helper_bdev_read_cached(struct block_device *bdev, loff_t pos,
 				 char *to, size_t bytes)
 {
@@ -209,9 +212,9 @@ int rust_helper_bdev_read_cached(struct block_device *bdev, loff_t pos,
 }
 
 /*
- * Has requests of its own, and does not pass them on to another device. Its
- * driver frees the tag set when the device is gone, also while somebody has it
- * open; but not as long as the queue is in use.
+ * The device has requests of its own, and does not remap them to another device.
+ * q_usage_counter keeps the tag set: the driver may free it when the device is
+ * gone, even while the device is open, but not while the queue is in use.
  */
 bool rust_helper_bdev_is_bottom(struct block_device *bdev)
 {
@@ -244,10 +247,9 @@ void rust_helper_wait_until_zero(int *count)
 }
 
 /*
- * Waits until each task has left the function that it is in, even if it was
- * preempted there: until it has slept, or was in userspace. Where the kernel has
- * no such grace period this is an ordinary one, which does the same for a kernel
- * without preemption.
+ * Waits until each task has slept or was in userspace, and so has left the
+ * function that it is in now, even if it was preempted there. A kernel without
+ * this grace period uses an ordinary one, which does the same without preemption.
  */
 void rust_helper_synchronize_rcu_tasks(void)
 {
@@ -349,8 +351,8 @@ bool rust_helper_bdev_write_cache(struct block_device *bdev)
 }
 
 /*
- * As rust_helper_bio_init_clone() for a part of @bio, in memory of @bs, whose
- * reserve is enough: waits for it. May be merged.
+ * Like rust_helper_bio_init_clone(), for a part of @bio and in memory of @bs; the
+ * clone may be merged. Waits for memory, for which the reserve of @bs is enough.
  */
 struct bio *rust_helper_bio_clone_part(struct block_device *bdev,
 				       struct bio *bio, struct bio_set *bs,

@@ -9,7 +9,7 @@
 #include <linux/statfs.h>
 #include <linux/uio.h>
 
-/* Constants that bindgen cannot see, as abstractions/fs/ spells them. */
+/* Constants that bindgen cannot see, as abstractions/fs/ defines them. */
 static_assert((__force int)RWF_NOWAIT == 0x8);
 static_assert((__force unsigned int)FOP_BUFFER_RASYNC == 0x1);
 static_assert((__force unsigned int)FMODE_WRITE == 0x2);
@@ -20,7 +20,7 @@ static_assert(FALLOC_FL_PUNCH_HOLE == 0x2);
 static_assert(FALLOC_FL_ZERO_RANGE == 0x10);
 static_assert(SB_UNFROZEN == 0);
 
-/* Compound, so that a driver below may take references to each page. */
+/* A compound page, so that a driver below may take a reference to each page. */
 void *rust_helper_alloc_io_pages(unsigned int order, bool wait)
 {
 	gfp_t gfp = wait ? GFP_KERNEL : GFP_NOWAIT | __GFP_NOWARN;
@@ -43,7 +43,7 @@ void rust_helper_kiocb_start_write(struct kiocb *iocb)
 	kiocb_start_write(iocb);
 }
 
-/* What kiocb_start_write() does, if that need not wait for a thaw. */
+/* kiocb_start_write(), but fails instead of waiting for a thaw. */
 bool rust_helper_kiocb_start_write_trylock(struct kiocb *iocb)
 {
 	struct super_block *sb = file_inode(iocb->ki_filp)->i_sb;
@@ -59,7 +59,10 @@ void rust_helper_kiocb_end_write(struct kiocb *iocb)
 	kiocb_end_write(iocb);
 }
 
-/* As kiocb_start_write(), the three that follow leave lockdep out: another task may end it. */
+/*
+ * The next three functions take the access out of lockdep's view, as
+ * kiocb_start_write() does, because another task may end it.
+ */
 void rust_helper_sb_start_write(struct super_block *sb)
 {
 	sb_start_write(sb);
@@ -80,7 +83,7 @@ void rust_helper_sb_end_write(struct super_block *sb)
 	sb_end_write(sb);
 }
 
-/* Whether ctime or change counter were queried since they were set, or may have been. */
+/* Whether ctime or the change counter were, or may have been, queried since they were set. */
 bool rust_helper_file_times_queried(struct file *file)
 {
 	struct inode *inode = file_inode(file);
@@ -193,12 +196,12 @@ bool rust_helper_folio_is_ready(const struct folio *folio)
 size_t rust_helper_copy_cached_folio(struct folio *folio, size_t offset,
 				     size_t bytes, struct iov_iter *iter)
 {
-	/* Whoever has it mapped may use other cache lines for it. */
+	/* A user mapping of the folio may use other cache lines. */
 	flush_dcache_folio(folio);
 	return copy_folio_to_iter(folio, offset, bytes, iter);
 }
 
-/* Readers of a file share this without a lock. */
+/* Readers of a file share f_ra.prev_pos without a lock. */
 loff_t rust_helper_file_prev_pos(struct file *file)
 {
 	return READ_ONCE(file->f_ra.prev_pos);

@@ -30,11 +30,11 @@ bool rust_helper_swap_has_own_io(const struct swap_info_struct *sis)
 #endif
 }
 
-/* How many extents a range, in bytes, touches; -EOPNOTSUPP if nobody knows. */
+/* How many extents a range, in bytes, touches; -EOPNOTSUPP without fiemap. */
 int rust_helper_inode_count_extents(struct inode *inode, u64 pos, u64 len,
 				    unsigned int *count)
 {
-	/* Without room for any they are counted. */
+	/* fiemap only counts extents if there is no room for them. */
 	struct fiemap_extent_info info = {};
 	int ret;
 
@@ -45,7 +45,7 @@ int rust_helper_inode_count_extents(struct inode *inode, u64 pos, u64 len,
 	return ret;
 }
 
-/* Whether FS_NOCOW_FL is known not to be set. */
+/* Whether FS_NOCOW_FL is known to be clear; false if the query fails. */
 bool rust_helper_file_lacks_nocow(struct file *file)
 {
 	struct file_kattr attr = {};

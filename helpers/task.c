@@ -34,9 +34,9 @@ bool rust_helper_fatal_signal_pending(void)
 #endif
 
 /*
- * Gives the current task another I/O priority, and tells which one it was given
- * before. Returns false, and does nothing, where it has that already, none is
- * asked for, or there is no memory.
+ * Sets the I/O priority of the current task, and stores the one that was set
+ * before. Returns false, and does nothing, if the task's I/O has that priority
+ * already, if @ioprio has no class, or if there is no memory.
  */
 bool rust_helper_replace_current_ioprio(u16 ioprio, u16 *previous)
 {

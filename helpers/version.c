@@ -2,5 +2,5 @@
 
 #include <linux/module.h>
 
-/* Kbuild takes it from the file VERSION. */
+/* Kbuild defines DRIVER_VERSION from the file VERSION. */
 MODULE_VERSION(DRIVER_VERSION);

@@ -15,11 +15,12 @@ unsafe extern "C" {
     fn rust_helper_clear_and_wake_up(flag: *mut i32);
 }
 
-/// A flag that tasks wait for until it is clear. Waiting holds nothing that setting needs.
+/// A flag that is set and cleared, and on which tasks wait until it is clear. A waiting task holds
+/// nothing that setting the flag needs.
 pub struct WaitFlag(Atomic<i32>);
 
 impl WaitFlag {
-    /// Makes one that is clear.
+    /// Creates a flag that is clear.
     pub const fn new() -> Self {
         Self(Atomic::new(0))
     }
@@ -29,13 +30,13 @@ impl WaitFlag {
         self.0.cmpxchg(0, 1, Relaxed).is_ok()
     }
 
-    /// Whether the flag is set. A task that sees it clear sees everything that was done before it was cleared. Any
-    /// context.
+    /// Whether the flag is set. A task that sees it clear sees everything that was done before it
+    /// was cleared. Any context.
     pub fn is_set(&self) -> bool {
         self.0.load(Acquire) != 0
     }
 
-    /// Clears the flag, and wakes those who wait for that. Any context.
+    /// Clears the flag, and wakes the tasks that wait for it. Any context.
     pub fn clear(&self) {
         // SAFETY: The flag is an `int` that lives as long as `self`; C changes it atomically.
         unsafe { rust_helper_clear_and_wake_up(self.0.as_ptr()) };
@@ -43,13 +44,15 @@ impl WaitFlag {
 
     /// Waits until the flag is clear. May sleep.
     pub fn wait(&self) {
-        // SAFETY: As in `clear`; it is only read.
+        // SAFETY: As in `clear`, the flag is an `int` that lives as long as `self`; it is only
+        // read.
         unsafe { rust_helper_wait_until_clear(self.0.as_ptr()) };
     }
 
     /// Waits until the flag is clear; `EINTR` if the task is killed. May sleep.
     pub fn wait_killable(&self) -> Result {
-        // SAFETY: As in `wait`.
+        // SAFETY: As in `clear`, the flag is an `int` that lives as long as `self`; it is only
+        // read.
         match unsafe { rust_helper_wait_until_clear_killable(self.0.as_ptr()) } {
             0 => Ok(()),
             _ => Err(EINTR),
