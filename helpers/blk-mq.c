@@ -112,7 +112,7 @@ bool rust_helper_request_has_whole_blocks(struct request *rq,
 
 	if (!bio)
 		return true;
-	/* Most have one segment. */
+	/* Most requests have one segment. */
 	bv = mp_bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter);
 	if (!bio->bi_next && bv.bv_len == bio->bi_iter.bi_size)
 		return !((bv.bv_len & len_mask) || (bv.bv_offset & addr_mask));

@@ -109,7 +109,10 @@ int rust_helper_file_wb_err(struct file *file)
 				    READ_ONCE(file->f_wb_err));
 }
 
-/* What filemap_check_errors() takes, and nothing else: each fsync() still reports an error once. */
+/*
+ * Sets the flag that filemap_check_errors() clears, and leaves wb_err alone, so
+ * that each open file still reports an error once.
+ */
 void rust_helper_mapping_restore_error(struct address_space *mapping, int err)
 {
 	set_bit(err == -ENOSPC ? AS_ENOSPC : AS_EIO, &mapping->flags);
