@@ -10,6 +10,7 @@
 - abstractions/ does not know of the driver
 - no circle of imports among driver files: what is imported lies below
 - no panics: neither unwrap and expect nor the macros
+- comments of Rust code, but for tables, are no wider than 100 columns
 - no host name of a mirror or registry, in any file
 
 Of tests only the reasons for unsafe code are asked, and no host names.
@@ -32,6 +33,9 @@ LITERAL_OR_COMMENT = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 PANICS = re.compile(r"\.unwrap\(\)|\.expect\(|\b(?:todo|panic|unimplemented|unreachable)!")
+# Columns of a comment; a table cannot be wrapped.
+WIDTH = 100
+TABLE = re.compile(r"\s*//[/!]? *\|")
 NEEDS_SAFETY_COMMENT = re.compile(r"\bunsafe\s*(?:\{|impl\b|$)")
 NEEDS_SAFETY_SECTION = re.compile(r"\bunsafe\s+(?:extern\s*\S*\s+)?(?:fn\s+\w|trait\b)")
 OF_THE_DRIVER = re.compile(r"\bLoop[A-Z]\w*|\bLOOP_\w+|\bcrate::(?!abstractions\b)\w+")
@@ -101,6 +105,8 @@ def audit_rust(path, source):
                 yield number, "unsafe function or trait without a `# Safety` section"
         if not is_test and (found := PANICS.search(line)):
             yield number, f"`{found[0]}` may panic"
+        if not is_test and len(comments[number].rstrip()) > WIDTH and not TABLE.match(comments[number]):
+            yield number, f"a comment that is wider than {WIDTH} columns"
         if re.search(r"SAFETY:\s*TODO", comments[number]):
             yield number, "a `SAFETY:` that is still to do"
 
@@ -137,6 +143,10 @@ TRIALS = (
     ("device.rs", "panic!(\"\");", "panic"),
     ("tests/host/a.rs", "let a = bindings::b().unwrap();", None),
     ("tests/host/a.rs", "let a = unsafe { b() };", "without a `SAFETY:`"),
+    ("device.rs", f"// {'a' * 97}", None),
+    ("device.rs", f"    // {'a' * 97}", "wider"),
+    ("device.rs", f"//! | {'a' * 97} |", None),
+    ("device.rs", f"let a = {'b' * 97};", None),
     ("README.md", "see http://deb." + "debian.org/", "no host"),
 )
 
