@@ -9,7 +9,7 @@ use crate::{
         time::jiffies,
     },
     backing::{BackingFile, DioUnit, NoDio, SECTOR_SIZE},
-    driver::Loop,
+    driver::{DeviceParams, Loop},
     exclusion::Exclusion,
     hw_queue::HwQueue,
     pinned::{Pinned, Slot},
@@ -224,9 +224,14 @@ impl Binding {
     /// Makes the [`exclusion`](Self::exclusion), if direct I/O on `backing` may need it for a
     /// device with that logical block size. To be called before
     /// [`check_direct`](Self::check_direct), with the queue not frozen. May sleep.
-    pub(crate) fn make_exclusion(&self, backing: &BackingFile, block_size: u32) -> Result {
+    pub(crate) fn make_exclusion(
+        &self,
+        backing: &BackingFile,
+        block_size: u32,
+        params: &DeviceParams,
+    ) -> Result {
         if block_size < backing.dio_block_size() && self.exclusion.as_ref().is_none() {
-            self.exclusion.populate(Exclusion::new()?);
+            self.exclusion.populate(Exclusion::new(params)?);
         }
         Ok(())
     }

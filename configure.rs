@@ -156,7 +156,7 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     );
     if direct {
         // Without, there is no direct I/O.
-        let _ = binding.make_exclusion(&binding.backing, block_size);
+        let _ = binding.make_exclusion(&binding.backing, block_size, &disk.data().shared.params);
     }
     let no_dio = binding.check_direct(disk, NoDio::NotAsked);
     let sectors = binding
@@ -238,7 +238,11 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
             return Err(EINVAL);
         }
         if binding.direct || backing.opened_direct() {
-            let _ = binding.make_exclusion(&backing, disk.logical_block_size());
+            let _ = binding.make_exclusion(
+                &backing,
+                disk.logical_block_size(),
+                &disk.data().shared.params,
+            );
         }
         partscan = guard.partscan;
 
@@ -458,7 +462,11 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
         return Ok(());
     }
     if direct {
-        binding.make_exclusion(&binding.backing, disk.logical_block_size())?;
+        binding.make_exclusion(
+            &binding.backing,
+            disk.logical_block_size(),
+            &disk.data().shared.params,
+        )?;
         if let Err(reason) = binding.check_dio(binding.offset, disk) {
             guard.no_dio = reason;
             let _ = snapshot::update(&guard);
@@ -524,7 +532,7 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     let discard = binding.backing.discard_limits();
     let read_only = binding.read_only;
     if binding.direct {
-        let _ = binding.make_exclusion(&binding.backing, block_size);
+        let _ = binding.make_exclusion(&binding.backing, block_size, &disk.data().shared.params);
     }
     let mut update = guard.update_limits();
     if let (Some(binding), limits) = update.parts() {

@@ -8,8 +8,8 @@
 //! block take turns:
 //!
 //! - A read-modify-write [enters](Exclusion::enter) with the blocks that it writes. It waits in a
-//!   list if it shares a block with one that runs, if others wait already, or if [`MAX_RUNNING`] of
-//!   them run. No task waits for it.
+//!   list if it shares a block with one that runs, or with one that waits already: one that is slow,
+//!   because its cgroup is throttled for instance, holds up no other blocks. No task waits for it.
 //! - Each other write, discard or write-zeroes announces itself
 //!   ([`announce_write`](crate::abstractions::block::mq::Request::announce_write)), and then checks
 //!   whether a running read-modify-write [excludes](Exclusion::excludes) it. If so, it enters and
@@ -28,11 +28,11 @@
 
 use crate::{
     abstractions::{
-        block::mq::{Request, RequestList},
+        block::mq::{Op, Request, RequestList},
         fs::IoBuffer,
     },
     backing::MAX_TRANSFER,
-    driver::Loop,
+    driver::{DeviceParams, Loop},
 };
 use core::{
     cmp::{max, min},
@@ -47,12 +47,14 @@ use kernel::{
     },
 };
 
-/// Read-modify-writes that may run at once.
-const MAX_RUNNING: usize = 16;
+/// Read-modify-writes that may run at once, if the device has as many requests.
+const MAX_RUNNING: usize = 1024;
+/// Waiting requests that are looked at, at most, while the spinlock is held.
+const MAX_SEARCH: usize = 64;
 
 struct Ranges {
-    /// The blocks of each read-modify-write that runs; unused entries are empty.
-    running: [Range<i64>; MAX_RUNNING],
+    /// The blocks of each read-modify-write that runs. Has room for all of them.
+    running: KVec<Range<i64>>,
     waiting: RequestList<Loop>,
 }
 
@@ -60,13 +62,16 @@ struct Ranges {
 /// change, and nothing else happens.
 #[pin_data]
 pub(crate) struct Exclusion {
-    /// Entries of `running` in use.
+    /// The length of `running`.
     nr_running: Atomic<i32>,
     #[pin]
     ranges: SpinLock<Ranges>,
-    /// Used when no other memory is free. Its holder waits for the backing file only.
+    /// Used when no other memory is free, one by reads and one by writes: reads must not wait for
+    /// what a write waits for. The holder waits for the backing file, but not for a thaw.
     #[pin]
-    reserve: Mutex<IoBuffer>,
+    read_reserve: Mutex<IoBuffer>,
+    #[pin]
+    write_reserve: Mutex<IoBuffer>,
 }
 
 /// Memory for a transfer.
@@ -84,33 +89,28 @@ impl Ranges {
         self.running.iter().any(|running| overlap(running, range))
     }
 
-    /// Adds a range to `running`. False if it overlaps another one, or `running` is full.
+    /// Lets a range in, unless it overlaps one that is let in.
     fn try_run(&mut self, range: Range<i64>) -> bool {
-        if self.overlaps(&range) {
-            return false;
-        }
-        match self.running.iter_mut().find(|running| running.is_empty()) {
-            Some(free) => {
-                *free = range;
-                true
-            }
-            None => false,
-        }
+        !self.overlaps(&range) && self.running.push_within_capacity(range).is_ok()
     }
 }
 
 impl Exclusion {
-    pub(crate) fn new() -> Result<Arc<Self>> {
-        let reserve = IoBuffer::new(MAX_TRANSFER as usize)?;
+    pub(crate) fn new(params: &DeviceParams) -> Result<Arc<Self>> {
+        let queues = params.nr_hw_queues.saturating_add(params.nr_poll_queues);
+        let requests = params.queue_depth.saturating_mul(queues) as usize;
         let ranges = Ranges {
-            running: [const { 0..0 }; MAX_RUNNING],
+            running: KVec::with_capacity(requests.clamp(1, MAX_RUNNING), GFP_KERNEL)?,
             waiting: RequestList::new(),
         };
+        let read_reserve = IoBuffer::new(MAX_TRANSFER as usize)?;
+        let write_reserve = IoBuffer::new(MAX_TRANSFER as usize)?;
         Arc::pin_init(
             pin_init!(Self {
                 nr_running: Atomic::new(0),
                 ranges <- new_spinlock!(ranges, "loop_exclusion"),
-                reserve <- new_mutex!(reserve, "loop_exclusion_reserve"),
+                read_reserve <- new_mutex!(read_reserve, "loop_exclusion_read"),
+                write_reserve <- new_mutex!(write_reserve, "loop_exclusion_write"),
             }),
             GFP_KERNEL,
         )
@@ -132,7 +132,15 @@ impl Exclusion {
         blocks_of: impl Fn(&Request<Loop>) -> Range<i64>,
     ) -> Option<Request<Loop>> {
         let mut ranges = self.ranges.lock();
-        if ranges.waiting.is_empty() && ranges.try_run(blocks_of(&rq)) {
+        let blocks = blocks_of(&rq);
+        let mut before = ranges.waiting.iter();
+        let waits = before
+            .by_ref()
+            .take(MAX_SEARCH)
+            .any(|earlier| overlap(&blocks_of(earlier), &blocks))
+            || before.next().is_some();
+        drop(before);
+        if !waits && ranges.try_run(blocks) {
             self.nr_running.fetch_add(1, Full);
             return Some(rq);
         }
@@ -148,31 +156,40 @@ impl Exclusion {
         blocks_of: impl Fn(&Request<Loop>) -> Range<i64>,
     ) -> RequestList<Loop> {
         let mut ranges = self.ranges.lock();
-        if let Some(running) = ranges.running.iter_mut().find(|running| *running == blocks) {
-            *running = 0..0;
+        let position = ranges.running.iter().position(|running| running == blocks);
+        if position.is_some_and(|position| ranges.running.remove(position).is_ok()) {
             self.nr_running.fetch_sub(1, Full);
         }
         let mut ready = RequestList::new();
-        while let Some(first) = ranges.waiting.first() {
-            let blocks = blocks_of(first);
-            if !ranges.try_run(blocks) {
+        let mut waiting = RequestList::new();
+        for searched in 0.. {
+            let Some(rq) = ranges.waiting.pop_front() else {
                 break;
-            }
-            self.nr_running.fetch_add(1, Full);
-            if let Some(rq) = ranges.waiting.pop_front() {
+            };
+            let blocks = blocks_of(&rq);
+            let waits = searched >= MAX_SEARCH
+                || waiting
+                    .iter()
+                    .any(|earlier| overlap(&blocks_of(earlier), &blocks));
+            if !waits && ranges.try_run(blocks) {
+                self.nr_running.fetch_add(1, Full);
                 ready.push_back(rq);
+            } else {
+                waiting.push_back(rq);
             }
         }
+        ranges.waiting = waiting;
         ready
     }
 
-    /// A buffer of at least `bytes` bytes, or of [`MAX_TRANSFER`] if that is less. May sleep until
-    /// the reserve is free.
-    pub(crate) fn buffer(&self, bytes: u64) -> Buffer<'_> {
+    /// A buffer of at least `bytes` bytes, or of a part of them that is a multiple of a block, of
+    /// `unit` bytes. May sleep until the reserve is free.
+    pub(crate) fn buffer(&self, bytes: u64, unit: usize, op: Op) -> Buffer<'_> {
         let bytes = max(min(bytes, u64::from(MAX_TRANSFER)), 1) as usize;
-        match IoBuffer::new_nowait(bytes) {
+        match IoBuffer::new_nowait(bytes).or_else(|_| IoBuffer::new_nowait(unit)) {
             Ok(buffer) => Buffer::Own(buffer),
-            Err(_) => Buffer::Reserve(self.reserve.lock()),
+            Err(_) if op == Op::Read => Buffer::Reserve(self.read_reserve.lock()),
+            Err(_) => Buffer::Reserve(self.write_reserve.lock()),
         }
     }
 }

@@ -11,10 +11,9 @@
 use crate::{
     abstractions::{
         block::mq::{Op, Request},
-        fs::{IoMode, KiocbParams},
+        fs::{FileExt, IoMode, KiocbParams, WriteAccess},
         iov::Direction,
     },
-    backing::SECTOR_SIZE,
     driver::Loop,
     exclusion::{Buffer, Exclusion},
     pieces::{Blocks, Piece, Transfer},
@@ -39,15 +38,14 @@ pub(crate) fn blocks_of(rq: &Request<Loop>) -> Range<i64> {
 
 /// The direct-I/O blocks of the device that a request is for.
 pub(crate) fn device_blocks(rq: &Request<Loop>) -> Blocks {
-    let (binding, mask) = (rq.config(), rq.config().dio_unit.mask);
+    let binding = rq.config();
     let sectors = match binding.pinned() {
-        // The fixed blocks include the whole last one, so it is written as any other.
-        Some(_) => rq
-            .disk_sectors()
-            .saturating_add(u64::from(mask / SECTOR_SIZE)),
+        // The fixed blocks include the whole last one, so it is written as any other. There are
+        // none beyond the file.
+        Some(_) => u64::MAX,
         None => rq.disk_sectors(),
     };
-    Blocks::new(mask, sectors)
+    Blocks::new(binding.dio_unit.mask, sectors)
 }
 
 /// Where `range` lies in a buffer that begins with byte `start`. `EIO` if it begins before that.
@@ -65,6 +63,7 @@ fn transfer(
     piece: Transfer,
     start: i64,
     range: &Range<i64>,
+    access: Option<&WriteAccess<'_>>,
 ) -> Result {
     let binding = rq.config();
     let mut left = range.clone();
@@ -85,7 +84,7 @@ fn transfer(
             },
             ioprio: rq.ioprio(),
         };
-        match buffer.transfer(in_buffer(start, &left)?, &params)? {
+        match buffer.transfer(in_buffer(start, &left)?, &params, access)? {
             0 => return Err(EIO),
             done => left.start = left.start.saturating_add(i64::try_from(done)?),
         }
@@ -96,7 +95,8 @@ fn transfer(
 /// The buffer for the transfer of a range.
 fn buffer_for<'a>(rq: &Request<Loop>, exclusion: &'a Exclusion, range: &Range<i64>) -> Buffer<'a> {
     let blocks = Blocks::around(rq.config().dio_unit.mask, range);
-    exclusion.buffer(blocks.end.abs_diff(blocks.start))
+    let unit = rq.config().dio_unit.mask as usize + 1;
+    exclusion.buffer(blocks.end.abs_diff(blocks.start), unit, rq.op())
 }
 
 /// Carries out a read. May sleep.
@@ -110,7 +110,7 @@ pub(crate) fn read(rq: &mut Request<Loop>, exclusion: &Exclusion) -> Result {
             io,
             data,
         } = blocks.next(&left, buffer.len());
-        transfer(rq, &mut buffer, Direction::Dest, how, io.start, &io)?;
+        transfer(rq, &mut buffer, Direction::Dest, how, io.start, &io, None)?;
         let part = buffer.get(in_buffer(io.start, &data)?).ok_or(EIO)?;
         rq.copy_to(u32::try_from(data.start - first)?, part);
         left.start = data.end;
@@ -126,6 +126,12 @@ pub(crate) fn write(rq: &Request<Loop>, exclusion: &Exclusion, range: Range<i64>
     if left.is_empty() {
         return Ok(());
     }
+    // Waits for a thaw before it takes memory that others may need. In pinned mode the caller does.
+    let binding = rq.config();
+    let access = match binding.pinned() {
+        Some(_) => None,
+        None => Some(binding.backing.file().super_block().start_write()),
+    };
     let mut buffer = buffer_for(rq, exclusion, &left);
     while !left.is_empty() {
         let piece = blocks.next(&left, buffer.len());
@@ -137,6 +143,7 @@ pub(crate) fn write(rq: &Request<Loop>, exclusion: &Exclusion, range: Range<i64>
                 piece.transfer,
                 piece.io.start,
                 &edge,
+                None,
             )?;
         }
         let part = buffer
@@ -153,6 +160,7 @@ pub(crate) fn write(rq: &Request<Loop>, exclusion: &Exclusion, range: Range<i64>
             piece.transfer,
             piece.io.start,
             &piece.io,
+            access.as_ref(),
         )?;
         left.start = piece.data.end;
     }

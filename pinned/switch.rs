@@ -297,6 +297,9 @@ fn set_limits<'a>(
         drop(guard);
         let is_last = patience.pause(pinning).is_err() || patience.is_over();
         guard = disk.lock();
+        if guard.config().and_then(Binding::pinned).is_none() {
+            return Err(NotPinned::Changed);
+        }
         if is_last && !stable_writes {
             return Ok(guard);
         }

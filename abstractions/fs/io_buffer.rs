@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{FileExt, IoMode, KiocbParams};
+use super::{FileExt, IoMode, KiocbParams, WriteAccess};
 #[cfg(FILE_EXTENTS)]
 use crate::abstractions::block::Extent;
 use crate::abstractions::{
@@ -69,13 +69,20 @@ impl IoBuffer {
     }
 
     /// Reads from a file to `part` of the buffer, or writes `part` to the file, and waits. Returns
-    /// the number of bytes, which may be less than `part` has. Fails with `EINVAL` if the mode is
-    /// non-blocking, or `part` is empty or not within the buffer. May sleep; a write waits for a
-    /// thaw.
-    pub fn transfer(&mut self, part: Range<usize>, params: &KiocbParams<'_>) -> Result<usize> {
+    /// the number of bytes, which may be less than `part` has. May sleep, not to wait for a thaw: a
+    /// write needs `access` to the file's file system.
+    ///
+    /// Fails with `EINVAL` without that; if the mode is non-blocking, or one that the file has not;
+    /// or if `part` is empty or not within the buffer.
+    pub fn transfer(
+        &mut self,
+        part: Range<usize>,
+        params: &KiocbParams<'_>,
+        access: Option<&WriteAccess<'_>>,
+    ) -> Result<usize> {
         let flags = match params.mode {
             IoMode::Buffered { nowait: false } => 0,
-            IoMode::Direct { nowait: false } => bindings::IOCB_DIRECT,
+            IoMode::Direct { nowait: false } if params.file.can_odirect() => bindings::IOCB_DIRECT,
             _ => return Err(EINVAL),
         };
         let memory = self
@@ -111,7 +118,9 @@ impl IoBuffer {
             }
             Direction::Source => {
                 let write_iter = f_op.write_iter.ok_or(EINVAL)?;
-                let _access = params.file.super_block().start_write();
+                if !access.is_some_and(|access| access.is_to(params.file)) {
+                    return Err(EINVAL);
+                }
                 // SAFETY: As for `read_iter`: the operation belongs to this file, and has no
                 // callback.
                 unsafe { write_iter(&raw mut iocb, iter.as_mut_ptr()) }

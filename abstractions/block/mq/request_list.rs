@@ -68,6 +68,22 @@ impl<T: Operations> RequestList<T> {
         (!self.is_empty()).then(|| unsafe { &*(&raw const self.list.head).cast() })
     }
 
+    /// The requests, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Request<T>> {
+        let mut place: *const *mut bindings::request = &raw const self.list.head;
+        core::iter::from_fn(move || {
+            // SAFETY: `place` is the list's head, or `rq_next` of a request in it. By the type
+            // invariants both are valid, and nobody changes the chain while the list is borrowed.
+            let rq = NonNull::new(unsafe { *place })?;
+            // SAFETY: A `Request` is a transparent, non-null pointer to a request that it owns; the
+            // list owns this one.
+            let item = unsafe { &*place.cast::<Request<T>>() };
+            // SAFETY: By the type invariants the request is valid.
+            place = unsafe { &raw const (*rq.as_ptr()).__bindgen_anon_1.rq_next };
+            Some(item)
+        })
+    }
+
     /// Takes the first request if there is one and `f` returns true for it.
     pub fn pop_front_if(&mut self, f: impl FnOnce(&Request<T>) -> bool) -> Option<Request<T>> {
         self.first().is_some_and(f).then(|| self.pop_front())?
