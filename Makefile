@@ -118,6 +118,7 @@ help:
 	@echo 'make test     in QEMU, on the C driver and on ours: the kselftests (TESTS=glob: only these), and'
 	@echo '    make test-differential    the same random sequences on both, compared (SEEDS=1-300)'
 	@echo '    make test-dropin          systemd, udev, udisks, … on ours as installed (TESTS=glob)'
+	@echo '    DRIVERS=c or DRIVERS=ours runs the kselftests alone, on one of them'
 	@echo 'make test-powercut  kill guests that write, lose what was not flushed, check the rest (CUTS=10 SEED=1)'
 	@echo 'make test-debug  kselftests, power cuts on ours and a debug kernel (KASAN, lockdep, …), built first (TESTS=glob)'
 	@echo 'make test-storm  random calls by many processes at once on ours (CALLS=100000, SEED=1)'
