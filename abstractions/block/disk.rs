@@ -2,11 +2,11 @@
 
 //! Disks of a blk-mq driver.
 //!
-//! Ownership: an [`OwnedDisk`] owns the `struct gendisk`, which owns the driver's data. Whatever the
-//! driver does with a disk it does through a borrowed [`Disk`], so that there is no circle of
-//! references. Where it takes an [`ARef`], work on a queue that the data owns must not put the last one.
-//! An open block device keeps the disk and its data, but not the [`OwnedDisk`]. A reference to the disk's device
-//! alone keeps them too, and [`DiskDriver`] has the module's exit wait for it.
+//! Ownership: an [`OwnedDisk`] owns the `struct gendisk`, which owns the driver's data. The driver
+//! uses a disk through a borrowed [`Disk`], so that there is no circle of references. If it takes
+//! an [`ARef`], work on a queue that the data owns must not put the last one. An open block device
+//! keeps the disk and its data, but not the [`OwnedDisk`]. So does a reference to the disk's
+//! device, even without an open; [`DiskDriver`] makes the module's exit wait for it.
 //!
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
@@ -74,12 +74,12 @@ const BLK_OPEN_EXCL: u32 = 0x4;
 pub struct OpenMode(u32);
 
 impl OpenMode {
-    /// Whether it may be written to (`BLK_OPEN_WRITE`).
+    /// Whether the device may be written to (`BLK_OPEN_WRITE`).
     pub fn is_write(self) -> bool {
         self.0 & BLK_OPEN_WRITE != 0
     }
 
-    /// Whether it is held exclusively (`BLK_OPEN_EXCL`).
+    /// Whether the opener holds the device exclusively (`BLK_OPEN_EXCL`).
     pub fn is_exclusive(self) -> bool {
         self.0 & BLK_OPEN_EXCL != 0
     }
@@ -89,7 +89,7 @@ impl OpenMode {
 ///
 /// # Invariants
 ///
-/// Exists only in the system call that it stands for.
+/// It exists only during the system call that it stands for.
 pub struct Ioctl<'a, T: Operations> {
     disk: &'a Disk<T>,
     bdev: &'a BlockDevice,
@@ -100,7 +100,7 @@ pub struct Ioctl<'a, T: Operations> {
 }
 
 impl<'a, T: Operations> Ioctl<'a, T> {
-    /// The disk that the device is or is a part of.
+    /// The disk that the device is, or is a partition of.
     pub fn disk(&self) -> &'a Disk<T> {
         self.disk
     }
@@ -110,7 +110,7 @@ impl<'a, T: Operations> Ioctl<'a, T> {
         self.bdev
     }
 
-    /// How it was opened.
+    /// How the device was opened.
     pub fn mode(&self) -> OpenMode {
         self.mode
     }
@@ -120,16 +120,17 @@ impl<'a, T: Operations> Ioctl<'a, T> {
         self.cmd
     }
 
-    /// Its argument: a number, or an address in the caller's memory. The compat call passes it as the
-    /// 32-bit program gave it.
+    /// Argument of the ioctl: a number, or an address in the caller's memory. For the compat call,
+    /// as the 32-bit program has passed it.
     pub fn arg(&self) -> usize {
         self.arg
     }
 
-    /// Gets a file by the caller's descriptor (`fget()`); `EBADF` if there is none.
+    /// Gets a file by a descriptor of the calling task (`fget()`); `EBADF` if there is none.
     pub fn fget(&self, fd: u32) -> Result<ARef<File>> {
         let file = LocalFile::fget(fd)?;
-        // SAFETY: By the type invariants this task is in `ioctl()`, which does not use `fdget_pos`.
+        // SAFETY: By the type invariants this task is in `ioctl()`, which does not use
+        // `fdget_pos()`.
         Ok(unsafe { LocalFile::assume_no_fdget_pos(file) })
     }
 }
@@ -137,7 +138,7 @@ impl<'a, T: Operations> Ioctl<'a, T> {
 /// The disk side of a block driver: its block device operations.
 #[vtable]
 pub trait DiskOperations: Operations + HasDiskVTable {
-    /// The module that has to stay while a disk is open.
+    /// The module that stays loaded while a disk is open.
     const OWNER: &'static ThisModule;
 
     /// The disk, or a partition of it, is being opened. Called under `open_mutex`; may sleep.
@@ -146,10 +147,10 @@ pub trait DiskOperations: Operations + HasDiskVTable {
     /// The disk, or a partition of it, was closed. Called under `open_mutex`; may sleep.
     fn release(disk: &OpenLocked<'_, Self>);
 
-    /// An ioctl that the block layer does not know. May sleep.
+    /// An ioctl that the block layer does not handle. May sleep.
     fn ioctl(ioctl: Ioctl<'_, Self>) -> Result<i32>;
 
-    /// An ioctl of a 32-bit program, known to the block layer or not. May sleep.
+    /// An ioctl of a 32-bit program, whether or not the block layer handles it. May sleep.
     #[cfg_attr(not(CONFIG_COMPAT), allow(dead_code))]
     fn compat_ioctl(_ioctl: Ioctl<'_, Self>) -> Result<i32> {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -160,10 +161,10 @@ pub trait DiskOperations: Operations + HasDiskVTable {
 ///
 /// # Safety
 ///
-/// `vtable` must return the same static on each call, which is used for no other driver: its address
-/// tells the driver's disks from others.
+/// `vtable` must return the same static on each call. No other driver may use that static: its
+/// address identifies the driver's disks.
 pub unsafe trait HasDiskVTable: Sized {
-    /// The static.
+    /// The static with the driver's operations.
     fn vtable() -> &'static DiskVTable<Self>
     where
         Self: DiskOperations;
@@ -173,7 +174,7 @@ pub unsafe trait HasDiskVTable: Sized {
 macro_rules! disk_vtable {
     ($driver:ty) => {
         #[allow(unsafe_code)]
-        // SAFETY: There is one static, of a type that names the driver.
+        // SAFETY: `VTABLE` is one static, whose type names the driver.
         unsafe impl $crate::abstractions::block::disk::HasDiskVTable for $driver {
             fn vtable() -> &'static $crate::abstractions::block::disk::DiskVTable<Self> {
                 static VTABLE: $crate::abstractions::block::disk::DiskVTable<$driver> =
@@ -189,12 +190,13 @@ pub(crate) use disk_vtable;
 /// The `struct block_device_operations` of a driver.
 pub struct DiskVTable<T: DiskOperations> {
     ops: bindings::block_device_operations,
-    /// The [`DiskDriver`], and each disk whose data is not released; 0 without a `DiskDriver`.
+    /// One for the [`DiskDriver`], and one for each disk whose data is not released; 0 without a
+    /// `DiskDriver`.
     users: Atomic<i32>,
     _p: PhantomData<fn() -> T>,
 }
 
-// SAFETY: The operations are never written to.
+// SAFETY: The operations are never written to, and `users` is atomic.
 unsafe impl<T: DiskOperations> Sync for DiskVTable<T> {}
 
 impl<T: DiskOperations> DiskVTable<T> {
@@ -235,11 +237,11 @@ impl<T: DiskOperations> DiskVTable<T> {
         Err(ENODEV)
     }
 
-    /// Removes a user. A caller that does not keep the module may only return after this.
+    /// Removes a user. If the caller does not keep the module, it may only return after this.
     fn put(&self) {
-        // A full barrier, as `wake_up_var()` asks for.
+        // A full barrier, as `wake_up_var()` requires.
         if self.users.fetch_sub(1, Full) == 1 {
-            // SAFETY: The address tells waiters apart, and is not read from.
+            // SAFETY: `wake_up_var()` uses the address to find waiters, and does not read from it.
             unsafe { bindings::wake_up_var(self.users.as_ptr().cast()) };
         }
     }
@@ -272,20 +274,22 @@ impl<T: DiskOperations> DiskVTable<T> {
 
     /// # Safety
     ///
-    /// `bdev` must be open, and belong to a disk with these operations. This is called by the ioctl
-    /// operation, before the end of which `'a` ends.
+    /// `bdev` must be open, and belong to a disk with these operations. The caller is the ioctl
+    /// operation, and `'a` ends before that returns.
     unsafe fn context<'a>(
         bdev: *mut bindings::block_device,
         mode: bindings::blk_mode_t,
         cmd: c_uint,
         arg: c_ulong,
     ) -> Ioctl<'a, T> {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements `bdev` is open, which keeps its disk live, and the
+        // disk has these operations.
         let disk = unsafe { Disk::from_raw((*bdev).bd_disk) };
-        // INVARIANT: The caller passes it to a function that works for any `'a`, and so cannot keep it.
+        // INVARIANT: The caller passes this to a function that works for any `'a`, and so cannot
+        // keep it.
         Ioctl {
             disk,
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements `bdev` is open during `'a`.
             bdev: unsafe { BlockDevice::from_raw(bdev) },
             mode: OpenMode(mode),
             cmd,
@@ -325,29 +329,32 @@ impl<T: DiskOperations> DiskVTable<T> {
     ///
     /// Called by the block layer only, when the last reference to an added disk is gone.
     unsafe extern "C" fn free_disk(disk: *mut bindings::gendisk) {
-        // SAFETY: `OwnedDisk::new` stored a box there. The queue is gone, so nobody borrows it.
+        // SAFETY: `OwnedDisk::new` stored a box in `private_data`. The queue is gone, and this was
+        // the last reference, so nobody borrows the data.
         drop(unsafe { KBox::from_raw((*disk).private_data.cast::<Private<T>>()) });
-        // The module's exit may wait for this: from here on the module is not kept.
+        // `DiskDriver::drop` may wait for this. From here on the module is not kept.
         T::vtable().put();
     }
 }
 
-/// Keeps the code of a driver until the data of its last disk is released. A module has one for each driver, and
-/// drops it last.
+/// Keeps the code of a driver until the data of its last disk is released. A module has one for
+/// each driver, and drops it last.
 ///
-/// Removing a disk need not release its data. A task may have a reference to the disk's device without one to the
-/// module: to write its number to `io.max` of a cgroup takes one, and so does an open before it fails. Whoever puts
-/// the last reference calls `free_disk()`, which is code of the module.
+/// Removing a disk need not release its data. A task may hold a reference to the disk's device
+/// without one to the module: a write to `io.max` of a cgroup does, and so does an open that has
+/// not succeeded yet. The task that puts the last reference calls `free_disk()`, which is code of
+/// the module.
 ///
 /// # Invariants
 ///
-/// It stands for one of `users` of the vtable of `T`, and there is no other one.
+/// This is one of `users` of the vtable of `T`. There is no other `DiskDriver<T>`.
 pub struct DiskDriver<T: DiskOperations>(PhantomData<fn() -> T>);
 
 impl<T: DiskOperations> DiskDriver<T> {
-    /// Lets disks be made. Fails with `EBUSY` if there is one for `T`, or disks of an earlier one.
+    /// Allows disks of `T` to be made. Fails with `EBUSY` if there is a `DiskDriver` for `T`, or a
+    /// disk of an earlier one.
     pub fn new() -> Result<Self> {
-        // INVARIANT: Only this adds a user where there is none.
+        // INVARIANT: This is the one user, since no other function adds the first one.
         match T::vtable().users.cmpxchg(0, 1, Full) {
             Ok(_) => Ok(Self(PhantomData)),
             Err(_) => Err(EBUSY),
@@ -356,19 +363,19 @@ impl<T: DiskOperations> DiskDriver<T> {
 }
 
 impl<T: DiskOperations> Drop for DiskDriver<T> {
-    /// Waits until the data of the last disk is released, and until the task that did so has left `free_disk()`.
-    /// May sleep.
+    /// Waits until the data of the last disk is released, and the task that did so has left
+    /// `free_disk()`. May sleep.
     fn drop(&mut self) {
         let users = &T::vtable().users;
         users.fetch_sub(1, Full);
-        // SAFETY: It is a static.
+        // SAFETY: The counter is in a static.
         unsafe { rust_helper_wait_until_zero(users.as_ptr()) };
-        // That task may be preempted between the end of `put` and that of `free_disk`.
+        // That task may be preempted between `put` and the end of `free_disk`.
         rust_helper_synchronize_rcu_tasks();
     }
 }
 
-/// One user of a [`DiskVTable`], given up when dropped.
+/// One user of a [`DiskVTable`], removed when dropped.
 struct DiskUser<T: DiskOperations>(PhantomData<fn() -> T>);
 
 impl<T: DiskOperations> DiskUser<T> {
@@ -377,7 +384,7 @@ impl<T: DiskOperations> DiskUser<T> {
         Ok(Self(PhantomData))
     }
 
-    /// Leaves it to `free_disk` to give it up.
+    /// Leaves the removal to `free_disk`.
     fn leave_to_disk(self) {
         core::mem::forget(self);
     }
@@ -389,12 +396,12 @@ impl<T: DiskOperations> Drop for DiskUser<T> {
     }
 }
 
-/// What a disk, and its queue, point to as the driver's.
+/// The driver's part of a disk, which the disk and its queue point to.
 ///
 /// # Invariants
 ///
-/// `config` is null or comes from [`KBox::into_raw`], and belongs to this. The pointer changes only
-/// under `state`. What it points to changes only under `state` with the queue frozen.
+/// `config` is null or comes from [`KBox::into_raw`], and this owns the box. The pointer changes
+/// only under `state`. The configuration changes only under `state` with the queue frozen.
 #[pin_data(PinnedDrop)]
 pub(super) struct Private<T: Operations> {
     #[pin]
@@ -407,8 +414,8 @@ pub(super) struct Private<T: Operations> {
 }
 
 impl<T: Operations> Private<T> {
-    /// Remembers whether those who were in `queue_rq` when the disk's last request ended have left it. Returns what
-    /// was remembered before.
+    /// Records whether every `queue_rq` that ran when the disk's last request ended has returned.
+    /// Returns what was recorded before.
     pub(super) fn set_quiesced(&self, quiesced: bool) -> bool {
         self.quiesced.xchg(quiesced, Relaxed)
     }
@@ -418,7 +425,7 @@ impl<T: Operations> Private<T> {
     }
 
     pub(super) fn config(&self) -> *const T::Config {
-        // Pairs with `DiskGuard::publish`.
+        // Pairs with the release in `DiskGuard::publish`.
         self.config.load(Acquire).cast_const()
     }
 }
@@ -428,7 +435,8 @@ impl<T: Operations> PinnedDrop for Private<T> {
     fn drop(self: Pin<&mut Self>) {
         let config = self.config.load(Relaxed);
         if !config.is_null() {
-            // SAFETY: By the type invariants.
+            // SAFETY: By the type invariants `config` comes from `KBox::into_raw`, and is owned by
+            // `self`.
             drop(unsafe { KBox::from_raw(config) });
         }
     }
@@ -438,16 +446,16 @@ impl<T: Operations> PinnedDrop for Private<T> {
 ///
 /// # Invariants
 ///
-/// A reference to one is a live disk made by [`OwnedDisk<T>`].
+/// A reference is to a live disk made by [`OwnedDisk<T>`].
 #[repr(transparent)]
 pub struct Disk<T: Operations> {
     disk: Opaque<bindings::gendisk>,
     _p: PhantomData<T>,
 }
 
-// SAFETY: The last reference may be put by any task, and the driver's data is `Send`.
+// SAFETY: Any task may put the last reference, and the driver's data is `Send`.
 unsafe impl<T: Operations> Send for Disk<T> {}
-// SAFETY: The methods may be called from any task, and the driver's data is `Sync`.
+// SAFETY: Any task may call the methods, and the driver's data is `Sync`.
 unsafe impl<T: Operations> Sync for Disk<T> {}
 
 impl<T: Operations> Disk<T> {
@@ -455,7 +463,7 @@ impl<T: Operations> Disk<T> {
     ///
     /// The type invariants hold for `disk` during `'a`.
     pub(super) unsafe fn from_raw<'a>(disk: *mut bindings::gendisk) -> &'a Self {
-        // SAFETY: By the safety requirement; the type is transparent.
+        // SAFETY: By the safety requirement the disk is live during `'a`; the type is transparent.
         unsafe { &*disk.cast() }
     }
 
@@ -464,17 +472,18 @@ impl<T: Operations> Disk<T> {
     }
 
     pub(super) fn queue(&self) -> *mut bindings::request_queue {
-        // SAFETY: A disk has one queue for life.
+        // SAFETY: By the type invariants the disk is live; its queue stays the same.
         unsafe { (*self.as_ptr()).queue }
     }
 
     fn private(&self) -> &Private<T> {
-        // SAFETY: By the type invariants; the private data lives as long as the disk.
+        // SAFETY: By the type invariants the disk was made by `OwnedDisk<T>`, which stored a
+        // `Private<T>`. That lives as long as the disk.
         unsafe { &*(*self.as_ptr()).private_data.cast::<Private<T>>() }
     }
 
     fn device(&self) -> *mut bindings::device {
-        // SAFETY: The disk is live.
+        // SAFETY: By the type invariants the disk is live.
         unsafe { rust_helper_disk_to_dev(self.as_ptr()) }
     }
 
@@ -499,7 +508,7 @@ impl<T: Operations> Disk<T> {
         })
     }
 
-    /// Locks the disk's mutex if nobody has it.
+    /// Locks the disk's mutex; `None` if a task holds it.
     pub fn try_lock(&self) -> Option<DiskGuard<'_, T>> {
         Some(DiskGuard {
             disk: self,
@@ -509,27 +518,30 @@ impl<T: Operations> Disk<T> {
 
     /// The block device that is the whole disk.
     pub fn part0(&self) -> &BlockDevice {
-        // SAFETY: Part 0 lives as long as the disk.
+        // SAFETY: By the type invariants the disk is live; part 0 lives as long as the disk.
         unsafe { BlockDevice::from_raw((*self.as_ptr()).part0) }
     }
 
-    /// The block device of a partition, if there is one of that number. Without `open_mutex` it may be removed at any
-    /// time.
+    /// The block device of partition `number`, if there is one. Without `open_mutex` the partition
+    /// may be removed at any time.
     fn partition_device(&self, number: u32) -> Option<ARef<BlockDevice>> {
         let _rcu = rcu::read_lock();
-        // SAFETY: The disk is live, and its table has block devices.
+        // SAFETY: By the type invariants the disk is live. The entries of `part_tbl` are block
+        // devices.
         let bdev =
             unsafe { bindings::xa_load(&raw mut (*self.as_ptr()).part_tbl, number as c_ulong) };
         let bdev = NonNull::new(bdev.cast::<bindings::block_device>())?;
-        // SAFETY: A device that was in the table is freed after an RCU grace period.
+        // SAFETY: A device that was in the table is freed an RCU grace period later at the
+        // earliest, and the RCU read lock is held since it was found there.
         let kobj =
             unsafe { bindings::kobject_get_unless_zero(&raw mut (*bdev.as_ptr()).bd_device.kobj) };
-        // SAFETY: The reference was taken above.
+        // SAFETY: `kobject_get_unless_zero()` took the reference, if it did not return null.
         (!kobj.is_null()).then(|| unsafe { ARef::from_raw(bdev.cast()) })
     }
 
-    /// Drops clean pages of the page caches of the disk and of its partitions, also those that somebody uses: see
-    /// [`BlockDevice::invalidate_in_use`]. Under `open_mutex` others would wait to open or close the disk meanwhile.
+    /// Drops clean pages of the page caches of the disk and of its partitions, also pages in use:
+    /// see [`BlockDevice::invalidate_in_use`]. The caller should not hold `open_mutex`, as this may
+    /// take long, and opening or closing the disk takes that mutex.
     pub fn invalidate_in_use(&self) {
         self.part0().invalidate_in_use();
         for number in 1..=Partition::MAX_NUMBER {
@@ -539,61 +551,67 @@ impl<T: Operations> Disk<T> {
         }
     }
 
-    /// How often the disk and its partitions are open (`disk_openers()`). Stable only under
-    /// `open_mutex`.
+    /// How often the disk and its partitions are open (`disk_openers()`). May change at once
+    /// without `open_mutex`.
     pub fn openers(&self) -> u32 {
-        // SAFETY: The disk is live.
+        // SAFETY: By the type invariants the disk is live.
         unsafe { rust_helper_disk_openers(self.as_ptr()) }
     }
 
     /// Logical block size of the queue in bytes.
     pub fn logical_block_size(&self) -> u32 {
-        // SAFETY: The disk and its queue are live.
+        // SAFETY: By the type invariants the disk is live, and so is its queue.
         unsafe { rust_helper_queue_logical_block_size(self.queue()) }
     }
 
-    /// The mask that a buffer's address must not have bits in common with (`queue_dma_alignment()`).
+    /// The mask of the bits that must be clear in a buffer's address (`queue_dma_alignment()`).
     pub fn dma_alignment(&self) -> u32 {
-        // SAFETY: The disk and its queue are live.
+        // SAFETY: By the type invariants the disk is live, and so is its queue.
         unsafe { rust_helper_queue_dma_alignment(self.queue()) }
     }
 
-    /// Sets the capacity in 512-byte sectors. If it is another one than before, userspace gets a
-    /// change event with `RESIZE=1`, and this returns true (`set_capacity_and_notify()`). May sleep.
+    /// Sets the capacity in 512-byte sectors (`set_capacity_and_notify()`). If it changes, and is 0
+    /// neither before nor after, sends userspace a change event with `RESIZE=1`, and returns true.
+    /// May sleep.
     pub fn set_capacity_and_notify(&self, sectors: u64) -> bool {
-        // SAFETY: The disk is live.
+        // SAFETY: By the type invariants the disk is live.
         unsafe { bindings::set_capacity_and_notify(self.as_ptr(), sectors) }
     }
 
-    /// Marks the disk read-only or not, with an event to userspace (`set_disk_ro()`). May sleep.
+    /// Marks the disk read-only or not, with an event to userspace if that changes
+    /// (`set_disk_ro()`). May sleep.
     pub fn set_read_only(&self, read_only: bool) {
-        // SAFETY: The disk is live.
+        // SAFETY: By the type invariants the disk is live.
         unsafe { bindings::set_disk_ro(self.as_ptr(), read_only) };
     }
 
-    /// Says that there is another medium (`disk_force_media_change()`). May sleep.
+    /// Reports another medium: sends an event, increments `diskseq`, and drops clean pages of the
+    /// disk's page cache (`disk_force_media_change()`). May sleep.
     pub fn force_media_change(&self) {
-        // SAFETY: The disk is live.
+        // SAFETY: By the type invariants the disk is live.
         unsafe { bindings::disk_force_media_change(self.as_ptr()) };
     }
 
-    /// Drops all buffers and sets the capacity to 0 (`invalidate_disk()`). May sleep.
+    /// Drops clean pages of the disk's page cache and its writeback error, and sets the capacity to
+    /// 0 (`invalidate_disk()`). May sleep.
     pub fn invalidate(&self) {
-        // SAFETY: The disk is live.
+        // SAFETY: By the type invariants the disk is live.
         unsafe { bindings::invalidate_disk(self.as_ptr()) };
     }
 
-    /// Says whether the block layer looks for partitions when the disk is opened.
+    /// Sets whether the block layer scans for partitions: when the disk is opened, in `BLKRRPART`,
+    /// and in [`OpenLocked::rescan_partitions`] (`GD_SUPPRESS_PART_SCAN`).
     pub fn set_partition_scan(&self, on: bool) {
-        // SAFETY: The disk is live.
+        // SAFETY: By the type invariants the disk is live.
         unsafe { rust_helper_disk_suppress_part_scan(self.as_ptr(), !on) };
     }
 
-    /// Locks `open_mutex`, so the disk's mutex must not be held. May sleep.
+    /// Locks `open_mutex`, which comes before the disk's mutex. May sleep.
     pub fn lock_open(&self) -> OpenGuard<'_, T> {
-        // SAFETY: The disk is live; its mutex was set up when it was allocated.
+        // SAFETY: By the type invariants the disk is live; `open_mutex` was set up when it was
+        // allocated.
         unsafe { bindings::mutex_lock(&raw mut (*self.as_ptr()).open_mutex) };
-        // INVARIANT: Locked above.
+        // INVARIANT: `open_mutex` was locked above.
         OpenGuard(OpenLocked {
             disk: self,
             _not_send: NotThreadSafe,
@@ -602,7 +620,8 @@ impl<T: Operations> Disk<T> {
 
     /// Sends a change event to userspace. May sleep.
     pub fn change_uevent(&self) {
-        // SAFETY: The disk is live. There is nothing to be done where the event cannot be sent.
+        // SAFETY: By the type invariants the disk is live. There is nothing to do if the event
+        // cannot be sent.
         unsafe {
             bindings::kobject_uevent(
                 &raw mut (*self.device()).kobj,
@@ -611,17 +630,17 @@ impl<T: Operations> Disk<T> {
         };
     }
 
-    /// The same for the disk and each partition (`disk_uevent()`).
+    /// Sends a change event for the disk and each partition (`disk_uevent()`). May sleep.
     pub fn change_uevent_of_all(&self) {
-        // SAFETY: The disk is live.
+        // SAFETY: By the type invariants the disk is live.
         unsafe { bindings::disk_uevent(self.as_ptr(), bindings::kobject_action_KOBJ_CHANGE) };
     }
 }
 
-// SAFETY: A reference to the disk's device keeps the disk, and with it the private data.
+// SAFETY: A reference to the disk's device keeps the disk, which owns the private data.
 unsafe impl<T: Operations> AlwaysRefCounted for Disk<T> {
     fn inc_ref(&self) {
-        // SAFETY: The disk is live.
+        // SAFETY: By the type invariants the disk is live.
         unsafe { bindings::get_device(self.device()) };
     }
 
@@ -631,11 +650,12 @@ unsafe impl<T: Operations> AlwaysRefCounted for Disk<T> {
     }
 }
 
-// SAFETY: The device is a part of the disk; `dev_to_disk()` finds it. A device that somebody refers to
-// keeps its disk.
+// SAFETY: The device is a part of the disk, which `dev_to_disk()` returns. A reference to the
+// device keeps the disk.
 unsafe impl<T: Operations> DeviceOwner for Disk<T> {
     unsafe fn from_device<'a>(dev: *mut bindings::device) -> &'a Self {
-        // SAFETY: By the requirements of the trait `dev` comes from `as_device`.
+        // SAFETY: By the requirements of the trait `dev` comes from `as_device`, so it is part of a
+        // disk of `T`'s.
         unsafe { Self::from_raw(rust_helper_dev_to_disk(dev)) }
     }
 
@@ -646,8 +666,8 @@ unsafe impl<T: Operations> DeviceOwner for Disk<T> {
 
 /// A disk whose mutex is held, and that sends no events to userspace until this is dropped.
 ///
-/// The mutex keeps two tasks from suppressing events at once: the first one to end would end that of the other, and
-/// the bit shares a word with others.
+/// The mutex keeps two tasks from suppressing events at once: the first one to finish would end
+/// that of the other, and the bit shares a word with others.
 #[must_use = "events are sent again at once when unused"]
 pub struct UeventsSuppressed<'g, 'a, T: Operations> {
     guard: &'g mut DiskGuard<'a, T>,
@@ -671,34 +691,36 @@ impl<T: Operations> DerefMut for UeventsSuppressed<'_, '_, T> {
 impl<T: Operations> Drop for UeventsSuppressed<'_, '_, T> {
     fn drop(&mut self) {
         let dev = self.guard.disk.device();
-        // SAFETY: The disk is live, and its mutex is held.
+        // SAFETY: The disk is live. Its mutex, held by `guard`, excludes other changes of the bit.
         unsafe { rust_helper_dev_set_uevent_suppress(dev, self.was_suppressed.into()) };
     }
 }
 
 /// A disk whose `open_mutex` is held, by the block layer or by an [`OpenGuard`].
 ///
-/// It does not dereference to the [`Disk`]: a function that takes one may lock `open_mutex`.
+/// It does not dereference to the [`Disk`]: functions that take a `Disk` may lock `open_mutex`.
 ///
 /// # Invariants
 ///
-/// It is held as long as this exists.
+/// `open_mutex` is held, by or for the current task, as long as this exists.
 pub struct OpenLocked<'a, T: Operations> {
     disk: &'a Disk<T>,
-    /// Others would not have it held.
+    /// Another task would not hold the mutex.
     _not_send: NotThreadSafe,
 }
 
 impl<'a, T: Operations> OpenLocked<'a, T> {
-    /// The disk, for all that does not lock `open_mutex`.
+    /// The disk, for everything that does not lock `open_mutex`.
     pub fn disk(&self) -> &'a Disk<T> {
         self.disk
     }
 
-    /// Drops all partitions and looks for new ones (`bdev_disk_changed()`). Writes dirty pages of the disk's page cache
-    /// before, of which errors are kept for whoever syncs a file system there. May sleep.
+    /// Drops all partitions and scans for new ones (`bdev_disk_changed()`). Writes dirty pages of
+    /// the disk's page cache before; errors of that are kept for the next sync of a file system on
+    /// the disk. May sleep.
     ///
-    /// Fails with `EBUSY` if one is open.
+    /// Fails with `EBUSY` if a partition is open, `EIO` if the table cannot be read, `ENXIO` if the
+    /// disk is being removed.
     pub fn rescan_partitions(&self) -> Result {
         self.disk.part0().mapping().keep_error(|| {
             // SAFETY: The disk is live, and by the type invariants `open_mutex` is held.
@@ -706,7 +728,7 @@ impl<'a, T: Operations> OpenLocked<'a, T> {
         })
     }
 
-    /// The partition of that number, from 1 to [`Partition::MAX_NUMBER`], if there is one.
+    /// Partition `number`, from 1 to [`Partition::MAX_NUMBER`], if there is one.
     pub fn partition(&self, number: u32) -> Option<Partition> {
         let device = self.disk.partition_device(number)?;
         let (uuid, name) = device.meta_info();
@@ -722,17 +744,17 @@ impl<'a, T: Operations> OpenLocked<'a, T> {
 /// What the block layer knows of a partition.
 #[derive(PartialEq, Eq)]
 pub struct Partition {
-    /// Its first sector, of 512 bytes.
+    /// First sector, in units of 512 bytes.
     pub start: u64,
-    /// Its length in such sectors.
+    /// Length in 512-byte sectors.
     pub sectors: u64,
-    /// Printed, with a NUL; empty if the table has none. So is the name.
+    /// As text, terminated by NUL; empty if the table has none. The same holds for `name`.
     pub uuid: [u8; bindings::PARTITION_META_INFO_UUIDLTH as usize],
     pub name: [u8; bindings::PARTITION_META_INFO_VOLNAMELTH as usize],
 }
 
 impl Partition {
-    /// The last number that a scan gives to a partition.
+    /// The highest number that a scan gives to a partition.
     pub const MAX_NUMBER: u32 = bindings::DISK_MAX_PARTS - 1;
 }
 
@@ -751,7 +773,7 @@ impl Default for Partition {
 ///
 /// # Invariants
 ///
-/// `open_mutex` was locked for this, by the current task.
+/// The current task has locked `open_mutex` for this.
 #[must_use = "the mutex is unlocked at once when unused"]
 pub struct OpenGuard<'a, T: Operations>(OpenLocked<'a, T>);
 
@@ -784,12 +806,12 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
 
     /// The configuration, if one is published.
     pub fn config(&self) -> Option<&T::Config> {
-        // SAFETY: Whoever changes the configuration, or takes it away, borrows this guard, or one
-        // that follows it, mutably.
+        // SAFETY: A function that changes the configuration, or takes it away, borrows mutably this
+        // guard, or an object that borrows it.
         unsafe { self.disk.private().config().as_ref() }
     }
 
-    /// Shows requests a configuration where there was none. Gives it back if there is one already.
+    /// Publishes a configuration to requests. Gives it back if there is one already.
     pub fn publish(&mut self, config: KBox<T::Config>) -> Result<(), KBox<T::Config>> {
         if self.config().is_some() {
             return Err(config);
@@ -802,51 +824,52 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
         Ok(())
     }
 
-    /// Takes the configuration away from requests that start from now on, waits for those that have it
-    /// already, and returns it. May sleep.
+    /// Takes the configuration away from requests that start from now on, waits until requests that
+    /// have it end, and returns it. May sleep.
     ///
-    /// The same restriction as for [`freeze`](Self::freeze).
+    /// The restriction of [`freeze`](Self::freeze) holds.
     pub fn take_config(&mut self) -> Option<KBox<T::Config>> {
         let config = &self.disk.private().config;
         // INVARIANT: The mutex is held.
         //
-        // A full barrier, as `Request::start` has: requests that are not found below find null.
+        // A full barrier, as in `Request::start`: a request that is not found below finds null.
         let taken = config.xchg(core::ptr::null_mut(), Full);
         if taken.is_null() {
             return None;
         }
-        // Freezing waits for an RCU grace period, which is long. Most of the time there is nobody to be
-        // waited for.
+        // Freezing waits for an RCU grace period, which is long. Most of the time no request is in
+        // flight.
         if self.has_started_requests() {
             drop(self.freeze());
         }
-        // SAFETY: By the invariants of `Private` it comes from `KBox::into_raw`. No request borrows it:
-        // none started since has it, and those before have ended. Nor does anybody else: that takes the
-        // mutex, which is held through the guard that `self` borrows mutably.
+        // SAFETY: By the invariants of `Private` the pointer comes from `KBox::into_raw`. No
+        // request borrows the configuration: requests started since find null, and earlier ones
+        // have ended. Other users need the mutex, which the guard that `self` borrows mutably
+        // holds.
         Some(unsafe { KBox::from_raw(taken) })
     }
 
-    /// Whether any request is in the driver's hands. May change at once where it is false.
+    /// Whether any request is in the driver's hands. May be out of date at once if false.
     pub fn has_started_requests(&self) -> bool {
         /// # Safety
         ///
         /// `data` points to a `bool` that nobody else uses.
         unsafe extern "C" fn found(_rq: *mut bindings::request, data: *mut c_void) -> bool {
-            // SAFETY: By the safety requirement.
+            // SAFETY: By the safety requirement `data` points to a `bool` that nobody else uses.
             unsafe { *data.cast::<bool>() = true };
-            // No need to look at others.
+            // One is enough: ends the iteration.
             false
         }
 
         let mut any = false;
-        // SAFETY: The disk is live.
+        // SAFETY: By the type invariants the disk is live.
         if unsafe { rust_helper_disk_is_dead(self.disk.as_ptr()) } {
-            // All requests have ended, and the tags may be gone.
+            // All requests have ended, and the tags may have been released.
             return any;
         }
-        // SAFETY: The disk and its queue are live. So are its tags: `OwnedDisk` releases them with the disk's mutex
-        // held, when the disk is dead. `found` gets a variable that is not
-        // used before the call returns.
+        // SAFETY: The disk and its queue are live. So are the tags: `OwnedDisk` releases them with
+        // the disk's mutex held, after the disk is dead, and this guard holds the mutex. `found`
+        // gets a local variable that is not used before the call returns.
         unsafe {
             bindings::blk_mq_tagset_busy_iter(
                 (*self.disk.queue()).tag_set,
@@ -857,12 +880,12 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
         any
     }
 
-    /// Sends no events to userspace until the result is dropped (`dev_set_uevent_suppress()`).
+    /// Suppresses events to userspace until the result is dropped (`dev_set_uevent_suppress()`).
     pub fn suppress_uevents(&mut self) -> UeventsSuppressed<'_, 'a, T> {
         let dev = self.disk.device();
-        // SAFETY: The disk is live, and its mutex is held.
+        // SAFETY: The disk is live. Its mutex, held by `self`, excludes other changes of the bit.
         let was_suppressed = unsafe { rust_helper_dev_get_uevent_suppress(dev) };
-        // SAFETY: As above.
+        // SAFETY: The disk is live. Its mutex, held by `self`, excludes other changes of the bit.
         unsafe { rust_helper_dev_set_uevent_suppress(dev, 1) };
         UeventsSuppressed {
             guard: self,
@@ -870,12 +893,13 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
         }
     }
 
-    /// Waits for all requests to end, and holds new ones back (`blk_mq_freeze_queue()`). May sleep.
+    /// Holds back new requests, and waits for all others to end (`blk_mq_freeze_queue()`). May
+    /// sleep.
     ///
-    /// Must not be called by the work item of a request of this disk, even after that has ended: what
-    /// is waited for may be a request that uses the same work item next.
+    /// Must not be called by the work item of a request of this disk, even after that request has
+    /// ended: the freeze may wait for a request that uses the same work item next.
     pub fn freeze(&mut self) -> Frozen<'_, 'a, T> {
-        // SAFETY: The disk and its queue are live.
+        // SAFETY: By the type invariants the disk is live, and so is its queue.
         let memflags = unsafe { rust_helper_blk_mq_freeze_queue(self.disk.queue()) };
         Frozen {
             guard: self,
@@ -883,10 +907,11 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
         }
     }
 
-    /// The same, but `None`, with new requests let in again, where it would take longer than so many jiffies.
+    /// Freezes the queue like [`freeze`](Self::freeze), but if that takes longer than `timeout`, in
+    /// jiffies, lets new requests in again and returns `None`.
     pub fn freeze_timeout(&mut self, timeout: Jiffies) -> Option<Frozen<'_, 'a, T>> {
         let mut memflags = 0;
-        // SAFETY: The disk and its queue are live.
+        // SAFETY: By the type invariants the disk is live, and so is its queue.
         let frozen = unsafe {
             rust_helper_blk_mq_freeze_queue_timeout(self.disk.queue(), timeout, &raw mut memflags)
         };
@@ -911,8 +936,8 @@ impl<T: Operations> DerefMut for DiskGuard<'_, T> {
     }
 }
 
-/// A disk whose mutex is held and whose queue is frozen; thawed when dropped. While it exists the
-/// task's memory allocations start no I/O.
+/// A disk whose mutex is held and whose queue is frozen; thawed when dropped. Until then memory
+/// allocations of the task start no I/O.
 ///
 /// # Invariants
 ///
@@ -926,46 +951,46 @@ impl<T: Operations> Frozen<'_, '_, T> {
     /// The configuration and the state, to be changed.
     pub fn parts(&mut self) -> (Option<&mut T::Config>, &mut T::State) {
         let config = self.guard.disk.private().config.load(Relaxed);
-        // SAFETY: By the type invariants no request borrows the configuration, and the mutex, which
-        // all others need, is held through the guard that `self` borrows mutably.
+        // SAFETY: By the type invariants no request borrows the configuration. Other users need the
+        // mutex, which the guard that `self` borrows mutably holds.
         (unsafe { config.as_mut() }, &mut self.guard.state)
     }
 }
 
 impl<T: Operations> Drop for Frozen<'_, '_, T> {
     fn drop(&mut self) {
-        // SAFETY: `freeze` froze this queue once for `self`.
+        // SAFETY: `freeze` or `freeze_timeout` froze this queue, once, for `self`.
         unsafe { rust_helper_blk_mq_unfreeze_queue(self.guard.disk.queue(), self.memflags) };
     }
 }
 
-/// What a disk is made of.
+/// Parameters of a new disk.
 pub struct DiskParams {
     /// Major device number.
     pub major: u32,
     /// First minor device number.
     pub first_minor: u32,
-    /// Number of minor device numbers; 1 to have all partitions' numbers allocated dynamically.
+    /// Number of minor device numbers; with 1, partitions get dynamic numbers only.
     pub minors: u32,
-    /// Whether partitions are looked for when the disk is opened.
+    /// Whether the block layer scans for partitions when the disk is opened.
     pub partition_scan: bool,
     /// Limits of the queue.
     pub limits: QueueLimits,
     /// Tags and hardware queues.
     pub tag_set: TagSetParams,
-    /// Lockdep class of waiting for bios to this disk to end.
+    /// Lockdep class for tasks that wait for bios to this disk.
     pub lock_class: Pin<&'static LockClassKey>,
 }
 
-/// A disk that the driver made and userspace sees.
+/// A disk that the driver has added, so that userspace sees it.
 ///
-/// Dropping it removes it: no new opens, no new I/O. Its data is released when the last one who has
-/// it open is gone. May sleep. Takes the disk's mutex, so whoever drops it must not hold that.
+/// Dropping it removes the disk: no new opens, no new I/O. The data is released with the last
+/// reference to the disk, which tasks that have it open may hold. May sleep. Takes the disk's
+/// mutex, so the caller must not hold it.
 ///
 /// # Invariants
 ///
-/// `disk` is a disk that was added with `T`'s operations, and `self` owns the reference that it was
-/// born with.
+/// `disk` was added with `T`'s operations, and `self` owns the reference from its allocation.
 pub struct OwnedDisk<T: DiskOperations> {
     disk: NonNull<bindings::gendisk>,
     tag_set: Option<Pin<KBox<TagSet<T>>>>,
@@ -977,23 +1002,23 @@ unsafe impl<T: DiskOperations> Send for OwnedDisk<T> {}
 unsafe impl<T: DiskOperations> Sync for OwnedDisk<T> {}
 
 impl<T: DiskOperations> OwnedDisk<T> {
-    /// Makes a disk of capacity 0, which appears in `/dev` under `name`, and adds it. May sleep.
+    /// Makes a disk of capacity 0, which appears in `/dev` as `name`, and adds it. May sleep.
     ///
-    /// Fails with `ENOMEM`; `EINVAL` if limits, tags or name are refused; `ENODEV` without a [`DiskDriver`]; or as
-    /// adding it to sysfs does.
+    /// Fails with `ENOMEM`; `EINVAL` if limits, tags or name are refused; `ENODEV` without a
+    /// [`DiskDriver`]; or with the error of `device_add_disk()`.
     pub fn new(
         name: fmt::Arguments<'_>,
         params: DiskParams,
         data: impl PinInit<T::DiskData, Error>,
         state: impl PinInit<Mutex<T::State>>,
     ) -> Result<Self> {
-        // Declared first, so dropped last, where this fails.
+        // Declared first, so dropped last if this fails.
         let user = DiskUser::<T>::get()?;
         let private = KBox::try_pin_init(
             try_pin_init!(Private::<T> {
                 data <- data,
                 state <- state,
-                // INVARIANT: Null.
+                // INVARIANT: The pointer is null.
                 config: Atomic::new(core::ptr::null_mut()),
                 quiesced: AtomicFlag::new(false),
             }),
@@ -1001,23 +1026,25 @@ impl<T: DiskOperations> OwnedDisk<T> {
         )?;
         let tag_set = KBox::try_pin_init(TagSet::<T>::new(params.tag_set), GFP_KERNEL)?;
         let mut limits = params.limits;
-        // From here on C owns it, and `free_disk` turns it into a box again, for a disk that was added.
+        // From here on C owns the private data. For a disk that was added, `free_disk` makes a box
+        // of it again; otherwise the guard does.
         //
-        // SAFETY: The box is not moved out of: it stays where it is, and is dropped there.
+        // SAFETY: The box is not moved out of: the data stays in place until it is dropped there.
         let private = KBox::into_raw(unsafe { Pin::into_inner_unchecked(private) });
         let private = ScopeGuard::new_with_data(private, |private| {
-            // SAFETY: It comes from `into_raw`, and the disk that knew it is gone.
+            // SAFETY: The pointer comes from `into_raw`. The disk that pointed to it is gone: its
+            // guard is declared later, and so dropped before.
             drop(unsafe { KBox::from_raw(private) });
         });
 
-        // The block layer has each hardware queue told of CPUs that go before it has initialised the
-        // software queues, whose lists are then followed. With one hardware queue the window is small;
-        // with several, each further one waits in it until the CPU that is going has gone. See
-        // `doc/cpu-hotplug.md`.
+        // The block layer registers hardware queues for CPU hotplug before it initialises the lists
+        // of the software queues, which the hotplug callback follows. With one hardware queue the
+        // window is small. With several, it is as long as a CPU takes to go: the registration of
+        // each further queue waits for that. See `doc/cpu-hotplug.md`.
         let hotplug_disabled = HotplugDisabled::new();
         // SAFETY: The tag set was allocated, and outlives the queue: it is released after
-        // `del_gendisk()` in `drop`, or after `put_disk()` below. So is the private data. The lock
-        // class is static.
+        // `del_gendisk()` in `drop`, or after `put_disk()` below. So does the private data. The
+        // lock class is static.
         let disk = from_err_ptr(unsafe {
             bindings::__blk_mq_alloc_disk(
                 tag_set.as_ptr(),
@@ -1027,13 +1054,13 @@ impl<T: DiskOperations> OwnedDisk<T> {
             )
         })?;
         drop(hotplug_disabled);
-        // Declared last, so dropped first: it takes the queue down while the tag set and the private
-        // data are still there.
+        // Declared last, so dropped first: `put_disk()` takes the queue down while the tag set and
+        // the private data still exist.
         //
-        // SAFETY: The disk was allocated above, with this reference.
+        // SAFETY: The guard owns the reference from the allocation above.
         let mut disk = ScopeGuard::new_with_data(disk, |disk| unsafe { bindings::put_disk(disk) });
 
-        // SAFETY: The disk is valid, and nobody else knows it yet.
+        // SAFETY: The disk is valid, and was not added, so nobody else uses it.
         unsafe {
             (**disk).major = params.major as c_int;
             (**disk).first_minor = params.first_minor as c_int;
@@ -1044,23 +1071,23 @@ impl<T: DiskOperations> OwnedDisk<T> {
             (**disk).event_flags = bindings::DISK_EVENT_FLAG_UEVENT as c_ushort;
             rust_helper_disk_suppress_part_scan(*disk, !params.partition_scan);
         }
-        // SAFETY: As above.
+        // SAFETY: The disk is valid, and was not added, so nobody else uses it.
         let disk_name = unsafe { &mut (**disk).disk_name };
         NullTerminatedFormatter::new(disk_name)
             .ok_or(EINVAL)?
             .write_fmt(name)
             .map_err(|_| EINVAL)?;
 
-        // SAFETY: The disk is filled in.
+        // SAFETY: The disk is valid, and its fields were set above.
         to_result(unsafe {
             bindings::device_add_disk(core::ptr::null_mut(), *disk, core::ptr::null_mut())
         })?;
 
         private.dismiss();
         user.leave_to_disk();
-        // SAFETY: A disk that was allocated is not null.
+        // SAFETY: `__blk_mq_alloc_disk()` has succeeded, so the pointer is not null.
         let disk = unsafe { NonNull::new_unchecked(disk.dismiss()) };
-        // INVARIANT: Added above; the reference was kept.
+        // INVARIANT: The disk was added above; the guard's reference is `self`'s now.
         Ok(Self {
             disk,
             tag_set: Some(tag_set),
@@ -1072,24 +1099,24 @@ impl<T: DiskOperations> Deref for OwnedDisk<T> {
     type Target = Disk<T>;
 
     fn deref(&self) -> &Disk<T> {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants the disk is live, and was made by `OwnedDisk<T>`.
         unsafe { Disk::from_raw(self.disk.as_ptr()) }
     }
 }
 
 impl<T: DiskOperations> Drop for OwnedDisk<T> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants the disk was added, and is removed once.
+        // SAFETY: By the type invariants the disk was added; `drop` removes it once.
         unsafe { bindings::del_gendisk(self.disk.as_ptr()) };
-        // What those who add files to its directory go by.
+        // `sysfs::create_group()` relies on `dead` to add no files to a removed device.
         kernel::warn_on!(!is_dead::<Disk<T>>(self));
-        // Removing the disk took its queue down, which used the tags, as does who has the mutex and finds the disk
-        // not dead yet.
+        // `del_gendisk()` took down the queue, which used the tags. A task that holds the mutex and
+        // finds the disk not dead may still use them.
         let tag_set = self.tag_set.take();
         let guard = self.lock();
         drop(tag_set);
         drop(guard);
-        // SAFETY: `self` owns this reference and does not use it again.
+        // SAFETY: `self` owns this reference, and does not use the disk again.
         unsafe { bindings::put_disk(self.disk.as_ptr()) };
     }
 }
