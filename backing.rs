@@ -4,20 +4,23 @@
 //!
 //! # Errors of writeback
 //!
-//! Pages that the kernel writes back by itself may fail when nobody waits for them. The mapping of the file keeps
-//! the error, and an `fsync` of each open file reports it once. That is for those who flush the device: a flush, or
-//! a write with FUA, and nothing else, calls [`FileExt::fsync`] on the backing file. Whatever else needs data to be
-//! written keeps the error:
+//! Writeback that no task waits for may fail. The file's mapping keeps the error, and `fsync` of
+//! each open file reports it once. The error is meant for the users that flush the device, so only
+//! a flush, or a write with FUA, calls [`FileExt::fsync`] on the backing file. All other code that
+//! needs data written keeps the error:
 //!
-//! - Dirty pages are written before direct I/O ([`BackingFile::write_dirty`]) and before the file is pinned
-//!   ([`AddressSpace::write_dirty`]).
+//! - Dirty pages are written before direct I/O ([`BackingFile::write_dirty`]) and before the file
+//!   is pinned ([`AddressSpace::write_dirty`]).
 //! - A file that becomes pinned is synced as another open file ([`FileExt::reopen`]).
-//! - A flush in pinned mode goes to the device below, and takes the error by itself ([`FileExt::take_error`]).
-//! - Where the flush at the end of pinned mode fails, this becomes such an error ([`AddressSpace::set_error`]).
-//! - Administrative calls write dirty pages of the device's own page cache by [`AddressSpace::write_dirty`], too:
-//!   `sync_blockdev()` takes an error that is for whoever syncs a file system on the device.
-//! - Who lets the file go, at detach or `LOOP_CHANGE_FD`, logs the error that no flush has reported
-//!   ([`FileExt::check_error`]).
+//! - A flush in pinned mode goes to the device below, and consumes the error separately
+//!   ([`FileExt::take_error`]).
+//! - If the flush at the end of pinned mode fails, that is recorded as such an error
+//!   ([`AddressSpace::set_error`]).
+//! - Ioctls write dirty pages of the device's own page cache by [`AddressSpace::write_dirty`], too:
+//!   `sync_blockdev()` would consume an error that the next sync of a file system on the device has
+//!   to report.
+//! - A task that lets the file go, at detach or `LOOP_CHANGE_FD`, logs the error that no flush has
+//!   reported ([`FileExt::check_error`]).
 //!
 //! [`AddressSpace::write_dirty`]: crate::abstractions::fs::AddressSpace::write_dirty
 //! [`AddressSpace::set_error`]: crate::abstractions::fs::AddressSpace::set_error
@@ -37,37 +40,37 @@ use kernel::{
 /// Bytes in a sector, the unit of capacities.
 pub(crate) const SECTOR_SIZE: u32 = 512;
 
-/// The largest transfer of requests that are not made of whole blocks of the file's direct I/O, in bytes, and so the
-/// largest block.
+/// The largest transfer, in bytes, of a request that is not made of whole direct-I/O blocks of the
+/// file, and so the largest such block.
 pub(crate) const MAX_TRANSFER: u32 = 32 << 10;
 
-/// What direct I/O on a file asks for.
+/// The alignment that direct I/O on a file requires.
 #[derive(Clone, Copy)]
 struct DioAlign {
     /// Alignment of positions and lengths, in bytes; a power of two.
     offset: u32,
-    /// Mask of the address bits of a buffer that have to be zero.
+    /// Mask of the bits that must be clear in a buffer's address.
     memory: u32,
 }
 
-/// What a request has to keep to so that direct I/O takes it as it is.
+/// The alignment of a request that direct I/O takes as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DioUnit {
-    /// Mask of the bits of positions and lengths that have to be zero where they need not be zero for the device: 0 if
-    /// its blocks suit the file.
+    /// Mask of the bits that must be clear in positions and lengths; 0 if the device's logical
+    /// blocks suit the file, so that every request is aligned.
     pub(crate) mask: u32,
-    /// The same for addresses of memory: at least `mask`, since there are disks that need each block in one piece, and do
-    /// not say so (`null_blk`).
+    /// Mask of the bits that must be clear in addresses of memory: at least `mask`, since some
+    /// disks need each block in one piece, and do not report that (`null_blk`).
     pub(crate) memory: u32,
-    /// The same for positions in the file between which one write may rewrite what is there: the blocks that the page
-    /// cache writes. At least `mask`.
+    /// Mask for the ends, in the file, of the range that a write may rewrite around its data: whole
+    /// pages and file-system blocks, as the page cache writes them. At least `mask`.
     pub(crate) rewritten: u32,
 }
 
 /// Why direct I/O is off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoDio {
-    /// Nobody asked for it, or it is on.
+    /// Direct I/O was not asked for, or is on.
     NotAsked,
     Unsupported,
     Offset,
@@ -75,7 +78,7 @@ pub(crate) enum NoDio {
     LargeBlocks,
     Zoned,
     NoMemory,
-    /// It would be possible now.
+    /// It was not possible when it was asked for, but would be now.
     Earlier,
 }
 
@@ -97,30 +100,32 @@ impl NoDio {
     }
 }
 
-/// Largest requests in sectors, and granularity in bytes, of changes without data.
+/// Limits of discard and write-zeroes: the largest request in sectors, and the granularity in
+/// bytes.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct DiscardLimits {
     sectors: u32,
     granularity: u32,
 }
 
-/// An open file that was checked to be fit for a device.
+/// An open file that a device can be bound to.
 pub(crate) struct BackingFile {
     file: ARef<File>,
     dio_align: DioAlign,
     nowait: bool,
-    /// The block device that it is, if it is one.
+    /// The block device that the file is, if it is one.
     block: Option<FileBlockDevice>,
-    /// It is a block device below which there is no other.
+    /// The file is a block device that is not stacked on another one.
     bottom: bool,
-    /// There while the file is bound.
+    /// Set while the file is bound.
     no_recursion: Option<NoFsRecursion>,
 }
 
 impl BackingFile {
-    /// Asks the file for what direct I/O needs. May sleep.
+    /// Checks a file, and queries its direct-I/O alignment. May sleep.
     ///
-    /// `EINVAL` if it cannot be read, or was opened for writing and cannot be written.
+    /// Fails with `EINVAL` if the file has no `read_iter`, or is open for writing and has no
+    /// `write_iter`.
     pub(crate) fn new(file: ARef<File>) -> Result<Self> {
         if !file.has_read_iter() || (file.is_writable() && !file.has_write_iter()) {
             return Err(EINVAL);
@@ -141,7 +146,7 @@ impl BackingFile {
         &self.file
     }
 
-    /// Keeps memory reclaim away from the device while pages of the file are allocated.
+    /// Keeps memory reclaim from using the device while pages of the file are allocated.
     pub(crate) fn bind(&mut self) {
         self.no_recursion = Some(NoFsRecursion::new(&self.file));
     }
@@ -151,8 +156,8 @@ impl BackingFile {
         self.no_recursion = None;
     }
 
-    /// Writes what is dirty, once, rather than by each direct I/O. This is not needed for correctness; errors are for
-    /// the next flush to see. May sleep.
+    /// Writes dirty pages once, so that not each direct I/O has to. Correctness does not need this;
+    /// the next flush reports errors. May sleep.
     pub(crate) fn write_dirty(&self) {
         let _ = self.file.mapping().write_dirty();
     }
@@ -167,13 +172,14 @@ impl BackingFile {
         self.file.flags() & O_DIRECT != 0
     }
 
-    /// Whether direct I/O of that many bytes can be tried without waiting. What is larger than the
-    /// device below takes is refused only after it was accounted to its cgroup, and would count twice.
+    /// Whether direct I/O of that many bytes can be tried without waiting. A request beyond the
+    /// largest of the device below is refused only after it was accounted to its cgroup, and a
+    /// second try would count it again.
     pub(crate) fn can_try_direct(&self, bytes: u32) -> bool {
         if !self.nowait {
             return false;
         }
-        // Which is never less than this (`BLK_MIN_SEGMENT_SIZE`).
+        // The largest request of a device is never smaller (`BLK_MIN_SEGMENT_SIZE`).
         if bytes <= 4096 {
             return true;
         }
@@ -181,14 +187,15 @@ impl BackingFile {
             .unwrap_or(true)
     }
 
-    /// Whether a buffered read can be tried without waiting. On a block device it waits for the lock of
-    /// the inode all the same.
+    /// Whether a buffered read can be tried without waiting. On a block device even that waits for
+    /// the inode's lock (`blkdev_read_iter()`).
     pub(crate) fn can_try_buffered(&self) -> bool {
         self.nowait && !self.is_block()
     }
 
-    /// Whether a read takes what is in the page cache as it is, without asking a server or a lower file: ext4, XFS,
-    /// btrfs, f2fs and block devices, which are those that have this.
+    /// Whether a read takes what is in the page cache as it is, without asking a server or a lower
+    /// file. This holds for ext4, XFS, btrfs, f2fs and block devices, which are the ones that set
+    /// `FOP_BUFFER_RASYNC`.
     pub(crate) fn reads_from_cache(&self) -> bool {
         self.file.has_buffer_rasync()
     }
@@ -198,7 +205,8 @@ impl BackingFile {
         self.block.as_deref()
     }
 
-    /// Calls `f`, which must not sleep, with the block device that the file is, or that its file system lies on.
+    /// Calls `f`, which must not sleep, with the block device that the file is, or that its file
+    /// system is on; `None` if there is none.
     fn with_device<R>(&self, f: impl FnOnce(&DeviceLimits) -> R) -> Option<R> {
         match self.block_device() {
             Some(bdev) => Some(f(bdev)),
@@ -211,7 +219,7 @@ impl BackingFile {
         self.block.is_some()
     }
 
-    /// Whether the file is a block device below which there is no other.
+    /// Whether the file is a block device that is not stacked on another one.
     pub(crate) fn is_on_bottom(&self) -> bool {
         self.bottom
     }
@@ -226,8 +234,8 @@ impl BackingFile {
         self.file.can_odirect()
     }
 
-    /// Whether direct I/O is possible for a device with such a logical block size and DMA alignment (a mask), which
-    /// begins `offset` bytes into the file, and what it takes.
+    /// Checks whether direct I/O is possible for a device with that logical block size and DMA
+    /// alignment (a mask) that begins `offset` bytes into the file, and returns what it takes.
     pub(crate) fn check_dio(
         &self,
         offset: i64,
@@ -263,7 +271,8 @@ impl BackingFile {
         }
     }
 
-    /// The block size that suits I/O best: larger than the device's where direct I/O takes larger ones.
+    /// The block size that suits I/O best, in bytes: larger than the device's if direct I/O takes
+    /// larger blocks.
     pub(crate) fn preferred_block_size(&self, offset: i64, block_size: u32, direct: bool) -> u32 {
         match self.check_dio(offset, block_size, self.dma_alignment(block_size)) {
             Ok(unit) if direct => max(unit.mask.saturating_add(1), block_size),
@@ -276,7 +285,7 @@ impl BackingFile {
     pub(crate) fn sectors(&self, offset: i64, limit: i64) -> u64 {
         let size = match self.block_device() {
             Some(_) => self.file.mapping().size(),
-            // What the file system knows may be newer than what the inode says.
+            // The file system may know a newer size than the inode has.
             None => match self.file.stat(StatMask::Size) {
                 Ok(stat) => stat.size(),
                 Err(_) => return 0,
@@ -287,10 +296,10 @@ impl BackingFile {
         u64::try_from(size).unwrap_or(0) / u64::from(SECTOR_SIZE)
     }
 
-    /// How requests without data are limited. May sleep.
+    /// The limits of discard and write-zeroes. May sleep.
     pub(crate) fn discard_limits(&self) -> DiscardLimits {
         match self.block_device() {
-            // A discard punches a hole, which on a block device writes zeroes.
+            // A discard punches a hole, for which `blkdev_fallocate()` issues write-zeroes.
             Some(bdev) => DiscardLimits {
                 sectors: bdev.write_zeroes_sectors(),
                 granularity: bdev.discard_granularity(),
@@ -306,7 +315,8 @@ impl BackingFile {
         }
     }
 
-    /// Sets all limits that depend on the file, for a device that no stacked device has copied limits of.
+    /// Sets all limits that depend on the file, for a device whose limits no stacked device has
+    /// copied.
     pub(crate) fn set_limits(
         &self,
         limits: &mut QueueLimits,
@@ -335,8 +345,9 @@ impl BackingFile {
             .set_discard(discard.sectors, discard.sectors, granularity);
     }
 
-    /// Sets the limit that data must not be modified while it is written, if the file, or the device below, asks
-    /// for that and gets the data as it is: direct I/O may be switched on at any time. Returns whether this is new.
+    /// Sets `BLK_FEAT_STABLE_WRITES` if the file, or the device below, needs it and direct I/O is
+    /// possible, which passes the submitter's pages on, and may be switched on at any time. Returns
+    /// whether this is new.
     pub(crate) fn require_stable_writes(&self, limits: &mut QueueLimits, read_only: bool) -> bool {
         !read_only
             && self.has_dio()
@@ -345,8 +356,8 @@ impl BackingFile {
             && limits.require_stable_writes()
     }
 
-    /// The mask of the address bits of a buffer that have to be zero. Direct I/O passes buffers on as they
-    /// are, and may be switched on at any time if the block size suits it.
+    /// The mask of the bits that must be clear in a buffer's address. Direct I/O passes buffers on
+    /// as they are, and may be switched on at any time if the block size suits it.
     fn dma_alignment(&self, block_size: u32) -> u32 {
         let sector_mask = SECTOR_SIZE - 1;
         if self.has_dio() && block_size >= self.dio_align.offset {
@@ -369,7 +380,8 @@ fn dio_align(file: &File) -> DioAlign {
             memory: min(memory.saturating_sub(1), PAGE_SIZE as u32 - 1),
         };
     }
-    // Not all file systems tell; what the device below asks for is a good guess.
+    // Not all file systems report `STATX_DIOALIGN`; the limits of the device below are a good
+    // guess.
     let align = file.mapping().with_sb_block_device(|bdev| DioAlign {
         offset: bdev.logical_block_size(),
         memory: bdev.dma_alignment(),

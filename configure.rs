@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The transitions of a device: binding a file, exchanging it, changing what it is bound with, detaching it.
+//! The transitions of a device: binding a file, exchanging it, changing the settings of the
+//! binding, detaching the file.
 //!
-//! Each takes effect wholly or not at all. What requests depend on changes with the queue frozen.
+//! Each takes effect wholly or not at all. What requests depend on changes only while the queue is
+//! frozen.
 
 use crate::{
     abstractions::{
@@ -36,25 +38,25 @@ use kernel::{
     sync::{aref::ARef, atomic::Relaxed},
 };
 
-/// Tells the block layer, and userspace, the capacity.
+/// Sets the capacity, and sends userspace a change event in any case.
 fn set_capacity(disk: &Disk<Loop>, sectors: u64) {
     if !disk.set_capacity_and_notify(sectors) {
         disk.change_uevent();
     }
 }
 
-/// Looks for partitions. Neither failure to find any nor to read the disk is the caller's problem.
+/// Scans for partitions. A failure is logged, and does not fail the caller.
 ///
-/// Who opens the disk, or asks for it, has the block layer do so from here on only: not before it is done here, so
-/// that the partitions come once.
+/// This clears `GD_SUPPRESS_PART_SCAN`, and scans under the same `open_mutex`: an open or
+/// `BLKRRPART` scans only after that, so that the partitions appear once.
 fn rescan(disk: &Disk<Loop>) {
     let open = disk.lock_open();
     disk.set_partition_scan(true);
     warn_of(disk, open.rescan_partitions());
 }
 
-/// The same after the file was changed. Where its table says of what partitions there are, they are left as they are,
-/// and this returns true.
+/// Scans for partitions after the file was exchanged. If the partitions match the new file's table,
+/// leaves them as they are, and returns true.
 fn rescan_changed(disk: &Disk<Loop>) -> bool {
     let open = disk.lock_open();
     if let Ok(true) = partition_table::matches(&open) {
@@ -77,7 +79,7 @@ fn warn_of(disk: &Disk<Loop>, scan: Result) {
     }
 }
 
-/// Logs the error of writeback of a file that is let go, if no flush has reported it, as none will.
+/// Logs the writeback error of a file that is let go, if no flush has reported it: none will.
 fn warn_of_error(disk: &Disk<Loop>, backing: &BackingFile) {
     let Err(e) = backing.file().check_error() else {
         return;
@@ -91,12 +93,13 @@ fn warn_of_error(disk: &Disk<Loop>, backing: &BackingFile) {
     }
 }
 
-/// Binds a file to a device (`LOOP_SET_FD`, `LOOP_CONFIGURE`). Until nothing can fail any more,
-/// nothing is changed.
+/// Binds a file to a device (`LOOP_SET_FD`, `LOOP_CONFIGURE`). A failure leaves the device unbound,
+/// as it was; only its work queues are kept.
 pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     let disk = io.disk();
     let mut backing = BackingFile::new(io.fget(config.fd)?)?;
-    // Once, rather than by each direct I/O, and under no lock: this takes as long as the file has dirty pages.
+    // Once, so that not each direct I/O has to, and under no lock: this takes long if the file has
+    // many dirty pages.
     backing.write_dirty();
     // The caller has the device open, so the module is loaded.
     let module = ModuleRef::get();
@@ -155,7 +158,7 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
         Binding::new(backing, ordered, settings.offset, direct, times),
     );
     if direct {
-        // Without, there is no direct I/O.
+        // Without memory for the exclusion, `check_direct` switches direct I/O off if it needs one.
         let _ = binding.make_exclusion(&binding.backing, block_size, &disk.data().shared.params);
     }
     let no_dio = binding.check_direct(disk, NoDio::NotAsked);
@@ -179,7 +182,8 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     quiet.partscan = flags & LO_FLAGS_PARTSCAN != 0 || disk.data().shared.params.part_bits > 0;
     quiet.module = Some(module);
     disk.data().is_hard_to_freeze.store(false, Relaxed);
-    // No file was shown before.
+    // The previous snapshot, of an unbound device, holds no file that would have to be dropped
+    // elsewhere.
     let _ = snapshot::update(&quiet);
     quiet.has_attributes = sysfs::create_group(disk, &attrs::GROUP).is_ok();
     set_capacity(disk, sectors);
@@ -194,7 +198,8 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     if partscan {
         rescan(disk);
     }
-    // Others who open the device exclusively wait for the end of the claim, and pinning may wait for a thaw.
+    // Before pinning, which may wait for a thaw: other tasks that open the device exclusively wait
+    // for the end of the claim.
     drop(claim);
     if direct {
         switch::pin_by_default(disk);
@@ -202,23 +207,23 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     Ok(())
 }
 
-/// Puts another file in place of the bound one (`LOOP_CHANGE_FD`): the device has to be read-only
-/// and of the same size with either.
+/// Exchanges the bound file (`LOOP_CHANGE_FD`). The device has to be read-only, and of the same
+/// size with both files.
 pub(crate) fn change_fd(io: &Ioctl<'_, Loop>, fd: u32) -> Result {
     let disk = io.disk();
     let backing = BackingFile::new(io.fget(fd)?)?;
-    // As when a device is bound.
+    // As in `configure`: once, and under no lock.
     backing.write_dirty();
     let result = switch_file(disk, backing);
     match result {
-        // What is in the partitions may be something else.
+        // The partitions stay, but their data may be different.
         Ok(true) if rescan_changed(disk) => disk.change_uevent_of_all(),
         _ => disk.change_uevent(),
     }
     result.map(|_| ())
 }
 
-/// Returns whether partitions are to be looked for.
+/// Exchanges the file. Returns whether the device scans for partitions.
 fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
     let (old, old_snapshot, partscan);
     {
@@ -247,7 +252,7 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
         partscan = guard.partscan;
 
         switch::unpin(&mut guard, NotPinned::Changed);
-        // One event tells of the change, when it is complete.
+        // The caller sends one event, when the change is complete.
         let quiet = guard.suppress_uevents();
         disk.force_media_change();
         drop(quiet);
@@ -256,7 +261,7 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
             return Err(ENXIO);
         };
         binding.direct |= backing.opened_direct();
-        // It may be the same file again, so the old binding ends before the new one begins.
+        // Both may be the same file, so the old binding ends before the new one begins.
         binding.backing.unbind();
         backing.bind();
         old = core::mem::replace(&mut binding.backing, backing);
@@ -265,18 +270,18 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
         old_snapshot = snapshot::update(&guard);
     }
     warn_of_error(disk, &old);
-    // Under no lock.
+    // Under no lock: the last put of a file may take `open_mutex`.
     drop(old_snapshot);
     drop(old);
-    // What somebody read in between came from the old file, by way of a partition, too. Under no lock: this may have
-    // to wait for the new one.
+    // Pages that were read between `force_media_change()` and the exchange hold data of the old
+    // file, also those of partitions. Under no lock: this may wait for reads of the new file.
     disk.invalidate_in_use();
     Ok(partscan)
 }
 
 /// Marks the device to be detached at its last close (`LOOP_CLR_FD`).
 pub(crate) fn clear_fd(disk: &Disk<Loop>) -> Result {
-    // From here on nobody may put another device on this one.
+    // Excludes a task that binds another device to this one, and relies on the phase meanwhile.
     let _chain = ChainLock::take(&disk.data().shared)?;
     let mut guard = Loop::lock_bound(disk)?;
     guard.autoclear = true;
@@ -287,14 +292,15 @@ pub(crate) fn clear_fd(disk: &Disk<Loop>) -> Result {
     Ok(())
 }
 
-/// Detaches the file, in the last close.
+/// Detaches the file, in the last close. May sleep.
 pub(crate) fn detach(open: &OpenLocked<'_, Loop>) {
     let disk = open.disk();
-    // The device is in its rundown, so nobody blocks writes again.
+    // The device is in its rundown, so no attempt to pin can begin, which would block writes again.
     disk.data().pinning.cancel();
     disk.data().write_barrier.wait();
     let mut guard = disk.lock();
-    // A write after the last close still gets the binding, or ends with `EIO`.
+    // A write after the last close either got the binding, and has ended when this returns, or ends
+    // with `EIO`.
     let mut binding = guard.take_config();
     let stable_writes = guard.stable_writes;
     let mut limits = guard.update_limits();
@@ -303,7 +309,7 @@ pub(crate) fn detach(open: &OpenLocked<'_, Loop>) {
         limits.release_stable_writes();
         disk.part0().set_stable_pages(false);
     }
-    // The smallest blocks suit all other limits.
+    // Cannot fail: the smallest block size suits all other limits.
     let _ = limits.commit_unconfigured();
     let module = guard.module.take();
     let has_attributes = guard.has_attributes;
@@ -317,7 +323,7 @@ pub(crate) fn detach(open: &OpenLocked<'_, Loop>) {
     }
     disk.change_uevent();
     disk.force_media_change();
-    // Also those which were added by hand (BLKPG).
+    // With a capacity of 0 this only drops partitions, also those that were added with `BLKPG`.
     if let Err(e) = open.rescan_partitions() {
         pr_warn!(
             "partition scan of loop{} failed (rc={})\n",
@@ -330,7 +336,7 @@ pub(crate) fn detach(open: &OpenLocked<'_, Loop>) {
     }
 
     if let Some(binding) = &mut binding {
-        // While the device is bound still: who sees it unbound may use the file at once.
+        // Before the phase changes: a task that sees the device unbound may use the file at once.
         if let Some(times) = &binding.times {
             times.finish();
         }
@@ -351,15 +357,16 @@ pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
     let resized =
         binding.offset as u64 != info.lo_offset || guard.size_limit as u64 != info.lo_sizelimit;
     if resized {
-        // What is cached is at other places afterwards. Writing it may fail as any write may;
-        // whoever syncs the device, or a file system there, is told. The C driver does it before it
-        // looks at whether the new place is valid, and so do we.
+        // The cached pages belong to the old range of the file, so they are written and dropped.
+        // Errors of that are kept for the next sync of the device, or of a file system on it. As in
+        // the C driver, this comes before the new values are checked.
         let _ = disk.part0().mapping().write_dirty();
         disk.part0().invalidate();
     }
     let settings = Settings::new(info)?;
     let binding = guard.config().ok_or(ENXIO)?;
-    // Asked once: a file that grows later is to be taken over by `LOOP_SET_CAPACITY`.
+    // Queried once, so that both uses below see the same size. A file that grows later is left to
+    // `LOOP_SET_CAPACITY`.
     let sectors = resized.then(|| {
         binding
             .backing
@@ -389,8 +396,8 @@ pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
     }
     drop(guard);
     if resized {
-        // What somebody read in between came from the old place. Under no lock: this may have to
-        // wait for the file.
+        // Pages that were read in between hold data of the old range. Under no lock: this may wait
+        // for reads of the file.
         disk.part0().invalidate_in_use();
     }
     if partscan {
@@ -399,7 +406,7 @@ pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
     Ok(())
 }
 
-/// Tells what the device is bound to (`LOOP_GET_STATUS`).
+/// Returns the settings of the binding (`LOOP_GET_STATUS`). May sleep.
 pub(crate) fn status(disk: &Disk<Loop>) -> Result<LoopInfo64> {
     let mut info = LoopInfo64::zeroed();
     let file = {
@@ -421,7 +428,7 @@ pub(crate) fn status(disk: &Disk<Loop>) -> Result<LoopInfo64> {
         }
         binding.backing.file().clone()
     };
-    // The file system is asked under no lock.
+    // The file system is queried under no lock.
     let stat = file.stat(StatMask::Inode)?;
     info.lo_device = stat.device();
     info.lo_inode = stat.inode();
@@ -429,7 +436,7 @@ pub(crate) fn status(disk: &Disk<Loop>) -> Result<LoopInfo64> {
     Ok(info)
 }
 
-/// Takes a new size of the backing file over (`LOOP_SET_CAPACITY`).
+/// Takes over a new size of the backing file (`LOOP_SET_CAPACITY`).
 pub(crate) fn refresh_capacity(disk: &Disk<Loop>) -> Result {
     let mut guard = switch::lock_to_change(disk)?;
     let binding = guard.config().ok_or(ENXIO)?;
@@ -450,7 +457,7 @@ fn backing_file(disk: &Disk<Loop>) -> Result<ARef<File>> {
 /// Switches direct I/O on or off (`LOOP_SET_DIRECT_IO`); `EINVAL` if it is not possible.
 pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
     if direct {
-        // As when a device is bound.
+        // As in `configure`: once, and under no lock.
         let file = backing_file(disk)?;
         let _ = file.mapping().write_dirty();
     }
@@ -475,7 +482,8 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
     } else {
         switch::unpin(&mut guard, NotPinned::Changed);
     }
-    // A commit has the block layer reset the read-ahead, as the C driver does, also if nothing is new.
+    // Limits are committed even if none changes, as in the C driver of 7.3: a commit raises a
+    // read-ahead below the default to that (`blk_apply_bdi_limits()`).
     let mut update = guard.update_limits();
     let (Some(binding), limits) = update.parts() else {
         return Err(ENXIO);
@@ -519,12 +527,12 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     disk.part0().invalidate();
 
     let binding = guard.config().ok_or(ENXIO)?;
-    // Only the lower half was ever looked at.
+    // ABI: only the low 32 bits count.
     let block_size = match size as u32 {
         0 => default_block_size(&binding.backing, binding.direct),
         bytes => bytes,
     };
-    // Not for what the block layer is going to refuse.
+    // Pinned mode ends only for a size that the block layer accepts.
     if is_valid_block_size(block_size) {
         switch::unpin(&mut guard, NotPinned::Changed);
     }

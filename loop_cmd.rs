@@ -2,33 +2,36 @@
 
 //! One command: the stages of a request, its issue, and its completion.
 //!
-//! `route.rs` decides what is done with a request, and [`LoopCmd::dispatch`] does it. Nothing else queues requests. Over its life a request is in one of these stages:
+//! `route.rs` decides what to do with a request, and [`LoopCmd::dispatch`] does it. Only `dispatch`
+//! adds requests to the lists of a hardware queue. Over its life a request is in one of these
+//! stages:
 //!
-//! 1. [`Submitted`](Stage::Submitted): in the hands of `queue_rq` or `queue_rqs`, or on its way as a bio that they
-//!    submitted.
-//! 2. [`Nowait`](Stage::Nowait), [`RemapInTask`](Stage::RemapInTask): in the nowait list of its hardware queue, or
-//!    issued from there by the file system's asynchronous I/O.
-//! 3. [`Blocking`](Stage::Blocking): in a list of requests that may block, in work of its own, or issued by one of
-//!    them.
-//!    Or [`Rmw`](Stage::Rmw): the same, but carried out by whole blocks; a write, after others that share one.
-//! 4. [`PostWrite`](Stage::PostWrite): its data is written past the page cache and the file system; work of its own
-//!    invalidates the one, and has the other commit the new times.
-//!    Or [`Sync`](Stage::Sync): its data is written by way of the file, and is to be on the medium; work of its own
-//!    syncs the file.
-//! 5. [`Done`](Stage::Done): on its way to [`LoopCmd::complete`], on the CPU that the block layer chooses, or in
-//!    work of its own where completions nest too deeply.
+//! 1. [`Submitted`](Stage::Submitted): `queue_rq` or `queue_rqs` handles it, or the bio that one of
+//!    them has submitted for it is in flight.
+//! 2. [`Nowait`](Stage::Nowait), [`RemapInTask`](Stage::RemapInTask): it is in the nowait list of
+//!    its hardware queue, or in flight as the file's asynchronous I/O, issued from there.
+//! 3. [`Blocking`](Stage::Blocking): it is in a list of requests that may block, or its own work
+//!    item is queued, or it was issued by one of the two.
+//!    Or [`Rmw`](Stage::Rmw): the same, but it is carried out by whole blocks; a write waits for
+//!    others that share a block with it.
+//! 4. [`PostWrite`](Stage::PostWrite): its data was written past the page cache and the file
+//!    system; its own work item drops the stale pages and commits the file's new times.
+//!    Or [`Sync`](Stage::Sync): its data was written through the file, and has to be on the medium;
+//!    its own work item syncs the file.
+//! 5. [`Done`](Stage::Done): it is on its way to [`LoopCmd::complete`], on the CPU that the block
+//!    layer chooses, or in its own work item where completions nest too deeply.
 //!
 //! | transition | by | context |
 //! |---|---|---|
-//! | → 1 → 2, 3, end | [`LoopCmd::submit`] | task that submits; must not call a file system |
+//! | → 1 → 2, 3, end | [`LoopCmd::submit`] | the submitting task; must not call a file system |
 //! | 1 → 2, 3, 4, end | [`RequestRemapped::remapped`] | any |
 //! | 2 → 3, 4, 5 | [`LoopCmd::issue_nowait`], [`RequestIoDone::io_done`] | worker under a plug; any |
 //! | 3 → 3, 5 for `Rmw` | [`LoopCmd::issue_rmw`] | worker |
 //! | 3 → 4, 5, end | [`LoopCmd::issue_blocking`], `io_done`, `remapped` | worker; any |
-//! | 4 → 5 | work of its own | worker |
+//! | 4 → 5 | the request's own work item | worker |
 //! | 5 → 3, end | [`LoopCmd::complete`] | any |
 //!
-//! Stage 3 follows stage 5 where a part of the request is left to do.
+//! Stage 3 follows stage 5 if a part of the request is left to do.
 
 use crate::{
     abstractions::{
@@ -62,24 +65,24 @@ use kernel::{
 /// The stage of a request; see the head of the file.
 #[derive(Clone, Copy)]
 enum Stage {
-    /// `EAGAIN` from below means that a tag would have to be waited for.
+    /// `EAGAIN` from the device below means that it has no free tag.
     Submitted,
     /// `EAGAIN` from the file means that the I/O would have to wait.
     Nowait,
-    /// To be submitted to the device below a pinned file.
+    /// To be submitted, by a worker, to the device below a pinned file.
     RemapInTask,
     /// Errors are final.
     Blocking,
-    /// To be carried out by whole blocks. A write has entered its binding's `Exclusion`.
+    /// To be carried out by whole blocks. A write has entered the binding's [`Exclusion`].
     Rmw,
-    /// The page cache of the file has pages from before, or times are to be committed.
+    /// The file's page cache may have stale pages, or the file's times are to be committed.
     PostWrite,
     /// The file is to be synced.
     Sync,
     Done {
         /// How many bytes were transferred.
         result: Result<u32>,
-        /// It was issued to block if needed, so a short result is final.
+        /// The I/O could block, so a result of less than a block is final.
         could_block: bool,
     },
 }
@@ -87,7 +90,7 @@ enum Stage {
 /// Private data of a request.
 #[pin_data]
 pub(crate) struct LoopCmd {
-    /// For stages 3 to 5. Owns the request while it is queued.
+    /// Used in stages 3 to 5. Owns the request while it is queued.
     #[pin]
     work: Work<LoopCmd>,
     #[pin]
@@ -103,14 +106,14 @@ impl_has_request_io! {
     impl HasRequestIo<Loop> for LoopCmd { self.io }
 }
 
-/// Of devices on top of each other so many may complete on one stack.
+/// How many completions may nest on one stack, as with devices on top of each other.
 const MAX_NESTED: i32 = 8;
 
-/// The largest read that the submitter copies out of the page cache, in bytes. The copy takes less time than
-/// waking another task; a larger one is better done beside the submitter.
+/// The largest read that the submitter copies out of the page cache, in bytes. Such a copy takes
+/// less time than waking another task; a larger one is better done in parallel to the submitter.
 const MAX_COPY: u32 = 32 << 10;
 
-/// How long a write waits for others that share a block with it, before it looks again.
+/// How long a read-modify-write waits before it looks again for other writes to its blocks.
 const RMW_PAUSE: Delta = Delta::from_micros(200);
 
 impl Facts for Request<Loop> {
@@ -189,8 +192,9 @@ impl Facts for Request<Loop> {
     }
 }
 
-/// Whether a request of a device with smaller blocks than its file's direct I/O takes is to be carried out by those, or
-/// has to wait for one that is. A segment that is not made of whole blocks could be split within one by the device below.
+/// Whether direct I/O on the file, whose blocks are larger than the device's, does not take the
+/// request as it is, or a running read-modify-write excludes it. Each segment has to consist of
+/// whole blocks too: the device below may split a request between segments.
 fn needs_rmw(rq: &Request<Loop>) -> bool {
     let binding = rq.config();
     let DioUnit { mask, memory, .. } = binding.dio_unit;
@@ -206,7 +210,7 @@ fn needs_rmw(rq: &Request<Loop>) -> bool {
                 .is_some_and(|exclusion| exclusion.excludes(&bytes_of(rq))))
 }
 
-/// Whether bios to the block device that the backing file is would do what direct I/O on the file does.
+/// Whether bios to the backing block device would do what direct I/O on its file does.
 fn can_remap(rq: &Request<Loop>) -> bool {
     let binding = rq.config();
     let Some(bdev) = binding.backing.block_device() else {
@@ -217,7 +221,7 @@ fn can_remap(rq: &Request<Loop>) -> bool {
         Op::Write if binding.ordered.is_none() && bdev.takes_writes() => (),
         _ => return false,
     }
-    // What is beyond the end of a device that has shrunk is for the file to refuse.
+    // If the device has shrunk, the file has to refuse a range beyond the end.
     let Some((pos, end)) = file_pos(rq)
         .ok()
         .and_then(|pos| Some((pos, pos.checked_add(i64::from(rq.bytes()))?)))
@@ -228,13 +232,14 @@ fn can_remap(rq: &Request<Loop>) -> bool {
     end <= mapping.size() && !mapping.is_cached(pos, rq.bytes())
 }
 
-/// Whether the backing file has a part of a request in its page cache.
+/// Whether the backing file has a part of the request's range in its page cache.
 fn is_cached(rq: &Request<Loop>) -> bool {
     let mapping = rq.config().backing.file().mapping();
     file_pos(rq).is_ok_and(|pos| mapping.is_cached(pos, rq.bytes()))
 }
 
-/// Drops the pages of the backing file's cache that a request has changed past it. May sleep.
+/// Drops the backing file's cached pages in the range that a request has written past them. May
+/// sleep.
 fn invalidate_cached(rq: &Request<Loop>) {
     if let Ok(pos) = file_pos(rq) {
         let mapping = rq.config().backing.file().mapping();
@@ -242,7 +247,8 @@ fn invalidate_cached(rq: &Request<Loop>) {
     }
 }
 
-/// Whether a write in pinned mode must not end before the new times are durable, as its data is. Any context.
+/// Whether a FUA write in pinned mode must not end before the file's new times are durable, as its
+/// data is. Any context.
 fn are_times_due(rq: &Request<Loop>) -> bool {
     let binding = rq.config();
     rq.is_fua()
@@ -250,12 +256,13 @@ fn are_times_due(rq: &Request<Loop>) -> bool {
         && binding.times.as_ref().is_some_and(|times| times.is_due())
 }
 
-/// Whether a write that was carried out by way of the file is not on the medium yet, as it has to be when it ends. Any
-/// context.
+/// Whether a FUA write that went through the file has to be synced to the medium before it ends.
+/// Any context.
 ///
-/// `BLK_FEAT_FUA` is not set then, so the block layer has a flush follow each write with FUA. Request-based device
-/// mapper is not the block layer's to look after (`blk_insert_cloned_request()`): it passes FUA on if one of its paths
-/// had that feature when the table was loaded, which may be another disk, or this device when it was pinned.
+/// `BLK_FEAT_FUA` is set in pinned mode only; without it the block layer adds a flush to each FUA
+/// write. Requests of request-based device mapper bypass that (`blk_insert_cloned_request()`):
+/// device mapper passes FUA on if one of its paths had the feature when the table was loaded, which
+/// may have been another disk, or this device while it was pinned.
 fn needs_sync(rq: &Request<Loop>) -> bool {
     let binding = rq.config();
     rq.op() == Op::Write
@@ -264,7 +271,7 @@ fn needs_sync(rq: &Request<Loop>) -> bool {
         && binding.backing.file().has_fsync()
 }
 
-/// Has the backing file put all that was written on the medium, with its times. May sleep.
+/// Puts everything that was written to the backing file on the medium, with its times. May sleep.
 fn sync_file(rq: &Request<Loop>) -> Result {
     let binding = rq.config();
     if let Some(times) = &binding.times {
@@ -273,12 +280,12 @@ fn sync_file(rq: &Request<Loop>) -> Result {
     binding.backing.file().fsync().map_err(|_| EIO)
 }
 
-/// Where in the backing file a request begins, in bytes.
+/// Where in the backing file the request begins, in bytes.
 fn file_pos(rq: &Request<Loop>) -> Result<i64> {
     rq.pos().checked_add(rq.config().offset).ok_or(EIO)
 }
 
-/// The file's I/O, as the binding has it.
+/// The mode of I/O on the file that the binding uses.
 fn io_mode(rq: &Request<Loop>, nowait: bool) -> IoMode {
     match rq.config().direct {
         true => IoMode::Direct { nowait },
@@ -307,14 +314,17 @@ impl LoopCmd {
         matches!(Self::stage(rq), Stage::Blocking)
     }
 
-    /// Takes a request over from the block layer. Does at once what needs neither a file system nor waiting.
+    /// Takes a request over from the block layer, and dispatches it.
     ///
-    /// Called by `queue_rq` and `queue_rqs`. May sleep, as far as `context` says.
-    #[inline(always)] // Nothing is called more often, from two places.
+    /// Called by `queue_rq` and `queue_rqs`. Calls no file system. May sleep, but waits for a tag
+    /// of the device below only if `context` permits.
+    #[inline(always)] // The hottest path; it has two callers.
     pub(crate) fn submit(mut rq: Request<Loop>, context: SubmitContext, sink: &mut impl Sink) {
         Self::set_stage(&mut rq, Stage::Submitted);
         if rq.config().dio_unit.mask != 0 {
-            // Before `route` looks for those that exclude it.
+            // Before `route` checks whether a running read-modify-write excludes the request. A
+            // request that does not write withdraws what an earlier one in its memory has
+            // announced.
             match rq.op().is_write() {
                 true => rq.announce_write(),
                 false => rq.withdraw_write(),
@@ -324,7 +334,7 @@ impl LoopCmd {
         Self::dispatch(rq, route, sink);
     }
 
-    /// Does what was decided. The only place where requests are queued.
+    /// Carries out a route, or the next one where it cannot serve the request.
     #[inline(always)] // As `submit`.
     fn dispatch(mut rq: Request<Loop>, mut route: Route, sink: &mut impl Sink) {
         loop {
@@ -377,7 +387,7 @@ impl LoopCmd {
         }
     }
 
-    /// Goes on with a request that could not go its way. May be called from any context.
+    /// Dispatches a request to the next route, after its route could not serve it. Any context.
     fn redispatch(rq: Request<Loop>, why: Why) {
         let route = reroute(&rq, why, in_task());
         Self::dispatch(rq, route, &mut Single);
@@ -389,14 +399,15 @@ impl LoopCmd {
         }
     }
 
-    /// Lets the request block in a work item of its own. May be called from any context.
+    /// Lets the request block in its own work item. Any context.
     pub(crate) fn block_in_own_work(mut rq: Request<Loop>) {
         Self::set_stage(&mut rq, Stage::Blocking);
         Self::enqueue(rq);
     }
 
-    /// Queues the work item of a request that is carried out by whole blocks, or leaves that to the one that it waits
-    /// for. Process context.
+    /// Queues the work item of a request that is carried out by whole blocks; but if
+    /// [`Exclusion::enter`] keeps the request, the one that it waits for does so later. Process
+    /// context.
     fn enter_rmw(mut rq: Request<Loop>) {
         Self::set_stage(&mut rq, Stage::Rmw);
         rq.withdraw_write();
@@ -409,9 +420,9 @@ impl LoopCmd {
         }
     }
 
-    /// Queues the work item of the request, for what its stage says.
+    /// Queues the request's own work item, which does what the stage says. Any context.
     fn enqueue(rq: Request<Loop>) {
-        // There is a queue: no device is bound without.
+        // Both queues exist: `make_queues()` precedes each bind.
         let queued = match rq.op() == Op::Flush || rq.is_flush_step() {
             true => rq.enqueue(|device| device.flush_queue.as_ref()),
             false => rq.enqueue(|device| device.queue.as_ref()),
@@ -421,8 +432,9 @@ impl LoopCmd {
         }
     }
 
-    /// Submits a request to the device below as a bio, in the task that submits it. Gives it back if that is not
-    /// possible, or if the file system of a pinned file may not admit the write.
+    /// Remaps a request to the device below as one bio, in the task that submits it. Gives the
+    /// request back if [`Request::remap`] does, or if the file system of a pinned file may not
+    /// admit the write.
     #[inline(always)] // As `submit`.
     fn remap(mut rq: Request<Loop>, nowait: bool) -> Result<(), Request<Loop>> {
         if rq.op() == Op::Write && issue::try_begin_write(&mut rq).is_err() {
@@ -436,12 +448,14 @@ impl LoopCmd {
 
     /// Issues a request of the nowait list.
     ///
-    /// Called in a worker, with a plug, attributed to the request's cgroup. Waits for memory and tags only.
+    /// Called by a worker, under a plug, with I/O and memory attributed to the request's cgroup.
+    /// Waits only for memory and tags.
     pub(crate) fn issue_nowait(mut rq: Request<Loop>) {
         let _priority = IoPriorityScope::enter(rq.ioprio());
         match Self::stage(&mut rq) {
-            // A read may find that the file was pinned meanwhile: to read it by way of the file system is still
-            // right. A write finds writes allowed, as when it was routed: blocking them takes a frozen queue.
+            // If the file was pinned after a read was routed, reading it through the file system is
+            // still right. Writes were not blocked when a write was routed, and are not now:
+            // blocking them takes a frozen queue, with no request in flight.
             Stage::Nowait => {
                 let mode = io_mode(&rq, true);
                 Self::transfer(rq, mode);
@@ -454,7 +468,7 @@ impl LoopCmd {
         }
     }
 
-    /// Carries a request out, attributed to its cgroup. May block.
+    /// Carries a request out. The caller attributes the I/O to the request's cgroup. May block.
     pub(crate) fn issue_blocking(rq: Request<Loop>) {
         let _priority = IoPriorityScope::enter(rq.ioprio());
         let op = rq.op();
@@ -476,8 +490,8 @@ impl LoopCmd {
         Self::finish_whole(rq, result);
     }
 
-    /// Carries a request out in pinned mode; gives it back if the file is not pinned. What has to wait for more than
-    /// memory, or a tag of the device below, does so only if it may `wait`, and else blocks in work of its own.
+    /// Carries a request out in pinned mode. Gives it back if the file is not pinned; without
+    /// `wait` also if the request has to wait for more than memory, or a tag of the device below.
     fn issue_pinned(mut rq: Request<Loop>, wait: bool) -> Result<(), Request<Loop>> {
         let Some(result) = issue::begin(&mut rq, wait) else {
             return Err(rq);
@@ -485,7 +499,7 @@ impl LoopCmd {
         Self::set_stage(&mut rq, Stage::Blocking);
         match (rq.op(), result) {
             (Op::Read | Op::Write, Ok(())) => issue::remap_all(rq),
-            // The submitter falls back by itself.
+            // Keeps `EOPNOTSUPP`, so that the submitter falls back.
             (Op::Discard, Err(e)) if e == eopnotsupp() => {
                 refuse_discard(&rq);
                 Self::finish_whole(rq, Err(e));
@@ -495,8 +509,8 @@ impl LoopCmd {
         Ok(())
     }
 
-    /// Carries a request out by whole blocks, attributed to its cgroup. Writes have [entered](Exclusion::enter). May
-    /// block.
+    /// Carries a request out by whole blocks. A write has [entered](Exclusion::enter). The caller
+    /// attributes the I/O to the request's cgroup. May block.
     fn issue_rmw(mut rq: Request<Loop>) {
         let _priority = IoPriorityScope::enter(rq.ioprio());
         let Some(exclusion) = rq.config().exclusion().cloned() else {
@@ -512,7 +526,8 @@ impl LoopCmd {
         rq.disk().write_barrier.wait();
         let blocks = blocks_of(&rq);
         if rq.others_write(blocks.clone()) {
-            // One of those may wait for a worker, and this be the only one: so it goes behind them.
+            // The other write may need a worker, and this may be the only one, so this request goes
+            // behind it in the queue.
             fsleep(RMW_PAUSE);
             return Self::enqueue(rq);
         }
@@ -533,8 +548,9 @@ impl LoopCmd {
         Self::finish_whole(rq, result);
     }
 
-    /// A discard or write-zeroes of which the first or last block is a part of one. Of whole blocks the file makes holes
-    /// or zeroes; where it does not, nothing is changed.
+    /// Carries out a discard or write-zeroes that begins or ends within a block. The file punches
+    /// or zeroes the whole blocks, then the rest is written as zeroes. If the file supports no way
+    /// to do the former, nothing is changed.
     fn zero_rmw(rq: &Request<Loop>, exclusion: &Exclusion) -> Result {
         let bytes = bytes_of(rq);
         let whole = device_blocks(rq).within(&bytes);
@@ -553,7 +569,7 @@ impl LoopCmd {
         rmw::write(rq, exclusion, whole.end..bytes.end)
     }
 
-    /// Reads from the file, or writes to it.
+    /// Issues a read or write on the file.
     fn transfer(rq: Request<Loop>, mode: IoMode) {
         let binding = rq.config();
         match file_pos(&rq) {
@@ -561,8 +577,8 @@ impl LoopCmd {
                 if rq.op() == Op::Write && !mode.nowait() {
                     binding.begin_blocking_write();
                 }
-                // What is to keep its order must not be left half done, and this is in the scope of a worker: it
-                // waits for memory, but for none that takes I/O.
+                // An ordered write must not stop midway for lack of memory, so it waits for memory.
+                // The worker is in an `IoWorkerScope`, where `GFP_KERNEL` starts no I/O.
                 let gfp = match binding.ordered {
                     Some(_) if !mode.nowait() => GFP_KERNEL,
                     _ => GFP_NOWAIT,
@@ -578,7 +594,7 @@ impl LoopCmd {
         Self::finish(rq, result.map(|()| bytes));
     }
 
-    /// The I/O is done, or failed. May be called from any context.
+    /// Completes a request whose I/O has ended. Any context.
     fn finish(mut rq: Request<Loop>, result: Result<u32>) {
         let could_block = Self::is_blocking(&mut rq);
         Self::set_stage(
@@ -593,19 +609,20 @@ impl LoopCmd {
         }
     }
 
-    /// Ends a request, or goes on with what is left of it. May be called from any context.
+    /// Ends a request, or continues with what is left of it. Any context.
     pub(crate) fn complete(mut rq: Request<Loop>) {
         let (result, could_block) = match Self::stage(&mut rq) {
             Stage::Done {
                 result,
                 could_block,
             } => (result, could_block),
-            // Unreachable: `finish` is the only caller of `Request::complete_nested`.
+            // Unreachable: `finish` sets the stage before it calls `Request::complete_nested`, or
+            // queues the work item.
             _ => (Err(EIO), true),
         };
         match result {
             Err(e) => rq.end(Err(e)),
-            // Nothing but reads and writes is done in parts.
+            // Only reads and writes are done in parts.
             Ok(bytes) if bytes >= rq.bytes() => rq.end(Ok(())),
             Ok(bytes)
                 if could_block && bytes & !max(SECTOR_SIZE - 1, rq.config().dio_unit.mask) == 0 =>
@@ -614,7 +631,8 @@ impl LoopCmd {
                 rq.zero_fill();
                 rq.end(Err(EIO));
             }
-            // An attempt that must not block may stop anywhere, also within a sector, or a block; that is done again.
+            // Nowait I/O may stop anywhere, also within a sector or a block, which is then done
+            // again.
             Ok(bytes) => {
                 let mask = rq.config().dio_unit.mask;
                 if let Some(rest) = rq.advance(bytes & !mask) {
@@ -633,8 +651,8 @@ impl RequestIoDone<Loop> for LoopCmd {
             rq.config().end_blocking_write();
         }
         match result {
-            // Some file systems answer `EOPNOTSUPP` to `IOCB_NOWAIT` (ext4 does where direct I/O falls back to
-            // the page cache).
+            // Some file systems fail `IOCB_NOWAIT` with `EOPNOTSUPP` (ext4 does where direct I/O
+            // falls back to the page cache).
             Err(e) if (e == EAGAIN || e == eopnotsupp()) && !could_block => {
                 if is_write {
                     rq.config().write_backoff.would_block();
@@ -647,7 +665,8 @@ impl RequestIoDone<Loop> for LoopCmd {
             }
             result => {
                 let binding = rq.config();
-                // One that has waited says what the file system thought when it was asked.
+                // A read that has waited does not count: it shows that the file system admitted
+                // reads when it was issued, which may be long ago.
                 if !is_write && !binding.direct && !could_block && result.is_ok() {
                     binding.note_read();
                 }
@@ -668,15 +687,15 @@ impl RequestRemapped<Loop> for LoopCmd {
                 Self::set_stage(&mut rq, Stage::PostWrite);
                 Self::enqueue(rq);
             }
-            // A task that submitted it reports this itself, under no lock.
+            // The block layer ends such a bio in the task that submits it, with no lock held.
             Err(e) if e == EAGAIN && !could_block => Self::redispatch(rq, Why::NoTag),
             Err(e) if e == eopnotsupp() && !could_block => Self::redispatch(rq, Why::CannotPoll),
-            // On stacked devices this is nested in another device's completion: `finish` bounds the depth. The
-            // submitter remaps only to devices that are not stacked.
+            // On stacked devices this is nested in another device's completion: `finish` bounds the
+            // depth. The submitter remaps only to devices that are not stacked.
             result if could_block && !rq.config().is_on_bottom() => {
                 Self::finish_whole(rq, result);
             }
-            // On the CPU where the device below completed it.
+            // Ends on the CPU where the device below has completed it.
             result => rq.end(result),
         }
     }
@@ -707,10 +726,12 @@ impl WorkItem for LoopCmd {
     }
 }
 
-/// A discard of a pinned file is not supported by the device below. Its submitter falls back by itself.
+/// Handles a discard of a pinned file that the device below does not support: keeps the failure out
+/// of the log, since the submitter falls back, and withdraws discards that are not offered any
+/// more.
 fn refuse_discard(rq: &Request<Loop>) {
     rq.set_quiet();
-    // Otherwise that says nothing of the next one.
+    // While the device offers discards, the next one may succeed.
     if rq
         .config()
         .pinned()
@@ -720,7 +741,7 @@ fn refuse_discard(rq: &Request<Loop>) {
     }
 }
 
-/// The ways in which a discard or write-zeroes may make zeroes.
+/// The `fallocate` modes for a discard or write-zeroes, in the order to be tried.
 fn deallocate_modes(rq: &Request<Loop>) -> &'static [FallocateMode] {
     match rq.op() {
         Op::WriteZeroes if rq.no_unmap() => &[ZeroRange],
@@ -729,8 +750,11 @@ fn deallocate_modes(rq: &Request<Loop>) -> &'static [FallocateMode] {
     }
 }
 
-/// Makes a range of the device, perhaps an empty one, read as zeroes, in the first of some ways that the file supports.
-/// Where discards are forbidden the file is left as it is, and whoever wants zeroes has to write them.
+/// Makes a range of the device, perhaps an empty one, read as zeroes, with the first of `modes`
+/// that the file supports. May sleep.
+///
+/// Fails with `EOPNOTSUPP` if the file supports none, or the user has forbidden discards; a
+/// submitter that needs zeroes then writes them. Fails with `EIO` for any other error.
 fn deallocate(rq: &Request<Loop>, range: &Range<i64>, modes: &[FallocateMode]) -> Result {
     let binding = rq.config();
     if rq.discards_forbidden() {
@@ -754,7 +778,7 @@ fn deallocate(rq: &Request<Loop>, range: &Range<i64>, modes: &[FallocateMode]) -
             result => return result.map_err(|_| EIO),
         }
     }
-    // The request came before the limits were taken back, and logging that once is enough.
+    // The request was submitted before the limits were withdrawn; to log that once is enough.
     if !is_new {
         rq.set_quiet();
     }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether a disk has the partitions that its table says, after another file has taken the place of the first.
+//! Checks whether a disk has the partitions of its partition table, after `LOOP_CHANGE_FD` has
+//! exchanged the file.
 //!
-//! The block layer drops all partitions before it looks for new ones, and whoever depends on one takes it for gone.
-//! What it exports to modules does not compare. So this does, for the tables that it reads as the block layer does: GPT
-//! (`block/partitions/efi.c`), and an MBR (`msdos.c`) in which no partition has others in it. Of other tables, and those
-//! that the block layer would not take as they are, nothing is known.
+//! A scan by the block layer drops all partitions before it looks for new ones, so users of a
+//! partition take it for gone. The block layer exports no function that compares them instead. So
+//! this file does, for tables that it reads as the block layer does: GPT
+//! (`block/partitions/efi.c`), and an MBR (`msdos.c`) without nested partitions. It knows nothing
+//! of other tables, nor of a table that the block layer would not take as it is.
 
 use crate::{
     abstractions::block::{
@@ -19,15 +21,15 @@ use core::mem::offset_of;
 use kernel::prelude::*;
 use zerocopy::FromZeros;
 
-/// Where the table begins, in logical blocks.
+/// Where the GPT header is, in logical blocks.
 const HEADER_LBA: u64 = 1;
 const SIGNATURE: u64 = u64::from_le_bytes(*b"EFI PART");
-/// More have never been seen.
+/// The largest GPT that is compared; a larger one has never been seen.
 const MAX_ENTRIES: u32 = 1024;
 
-/// What a table that says GPT where others would have one calls its partition.
+/// The type of the MBR's entry that covers a GPT.
 const PROTECTIVE: u8 = 0xee;
-/// Types with which an entry of an MBR makes the block layer look for more than one partition.
+/// Types of MBR entries that make the block layer look for more than one partition.
 const NESTED: [u8; 11] = [
     0x05, 0x0f, 0x85, // extended
     0x42, // dynamic disk of Windows, with a table at its end
@@ -36,10 +38,10 @@ const NESTED: [u8; 11] = [
     0x82, 0xbf, // Solaris; the first one is Linux swap, too
     0xa5, 0xa6, 0xa9, // FreeBSD, OpenBSD, NetBSD
 ];
-/// First bytes of disks that have a table of another kind where an MBR has code: AIX, SGI.
+/// First bytes of disks that have a label of another kind where an MBR has code: AIX, SGI.
 const OTHER_LABELS: [[u8; 4]; 2] = [[0xc9, 0xc2, 0xd4, 0xc1], [0x0b, 0xe5, 0xa9, 0x41]];
 
-/// One of the four partitions that the first sector has place for.
+/// One of the four entries of an MBR.
 #[repr(C)]
 #[derive(FromBytes, IntoBytes)]
 struct MbrRecord {
@@ -103,7 +105,7 @@ const _: () = {
     assert!(size_of::<Entry>() == 128);
 };
 
-/// Goes on with the CRC of what comes before `data`, as `crc32_le()` does, which not every kernel has.
+/// Continues a CRC with `data`, as `crc32_le()` does, which not every kernel has.
 fn crc32(crc: u32, data: &[u8]) -> u32 {
     data.iter().fold(crc, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| {
@@ -112,7 +114,7 @@ fn crc32(crc: u32, data: &[u8]) -> u32 {
     })
 }
 
-/// Prints bytes as `%02x` does, with a dash before some.
+/// Prints bytes as `%02x` does, with a dash before those whose index is in `dashes`.
 fn print_hex(bytes: &[u8], dashes: &[usize], to: &mut [u8]) {
     let digit = |half: u8| match half {
         0..10 => b'0' + half,
@@ -127,14 +129,14 @@ fn print_hex(bytes: &[u8], dashes: &[usize], to: &mut [u8]) {
     }
 }
 
-/// A GUID as `%pUl` prints it.
+/// Prints a GUID as `%pUl` does.
 fn print_guid(guid: &[u8; 16], to: &mut [u8]) {
     const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
     let bytes = ORDER.map(|from| guid.get(from).copied().unwrap_or(0));
     print_hex(&bytes, &[4, 6, 8, 10], to);
 }
 
-/// A disk, in the units of its table.
+/// A disk, measured in the logical blocks of its table.
 struct Medium<'a> {
     device: &'a BlockDevice,
     block_size: u32,
@@ -158,19 +160,19 @@ impl<'a> Medium<'a> {
         })
     }
 
-    /// Where a block is, in bytes.
+    /// The position of a block, in bytes.
     fn position(&self, lba: u64) -> Result<u64> {
         lba.checked_mul(u64::from(self.block_size)).ok_or(EINVAL)
     }
 
-    /// Blocks in sectors.
+    /// Converts blocks to sectors.
     fn sectors(&self, blocks: u64) -> u64 {
         blocks.saturating_mul(self.sectors_per_block)
     }
 }
 
 impl Mbr {
-    /// Whether it says that there is a GPT.
+    /// Whether the MBR covers a GPT.
     fn is_protective(&self) -> bool {
         self.records.iter().any(|record| {
             record.os_type == PROTECTIVE
@@ -178,8 +180,9 @@ impl Mbr {
         })
     }
 
-    /// Whether the block layer makes a partition of each entry, and no more. It takes bytes that cannot be the flag of
-    /// an entry for a sign that this is no table but, for example, the boot sector of a file system.
+    /// Whether the block layer makes one partition of each entry, and no others. It takes a boot
+    /// indicator other than 0 and 0x80 as a sign that this is no table but, for example, the boot
+    /// sector of a file system.
     fn is_plain(&self) -> bool {
         !OTHER_LABELS.contains(&self.label)
             && self.records.iter().all(|record| {
@@ -189,8 +192,8 @@ impl Mbr {
             })
     }
 
-    /// The partition of that number, from 1 on, if there is one. One that begins beyond the end of the disk is none,
-    /// and one that ends there is cut.
+    /// The partition of that number, from 1 on, if there is one. A partition that begins beyond the
+    /// end of the disk does not count; one that ends there is cut.
     fn partition(&self, number: u32, medium: &Medium<'_>) -> Option<Partition> {
         let record = self.records.get(number.checked_sub(1)? as usize)?;
         let [start, sectors] = [record.start, record.sectors]
@@ -208,8 +211,8 @@ impl Mbr {
 }
 
 impl Entry {
-    /// The partition that it stands for. `None` if it stands for none, an error if the block layer would make something
-    /// else of it.
+    /// The partition that the entry describes; `None` if it describes none. Fails if the block
+    /// layer would make something else of it.
     fn partition(&self, medium: &Medium<'_>) -> Result<Option<Partition>> {
         let (start, end) = (u64::from_le(self.start), u64::from_le(self.end));
         if self.type_guid == [0; 16] || start >= medium.blocks || end >= medium.blocks {
@@ -232,8 +235,9 @@ impl Entry {
     }
 }
 
-/// Whether the partitions of a disk are those that its table says, and there are any. Reads the table through the
-/// disk's page cache. May sleep. Fails if the table cannot be read, or is none that this knows.
+/// Whether the partitions of a disk are the ones of its table, and there are any. Reads the table
+/// through the disk's page cache. May sleep. Fails if the table cannot be read, or is of a kind
+/// that this file does not know.
 pub(crate) fn matches(open: &OpenLocked<'_, Loop>) -> Result<bool> {
     let medium = Medium::new(open.disk())?;
     let mut mbr = Mbr::new_zeroed();
@@ -241,7 +245,8 @@ pub(crate) fn matches(open: &OpenLocked<'_, Loop>) -> Result<bool> {
     if mbr.signature != [0x55, 0xaa] {
         return Err(EINVAL);
     }
-    // These formats are looked for first, in other sectors. The others of Acorn's cannot have this signature.
+    // The block layer looks for these formats first, in other sectors. The other formats of Acorn
+    // cannot have this signature.
     if cfg!(any(
         CONFIG_ACORN_PARTITION_ADFS,
         CONFIG_ACORN_PARTITION_CUMANA,
@@ -259,7 +264,8 @@ fn matches_mbr(open: &OpenLocked<'_, Loop>, medium: &Medium<'_>, mbr: &Mbr) -> R
     if !mbr.is_plain() {
         return Err(EINVAL);
     }
-    // With "gpt" on its command line, the kernel looks for these although the MBR says nothing of them.
+    // With `gpt` on its command line, the kernel looks for a GPT even if the MBR has no entry for
+    // it.
     for lba in [HEADER_LBA, medium.blocks.saturating_sub(1)] {
         let mut signature = [0; size_of_val(&SIGNATURE)];
         medium
@@ -299,7 +305,7 @@ fn matches_gpt(open: &OpenLocked<'_, Loop>, medium: &Medium<'_>) -> Result<bool>
     let mut place = medium.position(u64::from_le(header.entries_lba))?;
     let mut crc = !0;
     let (mut same, mut any) = (true, false);
-    // The first one is that of partition 1.
+    // The first entry is partition 1.
     for number in 1..=count.max(Partition::MAX_NUMBER) {
         let mut expected = None;
         if number <= count {

@@ -1,27 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Times of a backing file whose blocks are written without its file system: mtime, ctime and change counter.
+//! Updates the times of a backing file whose blocks are written past its file system: mtime, ctime
+//! and change counter.
 //!
-//! Pinned mode and bios to a backing block device bypass `write_iter`, which would call `file_update_time()`. Here
-//! each such write sets a mark: in pinned mode when it ends, to a block device when it begins, as
-//! `blkdev_write_iter()` does. The first write after an update queues the next one, which runs within a second
-//! ([`LOOK_EVERY_MS`]). A flush, the end of pinned mode and detach update at once. Every other write only reads the
-//! mark. File systems are called in tasks only.
+//! Pinned mode and bios to a backing block device bypass `write_iter`, which would call
+//! `file_update_time()`. Instead, each such write marks the times: in pinned mode when it ends, to
+//! a block device when it begins, as `blkdev_write_iter()` does. The first mark after an update
+//! schedules the next update, which runs within a second ([`LOOK_EVERY_MS`]). A flush, the end of
+//! pinned mode and detach update at once. While the times are marked, a write only reads the mark.
+//! Only tasks call file systems.
 //!
-//! The mark is a hold on the file system ([`WriteAccess`]), which the update drops. So a freeze waits for the update,
-//! the update never waits for a thaw, and a frozen file system has no new data with old times. Errors of updates are
-//! ignored: a file system that was shut down or is read-only keeps the times that it has.
+//! The mark is write access to the file system ([`WriteAccess`]), which the update drops. So a
+//! freeze waits for the update, the update never waits for a thaw, and a frozen file system has no
+//! new data with old times. Errors of updates are ignored: a file system that was shut down or is
+//! read-only keeps the times that it has.
 //!
 //! # Durability
 //!
-//! Data that a flush or FUA has made durable must not come with times that somebody saw before the data was written.
-//! Only a commit of the file system's journal makes times durable. It costs more than a flush, and a file system on
-//! the device flushes often. The kernel tracks whether times were queried (multigrain timestamps), so:
+//! After a crash, data that a flush or FUA has made durable must not have times that a program has
+//! seen before the data was written. Only a commit of the file system's journal makes times
+//! durable. That costs more than a flush, and a file system on the device flushes often. The kernel
+//! tracks whether times were queried (multigrain timestamps), so:
 //!
-//! - Times that were queried since the last commit are updated and committed with the next flush.
-//! - Times that nobody queried are new to everybody already. They are committed at most every [`COMMIT_EVERY_MS`],
-//!   for tools that compare them with the clock.
-//! - All other flushes update the times in memory, and flush the device below.
+//! - If times were queried since the last commit, the next flush updates and commits them.
+//! - If they were not, no program knows the durable ones. A flush commits them at most every
+//!   [`COMMIT_EVERY_MS`], for tools that compare them with the clock.
+//! - All other flushes update the times in memory only, and flush the device below.
 
 use crate::abstractions::{
     fs::{FileExt, WriteAccess, WriteAccessSlot},
@@ -42,31 +46,34 @@ use kernel::{
     workqueue::{system_freezable, DelayedWork, WorkItem},
 };
 
-/// From a write to the update: so many looks, in ms, at whether a freeze of the file system waits for it. The rest of a
-/// second is for the worker.
+/// Interval in ms at which the work item looks whether a freeze of the file system waits for the
+/// update. It updates at the latest after [`MAX_LOOKS`] of them; the rest of a second is for the
+/// worker to start.
 const LOOK_EVERY_MS: Msecs = 90;
 const MAX_LOOKS: u32 = 10;
 
-/// How much older than a flushed write the durable times may be, if nobody queried them.
+/// How much older than a flushed write the durable times may be, in ms, if they were not queried.
 const COMMIT_EVERY_MS: Msecs = 100;
 
 /// See the head of the file.
 #[pin_data]
 pub(crate) struct Times {
-    /// The file. Full from a write to the next update. Then `work` is queued.
+    /// The file, and the mark: full from a write to the next update, while `work` is queued.
     written: WriteAccessSlot,
-    /// Runs on a queue of the system: a queue of the device's must not be destroyed before the timer has fired.
-    /// [`Times::finish`] waits for it, so it is not queued when this is dropped.
+    /// Runs on a queue of the system: a queue of the device's must not be destroyed before the
+    /// timer has fired. [`Times::finish`] waits for the work, so it is not queued when this is
+    /// dropped.
     #[pin]
     work: DelayedWork<Times>,
-    /// How often `work` has looked since there was a write.
+    /// How often `work` has looked since the times were marked.
     looks: Atomic<u32>,
-    /// Whether the file has times that may not be durable. Held for updates and commits.
+    /// Whether the file's times may not be durable. Locked during updates and commits.
     #[pin]
     is_dirty: Mutex<bool>,
-    /// Whether an update since the last commit replaced times that somebody had queried. Written under `is_dirty`.
+    /// Whether an update since the last commit replaced times that were queried. Written under
+    /// `is_dirty`.
     were_queried: Atomic<bool>,
-    /// When the times were committed, in jiffies. Written under `is_dirty`.
+    /// When the times were last committed, in jiffies. Written under `is_dirty`.
     committed_at: Atomic<usize>,
 }
 
@@ -90,14 +97,14 @@ impl Times {
         )
     }
 
-    /// Whether there was a write since the last update. Any context.
+    /// Whether the times are marked: there was a write since the last update. Any context.
     #[inline]
     pub(crate) fn is_marked(&self) -> bool {
         self.written.is_full()
     }
 
-    /// A write to the block device that the file is begins. Its times stay while the file system of its node is
-    /// frozen. Process context.
+    /// Marks the times, as a write to the block device that the file is begins. While the file
+    /// system of the device's node is frozen, the times stay as they are. Process context.
     #[inline]
     pub(crate) fn begin_device_write(self: &Arc<Self>) {
         if !self.is_marked() {
@@ -107,7 +114,7 @@ impl Times {
         }
     }
 
-    /// There is a write to the file's blocks. Any context.
+    /// Marks the times with the access of a write to the file's blocks. Any context.
     #[cold]
     pub(crate) fn mark(self: &Arc<Self>, access: WriteAccess<'_>) {
         if self.written.put(access) {
@@ -116,7 +123,7 @@ impl Times {
         }
     }
 
-    /// Queues the work item. If it is queued already it has not begun, and will find the mark.
+    /// Schedules the work item. If it is queued already it has not begun, and will find the mark.
     fn look_later(self: &Arc<Self>) {
         let delay = match self.file().super_block().is_freezing() {
             true => 0,
@@ -129,7 +136,8 @@ impl Times {
         self.written.file()
     }
 
-    /// Whether a FUA write that has ended needs a [commit](Self::commit) before it is reported. Any context.
+    /// Whether a FUA write whose data is durable has to wait for a [commit](Self::commit) before it
+    /// ends. Any context.
     pub(crate) fn is_due(&self) -> bool {
         self.must_commit() || self.file().times_were_queried()
     }
@@ -139,13 +147,13 @@ impl Times {
         self.were_queried.load(Relaxed) || age >= msecs_to_jiffies(COMMIT_EVERY_MS)
     }
 
-    /// Updates the times if there was a write since the last update. May sleep for as long as the file system takes,
-    /// but does not wait for a thaw.
+    /// Updates the times if they are marked. May sleep for as long as the file system takes, but
+    /// does not wait for a thaw.
     pub(crate) fn update(&self) {
         drop(self.update_locked(&mut self.is_dirty.lock()));
     }
 
-    /// Returns the hold on the file system if there was a write.
+    /// Updates the times if they are marked, and returns the access that was the mark.
     fn update_locked(&self, is_dirty: &mut bool) -> Option<WriteAccess<'_>> {
         let access = self.written.take()?;
         if self.file().times_were_queried() {
@@ -156,15 +164,16 @@ impl Times {
         Some(access)
     }
 
-    /// Updates the times as [`update`](Self::update) does, and commits them if they have to be durable now. Does not
-    /// flush the device of the data. The caller reports an error to the one who flushes: it may be one of writeback.
+    /// Updates the times as [`update`](Self::update) does, and commits them if they have to be
+    /// durable now. Does not flush the device that stores the data. An error may be one of
+    /// writeback, so the caller reports it to the user that flushes.
     pub(crate) fn commit(&self) -> Result {
         let mut is_dirty = self.is_dirty.lock();
         let access = self.update_locked(&mut is_dirty);
         if !*is_dirty || !self.must_commit() {
             return Ok(());
         }
-        // A freeze commits everything by itself.
+        // If there is no access, a freeze has begun, which commits everything.
         let sb = self.file().super_block();
         let Some(_access) = access.or_else(|| sb.try_start_write()) else {
             return Ok(());
@@ -179,11 +188,11 @@ impl Times {
         result
     }
 
-    /// The final update, after all writes. Sleeps as [`update`](Self::update) does. The work item is not queued any more
-    /// then.
+    /// Updates the times after the last write, and waits for the work item, which is not queued any
+    /// more afterwards. Sleeps as [`update`](Self::update) does.
     pub(crate) fn finish(&self) {
         self.update();
-        // If it is just running it may queue itself once more, and then finds nothing.
+        // A work item that is running may queue itself once more, and then finds no mark.
         flush_delayed(self);
         flush_delayed(self);
     }
@@ -193,9 +202,10 @@ impl WorkItem for Times {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        // Reclaim must not wait for writes to this device.
+        // Memory reclaim in this task must not wait for writes to this device.
         let _scope = IoWorkerScope::enter();
-        // The mark is a hold on the file system, for which a freeze waits, and with it all who write there.
+        // A freeze waits for the access that is the mark, and all writers of the file system wait
+        // for the freeze.
         let looks = this.looks.load(Relaxed).saturating_add(1);
         if looks < MAX_LOOKS && this.written.is_full() && !this.file().super_block().is_freezing() {
             this.looks.store(looks, Relaxed);
