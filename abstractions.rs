@@ -2,8 +2,8 @@
 
 //! What this driver needs of the kernel and the `kernel` crate does not have.
 //!
-//! Nothing in here knows of the driver: each file could move to `rust/kernel/`, where its path says.
-//! This is the only part of the crate with unsafe code, and the only one that uses
+//! Nothing in here knows of the driver: each file could move to `rust/kernel/`, where its path
+//! says. This is the only part of the crate with unsafe code, and the only one that uses
 //! `kernel::bindings`.
 
 #![allow(unsafe_code)]

@@ -79,8 +79,8 @@
 //! - `BLK_FEAT_ZONED` and integrity are never set.
 //! - `BLK_FEAT_FUA` is set in pinned mode only. If a stacked device still counts on it afterwards,
 //!   the block layer adds a flush after the write, as long as `BLK_FEAT_WRITE_CACHE` is set.
-//!   Requests of request-based device mapper bypass that, so [`LoopCmd`] syncs the file after such a
-//!   write.
+//!   Requests of request-based device mapper bypass that, so [`LoopCmd`] syncs the file after such
+//!   a write.
 //! - Physical block size, minimum and optimal I/O size are hints. They follow direct I/O where its
 //!   blocks are larger.
 //! - Discard and write-zeroes may be withdrawn: the block layer refuses them with `EOPNOTSUPP`, and

@@ -8,8 +8,9 @@
 //! block take turns:
 //!
 //! - A read-modify-write [enters](Exclusion::enter) with the blocks that it writes. It waits in a
-//!   list if it shares a block with one that runs, or with one that waits already: one that is slow,
-//!   because its cgroup is throttled for instance, holds up no other blocks. No task waits for it.
+//!   list if it shares a block with one that runs, or with one that waits already: one that is
+//!   slow, because its cgroup is throttled for instance, holds up no other blocks. No task waits
+//!   for it.
 //! - Each other write, discard or write-zeroes announces itself
 //!   ([`announce_write`](crate::abstractions::block::mq::Request::announce_write)), and then checks
 //!   whether a running read-modify-write [excludes](Exclusion::excludes) it. If so, it enters and
