@@ -19,9 +19,11 @@ SEEDS ?= 1-300
 # How many calls the storms make, and the seed of the first one.
 CALLS ?= 100000
 SEED ?= 1
-# How many power cuts, and the first seed. BREAK=flush: with a driver that does not flush, BREAK=cache: with
-# disks that don't; both have to fail.
+# How many power cuts, the first seed, and which setups (patterns; a wrong one lists them). What has to fail:
+# BREAK=flush, with a driver that does not flush, BREAK=cache, with disks that don't, and BREAK=promise, with a driver
+# that takes back a write cache which stacked devices count on.
 CUTS ?= 10
+SETUPS ?= *
 BREAK ?=
 
 # Which of the measurements, and how often (0: once by instructions, five times by the clock).
@@ -85,7 +87,7 @@ test-dropin:
 	@$(lab) dropin --kernel $(KERNEL) --tests $(patsubst %,'%',$(TESTS))
 
 test-powercut:
-	@$(lab) powercut --kernel $(KERNEL) --cuts $(CUTS) --seed $(SEED) $(BREAK:%=--break %)
+	@$(lab) powercut --kernel $(KERNEL) --cuts $(CUTS) --seed $(SEED) --setups $(patsubst %,'%',$(SETUPS)) $(BREAK:%=--break %)
 
 # Of all kernels that the suite has, or of those that KERNEL= names.
 only_kernel = $(if $(filter file,$(origin KERNEL)),,--kernel $(KERNEL))
@@ -119,7 +121,7 @@ help:
 	@echo '    make test-differential    the same random sequences on both, compared (SEEDS=1-300)'
 	@echo '    make test-dropin          systemd, udev, udisks, … on ours as installed (TESTS=glob)'
 	@echo '    DRIVERS=c or DRIVERS=ours runs the kselftests alone, on one of them'
-	@echo 'make test-powercut  kill guests that write, lose what was not flushed, check the rest (CUTS=10 SEED=1)'
+	@echo 'make test-powercut  kill guests that write, lose what was not flushed, check the rest (CUTS=10 SEED=1 SETUPS=glob)'
 	@echo 'make test-debug  kselftests, power cuts on ours and a debug kernel (KASAN, lockdep, …), built first (TESTS=glob)'
 	@echo 'make test-storm  random calls by many processes at once on ours (CALLS=100000, SEED=1)'
 	@echo 'make bench    measure it beside the C driver and others; takes long (CASE=glob: some; CASE=list)'

@@ -94,6 +94,7 @@ def main():
     )
     cuts.add_argument("--seed", type=int, default=1, metavar="N", help="of the first kill; each has the next one")
     cuts.add_argument("--break", dest="broken", choices=powercut.BREAKS, help="what has to be noticed")
+    cuts.add_argument("--setups", nargs="+", default=["*"], metavar="GLOB", help="only these; a wrong one lists them")
     cuts.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
     debs = commands.add_parser("deb", help="build Debian packages of modules for stock kernels, print their paths")
     debs.add_argument("--kernel", default="", metavar="RELEASE", help="only releases that begin so (7.2, 7.3.4)")
@@ -142,8 +143,9 @@ def main():
             return not tally.report()
         elif arguments.command == "powercut":
             tally = powercut.run(
-                arguments.kernel, arguments.cuts, arguments.seed, arguments.broken, arguments.ko, arguments.debug
-            )
+                arguments.kernel, arguments.cuts, arguments.seed, arguments.broken, arguments.ko, arguments.debug,
+                arguments.setups,
+            )  # fmt: skip
             return not tally.report()
         elif arguments.command == "deb":
             print("\n".join(deb.build(arguments.kernel, arguments.twice)))

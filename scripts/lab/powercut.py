@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
 """`make test-powercut`: what fsync has promised is there after a power cut.
 
-A guest has fourteen disks: ext4 and XFS, on loop devices with direct and with
-buffered I/O, on a file (on ext4) and on a partition, in pinned mode, and with LVM-like and LUKS devices on a loop
-device that is unpinned and pinned all the time. While writers are at all of
-them (scripts/guest/powercut.py), QEMU is killed at a random moment.
+A guest has some of the disks of SETUPS: ext4 and XFS, on loop devices with direct and with
+buffered I/O, on a file (on ext4 or XFS) and on a partition, in pinned mode, with LVM-like and LUKS devices on a loop
+device that is unpinned and pinned all the time, and sectors on one whose block size is smaller than that of the disk.
+While writers are at all of them (scripts/guest/powercut.py), QEMU is killed at a random moment.
 
-The disks have a volatile write cache, which really loses what is in it: QEMU
+Most of the disks have a volatile write cache, which really loses what is in it: QEMU
 logs their writes and flushes (blklogwrites, the log format of dm-log-writes).
 From a log, images of the disk are made as a power cut could have left it, at the
 moment of the kill or at an earlier one: with all that was written before the
 last flush that had completed, and a random part of what came after it. Blocks
 are the least that is lost or not. The log has writes and flushes as they
 complete: what completed while a flush was under way counts as flushed.
+
+The others have none. What has completed there is durable, and lost is what is still in the caches above the disk:
+data that a missing flush has left in the page cache, or what the file system has not committed.
 
 The guest also writes marks to each disk, which tell what has been promised. They
 are in the log between the writes, so for any moment it is known what has to be
@@ -23,6 +26,7 @@ than somebody saw before that.
 
 import collections
 import concurrent.futures
+import fnmatch
 import json
 import os
 import random
@@ -40,25 +44,37 @@ from .say import Failure, say
 from .tally import Tally
 
 PROGRAM = "powercut.py"
+# What is on what, how, and the disk below: whether it has a write cache, and its logical block size.
 SETUPS = [
-    {"on": on, "fs": fs, "mode": mode}
-    for on, modes in (("file", ("direct", "buffered", "pinned", "linear", "crypt")), ("partition", ("direct", "buffered")))
-    for fs in ("ext4", "xfs") for mode in modes
+    {"on": on, "fs": fs, "mode": mode, "cache": cache, "block": 4096 if mode == "sectors" else 512}
+    for on, fses, modes, cache in (
+        ("ext4", ("ext4", "xfs"), ("direct", "buffered", "pinned", "linear", "crypt"), True),
+        ("partition", ("ext4", "xfs"), ("direct", "buffered"), True),
+        ("xfs", ("ext4",), ("linear", "crypt"), True),
+        ("ext4", ("ext4",), ("linear", "crypt"), False),
+        ("xfs", ("xfs",), ("linear", "crypt"), False),
+        ("ext4", ("raw",), ("sectors",), True),
+        ("partition", ("raw",), ("sectors",), True),
+        ("xfs", ("raw",), ("sectors",), False),
+    )
+    for fs in fses for mode in modes
 ]  # fmt: skip
+# Disks of a guest, at most.
+DISKS = 12
 # Images that are made of a log, at most.
 IMAGES = 3
-# Images of which one kill is enough.
+# One image of each.
 HANDFUL = len(SETUPS)
 # Kills, each with the check that follows, that are made at the same time.
 GUESTS = 2
 SECTOR, BLOCK = 512, 4096
 MIB = 1 << 20
-DISK_MIB = 420
+DISK_MIB = 512
 # As in the guest's partition table: where the marks are.
 MARKS = range(MIB // SECTOR, 5 * MIB // SECTOR)
 # A disk without FUA, of which the log would not tell, and without what the log knows only in part. What was
 # merged may be in more pieces than the log can take.
-VIRTIO = ("write-cache=on", "discard=off", "write-zeroes=off", "request-merging=off")
+VIRTIO = ("discard=off", "write-zeroes=off", "request-merging=off")
 # From when all writers are at it until the kill.
 WRITING_SECONDS = (2, 15)
 SECONDS = 900
@@ -66,16 +82,24 @@ SECONDS = 900
 PROMISES = 16
 # How much of what was not flushed is on the disk.
 KEPT = (0, 0.2, 0.5, 0.8, 1)
-BREAKS = ("flush", "cache")
-# What BREAK=flush takes out of the driver, and puts there.
-FLUSHES = (
-    ("loop_cmd.rs", "binding.backing.file().fsync()"),
-    ("pinned/mod.rs", "self.bdev().flush()"),
-    ("times.rs", "self.file().fsync()"),
-)
 NO_FLUSH = "Ok::<(), Error>(())"
+# What is to be noticed: a disk that loses what was flushed, and changes of the driver (file, text, what takes its place).
+BREAKS = {
+    "cache": (),
+    # Nothing is flushed.
+    "flush": (
+        ("loop_cmd.rs", "binding.backing.file().fsync()", NO_FLUSH),
+        ("pinned/mod.rs", "self.bdev().flush()", NO_FLUSH),
+        ("times.rs", "self.file().fsync()", NO_FLUSH),
+    ),
+    # Pinned mode takes over whether the disk has a write cache, and its end takes that back.
+    "promise": (
+        ("pinned/mod.rs", ".set_fua(bdev.has_fua()", ".set_write_cache(bdev.has_write_cache()).set_fua(bdev.has_fua()"),
+        ("backing.rs", ".set_fua(false)", ".set_write_cache(self.file.has_fsync()).set_fua(false)"),
+    ),
+}
 FAILED_KEPT = 4
-PREPARE_RECIPE = 3
+PREPARE_RECIPE = 4
 LOG_FLUSH, LOG_DISCARD = 1, 4
 
 
@@ -105,11 +129,16 @@ class CutGuest(Guest):
         self.lines.append(line)
 
 
-def namespace(number, path, options):
+def blocks_of(setup):
+    return f"logical_block_size={setup['block']},physical_block_size={setup['block']}"
+
+
+def namespace(disk, path, options):
     """A disk of the lab's NVMe controller, after its own."""
+    number = disk["number"]
     return [
         "-drive", f"if=none,id=cut{number},format=raw,file={path},cache=unsafe,{options}",
-        "-device", f"nvme-ns,drive=cut{number},nsid={number + 5}",
+        "-device", f"nvme-ns,drive=cut{number},nsid={number + 5},{blocks_of(disk)}",
     ]  # fmt: skip
 
 
@@ -134,7 +163,7 @@ class Base(cache.Entry):
             path = self.disk(disk["number"])
             with open(path, "wb") as file:
                 file.truncate(DISK_MIB * MIB)
-            guest.disks += namespace(disk["number"], path, "discard=unmap,detect-zeroes=unmap")
+            guest.disks += namespace(disk, path, "discard=unmap,detect-zeroes=unmap")
         lines = guest.do("prepare", plan)
         if lines or guest.verdict:
             why = " / ".join([*lines[-3:], guest.verdict])
@@ -156,16 +185,17 @@ class Victim(CutGuest):
     def log(self, number):
         return os.path.join(self.dir, f"log{number}")
 
-    def give(self, base):
-        """A copy of each disk, with a log of its writes."""
-        for number in range(len(SETUPS)):
+    def give(self, base, numbers):
+        """A copy of each of these disks, with a log of its writes."""
+        for number in numbers:
             copy(base.disk(number), self.disk(number))
             open(self.log(number), "wb").close()
             nodes = {
                 name: {"driver": "file", "filename": path, "cache": {"no-flush": True}}
                 for name, path in (("file", self.disk(number)), ("log", self.log(number)))
             }
-            device = f"virtio-blk-pci,drive=cut{number},serial=cut{number}," + ",".join(VIRTIO)
+            own = (f"write-cache={'on' if SETUPS[number]['cache'] else 'off'}", blocks_of(SETUPS[number]))
+            device = ",".join((f"virtio-blk-pci,drive=cut{number},serial=cut{number}", *VIRTIO, *own))
             node = {"driver": "blklogwrites", "node-name": f"cut{number}", **nodes}
             self.disks += ["-blockdev", json.dumps(node), "-device", device]
 
@@ -231,14 +261,14 @@ def marks_in(write):
     if write.sector not in MARKS:
         return []
     sectors = (bytes(write.data[at : at + SECTOR]) for at in range(0, len(write.data), SECTOR))
-    return [json.loads(sector.rstrip(b"\0")) for sector in sectors]
+    return [json.loads(mark) for sector in sectors if (mark := sector.rstrip(b"\0"))]
 
 
 class History:
-    """The log of one disk."""
+    """The log of one disk, with a write cache or without."""
 
-    def __init__(self, path):
-        self.entries = read_log(path)
+    def __init__(self, path, cache):
+        self.entries, self.cache = read_log(path), cache
         # By their places in the log.
         self.marks = [(place, mark) for place, entry in enumerate(self.entries) for mark in marks_in(entry)]
         self.begin = next((place for place, mark in self.marks if mark[0] == "begin"), None)
@@ -260,9 +290,11 @@ class History:
                 yield rng.randint(self.begin + 1, len(self.entries))
 
     def durable(self, moment, broken):
-        """How many of the entries before a moment were flushed."""
+        """How many of the entries before a moment were flushed, or are durable without that."""
         if broken == "cache":
             return self.begin
+        if not self.cache:
+            return moment
         return next((place for place in range(moment - 1, -1, -1) if self.entries[place].flush), 0)
 
     def replay(self, base, path, moment, rng, broken):
@@ -299,14 +331,27 @@ def blocks(entry):
 
 
 def named(setup):
-    return f"{setup['fs']:4} on {setup['on']}, {setup['mode']}"
+    return f"{setup['fs']} on {setup['on']}, {setup['mode']}{'' if setup['cache'] else ', no-cache'}"
+
+
+def shares(numbers, images):
+    """So many images of these disks, as even as can be: for each kill how many of each of its disks."""
+    left = {number: images // len(numbers) + (place < images % len(numbers)) for place, number in enumerate(numbers)}
+    while any(left.values()):
+        for first in range(0, len(numbers), DISKS):
+            counts = {number: min(left[number], IMAGES) for number in numbers[first : first + DISKS] if left[number]}
+            if counts:
+                yield counts
+            for number, count in counts.items():
+                left[number] -= count
 
 
 class Cut:
     """One kill, and the check of the images that were made after it."""
 
-    def __init__(self, run, seed, count):
-        self.run, self.seed, self.count = run, seed, count
+    def __init__(self, run, seed, counts):
+        self.run, self.seed, self.counts = run, seed, counts
+        self.count = sum(counts.values())
         self.rng = random.Random(seed)
         self.tally = Tally()
         self.problems, self.plan, self.outcomes = [], [], {}
@@ -322,7 +367,7 @@ class Cut:
         self.tally.skipped += self.count - self.tally.passed - self.tally.failed
         # What went wrong besides the images counts as one more that failed.
         self.tally.failed += bool(self.problems)
-        for number in range(len(SETUPS)):
+        for number in self.counts:
             os.unlink(victim.disk(number))
             if not self.tally.failed:
                 os.unlink(victim.log(number))
@@ -334,8 +379,8 @@ class Cut:
     def kill(self):
         seconds = self.rng.uniform(*WRITING_SECONDS) * self.run.booted.patience
         victim = self.guest(Victim, seconds=seconds)
-        victim.give(self.run.base)
-        plan = [setup | {"number": number, "seed": self.seed} for number, setup in enumerate(SETUPS)]
+        victim.give(self.run.base, self.counts)
+        plan = [SETUPS[number] | {"number": number, "seed": self.seed} for number in self.counts]
         lines = victim.do("write", plan)
         self.killed = victim.killed
         if not victim.killed:
@@ -350,13 +395,12 @@ class Cut:
         self.problems += [line for line in dmesg.lines(guest.dmesg) if dropin.DAMAGE.search(line)]
 
     def make_images(self, victim):
-        for number, setup in enumerate(SETUPS):
-            history = History(victim.log(number))
+        for number, count in self.counts.items():
+            setup = SETUPS[number]
+            history = History(victim.log(number), setup["cache"])
             if history.begin is None:
                 self.problems.append(f"{named(setup)}: the log has no beginning")
                 return
-            # So many of all of them, and one more of the first ones.
-            count = self.count // len(SETUPS) + (number < self.count % len(SETUPS))
             for n, moment in enumerate(history.moments(self.rng, count)):
                 path = os.path.join(victim.dir, f"image{number}-{n}")
                 lost, volatile = history.replay(self.run.base.disk(number), path, moment, self.rng, self.run.broken)
@@ -368,7 +412,7 @@ class Cut:
     def check(self, victim):
         guest = self.guest(CutGuest)
         for disk in self.plan:
-            guest.disks += namespace(disk["number"], disk["path"], "snapshot=on")
+            guest.disks += namespace(disk, disk["path"], "snapshot=on")
         for line in guest.do("check", self.plan):
             self.take(line)
         if guest.verdict:
@@ -396,21 +440,21 @@ class Cut:
             print(f"    the image is {disk['path']}", flush=True)
 
 
-def broken_module(stock):
-    """The driver, with a flush that does nothing."""
-    where = os.path.join(module.place_of(stock), "broken")
+def broken_module(stock, broken):
+    """The driver, with one of BREAKS."""
+    where = os.path.join(module.place_of(stock), f"broken-{broken}")
     ko = os.path.join(where, "loop.ko")
     with cache.locked(where + ".lock", "building the broken module"):
         shutil.rmtree(where, ignore_errors=True)
         module.copy_sources(where)
-        for name, flush in FLUSHES:
+        for name, right, wrong in BREAKS[broken]:
             path = os.path.join(where, name)
             with open(path) as file:
                 text = file.read()
-            if text.count(flush) != 1:
-                raise Failure(f"BREAK=flush does not know how to break {path}: it wants one {flush} there")
+            if text.count(right) != 1:
+                raise Failure(f"BREAK={broken} does not know how to break {path}: it wants one {right} there")
             with open(path, "w") as file:
-                file.write(text.replace(flush, NO_FLUSH))
+                file.write(text.replace(right, wrong))
         module.kbuild(stock, where, copied=True)
     return ko
 
@@ -423,22 +467,25 @@ class Run:
         self.booted = kernel_debug.DebugKernel(series).get() if debug else stock
         self.broken = broken
         image.GuestImage().get()
-        self.ko = ko or (broken_module(self.booted) if broken == "flush" else module.build(self.booted))
+        self.ko = ko or (broken_module(self.booted, broken) if BREAKS.get(broken) else module.build(self.booted))
         self.accel = accelerator.choose(stock)
         self.base = Base(stock, self.accel).get()
 
 
-def run(series, cuts, seed, broken=None, ko=None, debug=False):
-    """Cut the power so that there are so many images, and check them; returns the tally."""
+def run(series, cuts, seed, broken=None, ko=None, debug=False, setups=("*",)):
+    """Cut the power so that there are so many images, of the setups that a glob names; returns the tally."""
     if cuts < 1:
         raise Failure(f"CUTS={cuts}? At least one")
+    numbers = [
+        number for number, setup in enumerate(SETUPS) if any(fnmatch.fnmatch(named(setup), glob) for glob in setups)
+    ]
+    if not numbers:
+        raise Failure("SETUPS names none of these:\n  " + "\n  ".join(map(named, SETUPS)))
     run = Run(series, broken, ko, debug)
-    each = len(SETUPS) * IMAGES
-    counts = [min(each, cuts - done) for done in range(0, cuts, each)]
     start = time.monotonic()
     tally, done = Tally(), []
     with concurrent.futures.ThreadPoolExecutor(GUESTS) as pool:
-        jobs = [pool.submit(Cut(run, seed + n, count).go) for n, count in enumerate(counts)]
+        jobs = [pool.submit(Cut(run, seed + n, counts).go) for n, counts in enumerate(shares(numbers, cuts))]
         for job in concurrent.futures.as_completed(jobs):
             cut = job.result()
             done.append(cut)
