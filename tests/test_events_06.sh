@@ -5,12 +5,13 @@
 
 DESCRIPTION="A LOOP_CHANGE_FD makes one event, also if another one ends, or fails, meanwhile"
 
-is_waiting()
+# crosses PID: it waits for the mutex, or is over, where the first one has not got that yet.
+crosses()
 {
-	grep -q "^State:.D" "/proc/$1/status"
+	grep -q "^State:.[DZ]" "/proc/$1/status"
 }
 
-# crossed: while the first one waits for its file, a second one waits for the first, and is killed.
+# crossed: while the first one waits for its file, a second one goes through, or waits for the first and is killed.
 crossed()
 {
 	local first second dirty
@@ -42,7 +43,7 @@ signal.pause()' "$IMG" "$TMP/dirty" &
 	loop_ioctl fd:7 change-fd "r:$TMP/img" &
 	second=$!
 	JOBS+=("$second")
-	poll 20 is_waiting $second || fail "the second one does not wait"
+	poll 20 crosses $second || fail "the second one neither waits nor ends"
 	kill -KILL $second
 	wait $second 2>/dev/null || true
 	fuse release

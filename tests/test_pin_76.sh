@@ -31,7 +31,8 @@ for type in "${PINNABLE[@]}"; do
 		thawed
 		wait "$writer"
 		wait "$switcher" || [[ $how == kill ]]
-		is_pinned $([[ $how == thaw ]] && echo 0 || echo 1)
+		[[ $how == kill ]] || is_pinned 0
+		[[ $how == thaw ]] || is_pinned 1
 		io -d "$DEV" check 2 0 64K , check 1 64K 128K
 	done
 	detach
