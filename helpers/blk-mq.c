@@ -162,3 +162,11 @@ struct cgroup_subsys_state *rust_helper_request_blkcg(struct request *rq)
 #endif
 	return NULL;
 }
+
+/* Only with BLK_MQ_F_BLOCKING there is a lock. */
+void rust_helper_tag_set_lock_class(struct blk_mq_tag_set *set,
+				    struct lock_class_key *key)
+{
+	if (set->srcu)
+		lockdep_set_class(set->srcu, key);
+}

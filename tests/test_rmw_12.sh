@@ -10,13 +10,23 @@ nullb looprmw size=64 blocksize=4096
 attach "$NULLB" block_size=512 flags=$DIRECT_IO
 in_blocks
 has_rmw || skip "there is nothing to share"
-io_limit slow "$NULLB" wbps=4096
+io_limit slow "$NULLB" wbps=512
+
+# throttled: most of the writes wait.
+throttled()
+{
+	local writes
+
+	read -r _ writes <"$SYS/inflight"
+	((writes >= 18))
+}
+
 for i in {0..23}; do
 	in_cgroup slow loop_io -d -b 512 "$DEV" fill 2 $((i * 65536 + 512)) 512 &
 	JOBS+=($!)
 done
 writers=("${JOBS[@]}")
-poll 20 inflight 0 23 || poll 10 inflight 0 22 || fail "they are not throttled"
+poll 60 throttled || fail "they are not throttled"
 # Beside all of theirs, of a block of theirs another sector, and a read of one.
 soon loop_io -d -b 512 "$DEV" fill 3 32M 512
 soon loop_io -d -b 512 "$DEV" read 512 512

@@ -7,18 +7,27 @@ DESCRIPTION="The system is suspended, all but for the last step, while a request
 
 [[ -w /sys/power/pm_test ]] || skip "the kernel cannot test suspending (PM_DEBUG)"
 grep -qw mem /sys/power/state || skip "no suspend to memory"
-need mkfs.vfat fio
-need_module vfat
+need fio
 
-nullb loopvfat size=32
-mkfs.vfat "$NULLB" >/dev/null
-dm loop-selftest "0 65536 linear $NULLB 0"
-mkdir "$TMP/fat"
-mounted -o noatime -t vfat /dev/mapper/loop-selftest "$TMP/fat"
-head -c 16M /dev/zero >"$TMP/fat/img"
-sync -f "$TMP/fat/img"
-attach_quietly "$TMP/fat/img" flags=$DIRECT_IO
+is_disk()
+{
+	compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/*" >"$TMP/disk"
+}
+
+# A disk that makes zeroes by itself until the device is bound, and no more then.
+[[ ! -d /sys/module/scsi_debug ]] || skip "scsi_debug is in use"
+modprobe -q sd_mod || true
+modprobe -q scsi_debug dev_size_mb=64 delay=0 lbpws=1 lbprz=1 || skip "no module scsi_debug"
+poll 20 is_disk || fail "no disk appears"
+disk=/dev/$(basename "$(<"$TMP/disk")")
+poll 20 test -b "$disk"
+settle
+nullb loopzero size=8
+dm loop-selftest "0 131072 linear $disk 0"
+attach_quietly /dev/mapper/loop-selftest flags=$DIRECT_IO
 lo "$DEV" get-status64 flags=$DIRECT_IO
+(($(sys queue/discard_max_bytes) > 0)) || fail "no discards"
+dm_table loop-selftest "$(printf '%s\n' "0 122880 linear $disk 0" "122880 8192 linear $NULLB 0")"
 dmsetup suspend --nolockfs --noflush loop-selftest
 # What waits for it can be frozen, as it could not in read(2).
 fio --name="$TID" --filename="$DEV" --rw=read --bs=4k --direct=1 --ioengine=libaio \
@@ -46,5 +55,5 @@ inflight 1 0 || fail "the read has ended"
 dmsetup resume loop-selftest
 wait "$job" || fail "the read failed"
 detach
-umounted "$TMP/fat"
 dm_gone loop-selftest
+poll 20 rmmod scsi_debug || fail "the disk is still in use"

@@ -6,7 +6,17 @@
 
 use super::{operations::VTable, request::Pdu, Operations};
 use core::marker::PhantomData;
-use kernel::{bindings, error::to_result, impl_flags, prelude::*, types::Opaque};
+use kernel::{
+    bindings, error::to_result, impl_flags, prelude::*, sync::LockClassKey, types::Opaque,
+};
+
+#[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
+extern "C" {
+    fn rust_helper_tag_set_lock_class(
+        set: *mut bindings::blk_mq_tag_set,
+        key: *mut bindings::lock_class_key,
+    );
+}
 
 impl_flags!(
     /// Flags of a tag set.
@@ -64,6 +74,11 @@ fn possible_queues(count: u32) -> u32 {
 pub(in super::super) struct TagSet<T: Operations> {
     #[pin]
     inner: Opaque<bindings::blk_mq_tag_set>,
+    /// The lock class of `blk_mq_tag_set::srcu`. The kernel has one for all tag sets, so lockdep
+    /// would take a disk that submits to another disk in `queue_rq` for a disk that submits to
+    /// itself.
+    #[pin]
+    srcu_key: LockClassKey,
     _p: PhantomData<T>,
 }
 
@@ -101,7 +116,14 @@ impl<T: Operations> TagSet<T> {
                 // SAFETY: The fields were filled in above, and nobody moves a pinned object.
                 to_result(unsafe { bindings::blk_mq_alloc_tag_set(slot) })
             }),
+            srcu_key <- LockClassKey::new_dynamic(),
             _p: PhantomData,
+        })
+        .pin_chain(|set| {
+            // SAFETY: The tag set was set up above. The key is registered, and unregistered after
+            // `PinnedDrop` has freed the tag set.
+            unsafe { rust_helper_tag_set_lock_class(set.inner.get(), set.srcu_key.as_ptr()) };
+            Ok(())
         })
     }
 
