@@ -8,7 +8,7 @@ DESCRIPTION="A LOOP_CHANGE_FD makes one event, also if another one ends, or fail
 # crosses PID: it waits for the mutex, or is over, where the first one has not got that yet.
 crosses()
 {
-	grep -q "^State:.[DZ]" "/proc/$1/status"
+	ended "$1" || grep -q "^State:.D" "/proc/$1/status"
 }
 
 # crossed: while the first one waits for its file, a second one goes through, or waits for the first and is killed.
@@ -44,7 +44,7 @@ signal.pause()' "$IMG" "$TMP/dirty" &
 	second=$!
 	JOBS+=("$second")
 	poll 20 crosses $second || fail "the second one neither waits nor ends"
-	kill -KILL $second
+	kill -KILL $second 2>/dev/null || true
 	wait $second 2>/dev/null || true
 	fuse release
 	wait $first || fail "the first one failed"
