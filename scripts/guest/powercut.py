@@ -397,7 +397,7 @@ class Writer:
             else:
                 # From here on data gets no further than the page cache of the file, unless it is synced.
                 self.disk.direct("off")
-                wait(3)
+                wait(5)
                 self.disk.direct("on")
             wait(1)
             self.disk.pin("fill")
