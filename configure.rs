@@ -357,11 +357,9 @@ pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
     let resized =
         binding.offset as u64 != info.lo_offset || guard.size_limit as u64 != info.lo_sizelimit;
     if resized {
-        // The cached pages belong to the old range of the file, so they are written and dropped.
-        // Errors of that are kept for the next sync of the device, or of a file system on it. As in
-        // the C driver, this comes before the new values are checked.
-        let _ = disk.part0().mapping().write_dirty();
-        disk.part0().invalidate();
+        // The cached pages belong to the old range of the file. As in the C driver, this comes
+        // before the new values are checked.
+        disk.write_and_drop_caches();
     }
     let settings = Settings::new(info)?;
     let binding = guard.config().ok_or(ENXIO)?;
@@ -398,7 +396,7 @@ pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
     if resized {
         // Pages that were read in between hold data of the old range. Under no lock: this may wait
         // for reads of the file.
-        disk.part0().invalidate_in_use();
+        disk.invalidate_in_use();
     }
     if partscan {
         rescan(disk);
@@ -523,8 +521,8 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     if disk.logical_block_size() as usize == size {
         return Ok(());
     }
-    let _ = disk.part0().mapping().write_dirty();
-    disk.part0().invalidate();
+    // Buffers of the old size may be too small for the new one.
+    disk.write_and_drop_caches();
 
     let binding = guard.config().ok_or(ENXIO)?;
     // ABI: only the low 32 bits count.

@@ -539,16 +539,30 @@ impl<T: Operations> Disk<T> {
         (!kobj.is_null()).then(|| unsafe { ARef::from_raw(bdev.cast()) })
     }
 
+    /// Calls `f` for the device of the whole disk, and for those of its partitions.
+    fn for_each_device(&self, f: impl Fn(&BlockDevice)) {
+        f(self.part0());
+        for number in 1..=Partition::MAX_NUMBER {
+            if let Some(device) = self.partition_device(number) {
+                f(&device);
+            }
+        }
+    }
+
+    /// Writes the dirty pages of the page caches of the disk and of its partitions, and drops the
+    /// clean ones. An error is kept for the next sync of the device. May sleep.
+    pub fn write_and_drop_caches(&self) {
+        self.for_each_device(|device| {
+            let _ = device.mapping().write_dirty();
+            device.invalidate();
+        });
+    }
+
     /// Drops clean pages of the page caches of the disk and of its partitions, also pages in use:
     /// see [`BlockDevice::invalidate_in_use`]. The caller should not hold `open_mutex`, as this may
     /// take long, and opening or closing the disk takes that mutex.
     pub fn invalidate_in_use(&self) {
-        self.part0().invalidate_in_use();
-        for number in 1..=Partition::MAX_NUMBER {
-            if let Some(device) = self.partition_device(number) {
-                device.invalidate_in_use();
-            }
-        }
+        self.for_each_device(BlockDevice::invalidate_in_use);
     }
 
     /// How often the disk and its partitions are open (`disk_openers()`). May change at once
