@@ -22,8 +22,38 @@
 //! - A task that lets the file go, at detach or `LOOP_CHANGE_FD`, logs the error that no flush has
 //!   reported ([`FileExt::check_error`]).
 //!
+//! # Limits that a stacked device copies
+//!
+//! Device mapper and md copy limits of the device when a table is loaded or an array starts, and
+//! never read them again. No transition may break what they rely on. From the bind of a file to its
+//! detach:
+//!
+//! - `BLK_FEAT_WRITE_CACHE` stays the same, and the DMA alignment changes only with the logical
+//!   block size. [`BackingFile::set_limits`] sets them for all modes of I/O at once. Direct I/O is
+//!   off where the file needs a larger alignment ([`Binding::apply_dio`]), and pinned mode is
+//!   refused.
+//! - The logical block size changes only under an exclusive claim of the node that
+//!   `LOOP_SET_BLOCK_SIZE` is called on. The ioctl fails if device mapper or md has claimed that
+//!   node, or, on the whole disk, one of its partitions. As with the C driver, the claim does not
+//!   keep out a loop device on this one, which holds no claim; nor, on a partition's node, a device
+//!   that has claimed another partition.
+//! - `BLK_FEAT_STABLE_WRITES` is set if direct I/O is possible and the file or the device below
+//!   needs it. If they begin to need it later, it is set when direct I/O or pinned mode is switched
+//!   on. It is not cleared.
+//! - `BLK_FEAT_ZONED` and integrity are never set.
+//! - `BLK_FEAT_FUA` is set in pinned mode only. If a stacked device still counts on it afterwards,
+//!   the block layer adds a flush after the write, as long as `BLK_FEAT_WRITE_CACHE` is set.
+//!   Requests of request-based device mapper bypass that, so [`LoopCmd`] syncs the file after such
+//!   a write.
+//! - Physical block size, minimum and optimal I/O size are hints. They follow direct I/O where its
+//!   blocks are larger.
+//! - Discard and write-zeroes may be withdrawn: the block layer refuses them with `EOPNOTSUPP`, and
+//!   their users fall back.
+//!
 //! [`AddressSpace::write_dirty`]: crate::abstractions::fs::AddressSpace::write_dirty
 //! [`AddressSpace::set_error`]: crate::abstractions::fs::AddressSpace::set_error
+//! [`Binding::apply_dio`]: crate::binding::Binding::apply_dio
+//! [`LoopCmd`]: crate::loop_cmd::LoopCmd
 
 use crate::abstractions::{
     block::{limits::QueueLimits, BlockDevice, DeviceLimits},
@@ -53,7 +83,7 @@ struct DioAlign {
     memory: u32,
 }
 
-/// The alignment of a request that direct I/O takes as it is.
+/// The alignment that a request needs for direct I/O to take it as one transfer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DioUnit {
     /// Mask of the bits that must be clear in positions and lengths; 0 if the device's logical

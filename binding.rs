@@ -15,6 +15,7 @@ use crate::{
     pinned::{Pinned, Slot},
     recent::Recent,
     times::Times,
+    write_backoff::WriteBackoff,
 };
 use kernel::{
     fs::File,
@@ -25,44 +26,6 @@ use kernel::{
     },
 };
 
-/// After a nowait write that would have blocked, this many writes are not tried: many more than are
-/// in flight at a time, all of which may be tried before the first one fails.
-const SKIPPED_WRITES: u32 = 1024;
-
-/// Decides whether a direct write is tried without waiting.
-///
-/// A nowait write that fails midway costs more than one that may block from the start. In a sparse
-/// file, where blocks have to be allocated, write after write fails. So the writes after a failure
-/// are not tried. Where two tasks race, a write may be tried too early or too late, which does no
-/// harm.
-pub(crate) struct WriteBackoff {
-    skip: Atomic<u32>,
-}
-
-impl WriteBackoff {
-    const fn new() -> Self {
-        Self {
-            skip: Atomic::new(0),
-        }
-    }
-
-    pub(crate) fn should_try(&self) -> bool {
-        self.skip.load(Relaxed) == 0
-    }
-
-    /// Counts a write that was not tried.
-    pub(crate) fn skipped(&self) {
-        if let Some(left) = self.skip.load(Relaxed).checked_sub(1) {
-            self.skip.store(left, Relaxed);
-        }
-    }
-
-    /// Notes that a nowait write would have blocked.
-    pub(crate) fn would_block(&self) {
-        self.skip.store(SKIPPED_WRITES, Relaxed);
-    }
-}
-
 /// What a bound device's requests depend on.
 pub(crate) struct Binding {
     pub(crate) backing: BackingFile,
@@ -71,7 +34,7 @@ pub(crate) struct Binding {
     /// Whether I/O bypasses the page cache of the file.
     pub(crate) direct: bool,
     pub(crate) read_only: bool,
-    /// Which requests direct I/O takes as they are: all of them while direct I/O is off.
+    /// The alignment of requests that direct I/O takes; none while direct I/O is off.
     pub(crate) dio_unit: DioUnit,
     no_punch_hole: AtomicFlag,
     no_zero_range: AtomicFlag,
@@ -81,8 +44,8 @@ pub(crate) struct Binding {
     readable: Recent,
     /// Blocking writes in flight.
     blocking_writes: Atomic<i32>,
-    /// Orders requests that direct I/O does not take as they are. Made before the first of them can
-    /// arrive, and kept.
+    /// Serialises writes of parts of direct-I/O blocks. Made before the first of them can arrive,
+    /// and kept.
     exclusion: SetOnce<Arc<Exclusion>>,
     /// Full in pinned mode; never for a block device.
     pub(crate) pinned: Slot,
@@ -135,12 +98,17 @@ impl Binding {
         self.readable.confirm(jiffies());
     }
 
+    /// Where byte `pos` of the device is in the backing file; `EIO` beyond the largest position.
+    pub(crate) fn file_pos(&self, pos: i64) -> Result<i64> {
+        pos.checked_add(self.offset).ok_or(EIO)
+    }
+
     /// Maps bytes of the device to the device below, for [`Request::remap`].
     ///
     /// [`Request::remap`]: crate::abstractions::block::mq::Request::remap
     #[inline(always)] // Called for each request, by one caller; others are rare.
     pub(crate) fn map(&self, pos: i64, bytes: u32) -> Option<Extent<'_>> {
-        let pos = pos.checked_add(self.offset)?;
+        let pos = self.file_pos(pos).ok()?;
         let Some(bdev) = self.backing.block_device() else {
             return self.pinned()?.map(pos, bytes);
         };
@@ -215,15 +183,15 @@ impl Binding {
         self.no_zero_range.store(false, Relaxed);
     }
 
-    /// The exclusion of requests that direct I/O does not take as they are. It exists whenever
-    /// [`DioUnit::mask`] is not 0.
+    /// Serialises writes of parts of direct-I/O blocks. It exists whenever [`DioUnit::mask`] is not
+    /// 0.
     pub(crate) fn exclusion(&self) -> Option<&Arc<Exclusion>> {
         self.exclusion.as_ref()
     }
 
     /// Makes the [`exclusion`](Self::exclusion), if direct I/O on `backing` may need it for a
     /// device with that logical block size. To be called before
-    /// [`check_direct`](Self::check_direct), with the queue not frozen. May sleep.
+    /// [`apply_dio`](Self::apply_dio), with the queue not frozen. May sleep.
     pub(crate) fn make_exclusion(
         &self,
         backing: &BackingFile,
@@ -252,10 +220,10 @@ impl Binding {
         }
     }
 
-    /// Switches direct I/O off, with a line in the log, where it is not possible (any more);
-    /// otherwise stores its [`DioUnit`]. Returns why direct I/O is off although it was asked for.
+    /// Computes [`dio_unit`](Self::dio_unit) anew. Switches direct I/O off, with a line in the log,
+    /// if it is not possible any more. Returns why direct I/O is off although it was asked for;
     /// `before` is what this returned last.
-    pub(crate) fn check_direct(&mut self, disk: &Disk<Loop>, before: NoDio) -> NoDio {
+    pub(crate) fn apply_dio(&mut self, disk: &Disk<Loop>, before: NoDio) -> NoDio {
         let result = self.check_dio(self.offset, disk);
         self.dio_unit = match (self.direct, result) {
             (true, Ok(unit)) => unit,

@@ -3,14 +3,16 @@
 //! The transitions of a device: binding a file, exchanging it, changing the settings of the
 //! binding, detaching the file.
 //!
-//! Each takes effect wholly or not at all. What requests depend on changes only while the queue is
-//! frozen.
+//! A transition that fails leaves the binding as it was; but cached pages may have been dropped,
+//! and pinned mode may have ended. What the requests of a bound device depend on changes only while
+//! the queue is frozen.
 
 use crate::{
     abstractions::{
         block::{
             disk::{Disk, Ioctl, OpenLocked},
             limits::is_valid_block_size,
+            Claim,
         },
         fs::{FileExt, StatMask},
         module::ModuleRef,
@@ -93,6 +95,14 @@ fn warn_of_error(disk: &Disk<Loop>, backing: &BackingFile) {
     }
 }
 
+/// Claims the node that the ioctl is called on, unless the caller has it open exclusively.
+fn claim_unless_exclusive<'a>(io: &Ioctl<'a, Loop>) -> Result<Option<Claim<'a>>> {
+    match io.mode().is_exclusive() {
+        true => Ok(None),
+        false => io.bdev().claim().map(Some),
+    }
+}
+
 /// Binds a file to a device (`LOOP_SET_FD`, `LOOP_CONFIGURE`). A failure leaves the device unbound,
 /// as it was; only its work queues are kept.
 pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
@@ -103,10 +113,7 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     backing.write_dirty();
     // The caller has the device open, so the module is loaded.
     let module = ModuleRef::get();
-    let claim = match io.mode().is_exclusive() {
-        true => None,
-        false => Some(io.bdev().claim()?),
-    };
+    let claim = claim_unless_exclusive(io)?;
     let chain = match chain::is_loop(backing.file()) {
         true => Some(ChainLock::take(&disk.data().shared)?),
         false => None,
@@ -158,10 +165,10 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
         Binding::new(backing, ordered, settings.offset, direct, times),
     );
     if direct {
-        // Without memory for the exclusion, `check_direct` switches direct I/O off if it needs one.
+        // Without memory for the exclusion, `apply_dio` switches direct I/O off if it needs one.
         let _ = binding.make_exclusion(&binding.backing, block_size, &disk.data().shared.params);
     }
-    let no_dio = binding.check_direct(disk, NoDio::NotAsked);
+    let no_dio = binding.apply_dio(disk, NoDio::NotAsked);
     let sectors = binding
         .backing
         .sectors(settings.offset, settings.size_limit);
@@ -265,7 +272,7 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
         binding.backing.unbind();
         backing.bind();
         old = core::mem::replace(&mut binding.backing, backing);
-        state.no_dio = binding.check_direct(disk, state.no_dio);
+        state.no_dio = binding.apply_dio(disk, state.no_dio);
         drop(frozen);
         old_snapshot = snapshot::update(&guard);
     }
@@ -324,13 +331,7 @@ pub(crate) fn detach(open: &OpenLocked<'_, Loop>) {
     disk.change_uevent();
     disk.force_media_change();
     // With a capacity of 0 this only drops partitions, also those that were added with `BLKPG`.
-    if let Err(e) = open.rescan_partitions() {
-        pr_warn!(
-            "partition scan of loop{} failed (rc={})\n",
-            disk.data().number,
-            e.to_errno()
-        );
-    }
+    warn_of(disk, open.rescan_partitions());
     if disk.data().shared.params.part_bits == 0 {
         disk.set_partition_scan(false);
     }
@@ -379,7 +380,7 @@ pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
         return Err(ENXIO);
     };
     binding.offset = settings.offset;
-    state.no_dio = binding.check_direct(disk, state.no_dio);
+    state.no_dio = binding.apply_dio(disk, state.no_dio);
     state.size_limit = settings.size_limit;
     state.file_name = settings.file_name;
     state.autoclear = info.lo_flags & LO_FLAGS_AUTOCLEAR != 0;
@@ -500,7 +501,7 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
     result?;
     if let (Some(binding), state) = frozen.parts() {
         binding.direct = direct;
-        state.no_dio = binding.check_direct(disk, NoDio::NotAsked);
+        state.no_dio = binding.apply_dio(disk, NoDio::NotAsked);
         if stable_writes {
             state.require_stable_writes(disk);
         }
@@ -513,10 +514,7 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
 /// Changes the logical block size (`LOOP_SET_BLOCK_SIZE`); 0 for the default.
 pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     let disk = io.disk();
-    let _claim = match io.mode().is_exclusive() {
-        true => None,
-        false => Some(io.bdev().claim()?),
-    };
+    let _claim = claim_unless_exclusive(io)?;
     let mut guard = switch::lock_to_change(disk)?;
     if disk.logical_block_size() as usize == size {
         return Ok(());
@@ -555,7 +553,7 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     result?;
     if let (Some(binding), state) = frozen.parts() {
         binding.reset_unsupported();
-        state.no_dio = binding.check_direct(disk, state.no_dio);
+        state.no_dio = binding.apply_dio(disk, state.no_dio);
     }
     drop(frozen);
     let _ = snapshot::update(&guard);

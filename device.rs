@@ -7,15 +7,16 @@
 //! - The module owns the [`Index`], which owns the disks ([`OwnedDisk`]).
 //! - A disk owns its [`LoopDevice`] and [`State`], and, while it is bound, its [`Binding`], which
 //!   owns the backing file. They hold no reference to the disk: callers pass it along. The one
-//!   exception is a queued `Withdraw`, which holds the disk until it has run, on a queue that is
+//!   exception is a queued [`Withdraw`], which holds the disk until it has run, on a queue that is
 //!   not the disk's.
 //! - A reference to a disk's device keeps the disk, and holds off the end of the module's exit
 //!   ([`DiskDriver`]).
 //! - An open device keeps the disk (not its place in the index) and the module. A bound device
 //!   keeps the module too ([`State::module`]).
-//! - A request keeps its queue in use. The binding is replaced only while the queue is frozen, with
-//!   no request in flight, and released only after the requests that use it have ended. So each
-//!   command finds the backing file that it started with.
+//! - A request keeps its queue in use. The file and the settings in a binding change only while the
+//!   queue is frozen, with no request in flight. Detach takes the binding away from new requests,
+//!   and frees it after the last one that uses it has ended. So each request finds the backing file
+//!   that it started with. Only `Slot` and `Exclusion` may be filled in while requests run.
 //!
 //! # Order of locks
 //!
@@ -29,27 +30,26 @@
 //! `LoopDevice::snapshot` comes after the disk's mutex. Its holders wait for nothing, so attributes
 //! can be read while an ioctl waits for the backing file.
 //!
-//! `WriteBarrier::block()` is called with the disk's mutex held and the queue frozen, so it does
-//! not wait. The task that has blocked writes calls the file system of the backing file; while it
-//! pins a file it drops the mutex, and takes it again before it allows writes. So no task waits for
-//! the [`WriteBarrier`] with the mutex held, nor freezes the queue while writes are blocked: it
-//! checks that with the mutex held, and waits without the mutex
-//! ([`lock_to_change`](Loop::lock_to_change)).
+//! For the [`WriteBarrier`] there are two rules, which [`lock_to_change`](Loop::lock_to_change)
+//! keeps: no task waits for it with the mutex held, and none freezes the queue while writes are
+//! blocked. The task that has blocked writes may call the file system of the backing file and take
+//! the mutex before it allows them. `WriteBarrier::block()` itself does not wait: it is called with
+//! the mutex held and the queue frozen.
 //!
 //! The file system is also called under the lock of [`Times`]. Requests and the work item of
 //! `Times` take that lock. So does the end of pinned mode, under the disk's mutex with the queue
 //! not frozen; and so does [`Times::finish`], which also waits for the work item, and which detach
 //! calls under `open_mutex` alone.
 //!
-//! Allocating a disk takes `cpu_add_remove_lock`, under the block layer's `major_names_lock` at
-//! most.
+//! Allocating a disk takes `cpu_add_remove_lock`, with no lock held but perhaps the block layer's
+//! `major_names_lock`.
 //!
 //! - The attribute group is created under the disk's mutex, and takes the lock of the `struct
 //!   device`.
 //! - The mutex of `Index::slots` comes after the block layer's `major_names_lock`. No lock is taken
 //!   under it.
-//! - Commands take the mutex of an [`Exclusion`]'s reserve, and call the backing file under it. No
-//!   lock is taken under its spinlock.
+//! - Read-modify-writes take the mutex of an [`Exclusion`]'s reserve, and call the backing file
+//!   under it. No lock is taken under the spinlock of the `Exclusion`.
 //! - The spinlock of a [`HwQueue`] comes last but for that of a [`CgroupQueue`]: under them lists
 //!   change, work is queued, and a `CgroupQueue` is allocated without sleeping.
 //!
@@ -58,41 +58,11 @@
 //! it is done under none of them either: a reference that is dropped under a lock is not the last
 //! one, or the task puts off the release until it returns to userspace.
 //!
-//! # Limits that a stacked device copies
-//!
-//! Device mapper and md copy limits of the device when a table is loaded or an array starts, and
-//! never read them again. No transition may break what they rely on. From the bind of a file to its
-//! detach:
-//!
-//! - `BLK_FEAT_WRITE_CACHE` stays the same, and the DMA alignment changes only with the logical
-//!   block size. [`BackingFile::set_limits`] sets them for all modes of I/O at once. Direct I/O is
-//!   off where the file needs a larger alignment ([`Binding::check_direct`]), and pinned mode is
-//!   refused.
-//! - The logical block size changes only under an exclusive claim of the node that
-//!   `LOOP_SET_BLOCK_SIZE` is called on. The ioctl fails if device mapper or md has claimed that
-//!   node, or, on the whole disk, one of its partitions. As with the C driver, the claim does not
-//!   keep out a loop device on this one, which holds no claim; nor, on a partition's node, a device
-//!   that has claimed another partition.
-//! - `BLK_FEAT_STABLE_WRITES` is set if direct I/O is possible and the file or the device below
-//!   needs it. If they begin to need it later, it is set when direct I/O or pinned mode is switched
-//!   on. It is not cleared.
-//! - `BLK_FEAT_ZONED` and integrity are never set.
-//! - `BLK_FEAT_FUA` is set in pinned mode only. If a stacked device still counts on it afterwards,
-//!   the block layer adds a flush after the write, as long as `BLK_FEAT_WRITE_CACHE` is set.
-//!   Requests of request-based device mapper bypass that, so [`LoopCmd`] syncs the file after such
-//!   a write.
-//! - Physical block size, minimum and optimal I/O size are hints. They follow direct I/O where its
-//!   blocks are larger.
-//! - Discard and write-zeroes may be withdrawn: the block layer refuses them with `EOPNOTSUPP`, and
-//!   their users fall back.
-//!
-//! [`BackingFile::set_limits`]: crate::backing::BackingFile::set_limits
 //! [`Binding`]: crate::binding::Binding
-//! [`Binding::check_direct`]: crate::binding::Binding::check_direct
 //! [`CgroupQueue`]: crate::cgroup_queue
+//! [`Withdraw`]: crate::unsupported::Withdraw
 //! [`Exclusion`]: crate::exclusion::Exclusion
 //! [`HwQueue`]: crate::hw_queue::HwQueue
-//! [`LoopCmd`]: crate::loop_cmd::LoopCmd
 //! [`LimitsUpdate`]: crate::abstractions::block::limits::LimitsUpdate
 //! [`Times`]: crate::times::Times
 //! [`Times::finish`]: crate::times::Times::finish
@@ -136,13 +106,13 @@ const MAX_HW_SECTORS: u32 = 2560;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// No file is bound.
-    Unbound,
+    Unbound = 0,
     /// A file is bound.
-    Bound,
+    Bound = 1,
     /// The last close is about to detach the file. Opening fails with `ENXIO`.
-    Rundown,
+    Rundown = 2,
     /// The device is about to be removed. Opening fails with `ENXIO`.
-    Deleting,
+    Deleting = 3,
 }
 
 /// Private data of a disk.
@@ -154,9 +124,9 @@ pub(crate) struct LoopDevice {
     /// Runs commands. Made when the device is first bound, and kept until the disk is released: it
     /// must not be destroyed under `open_mutex`.
     pub(crate) queue: SetOnce<OwnedQueue>,
-    /// Runs flushes, and the writes between them, on the CPU whose task waits, or on which the step
-    /// before has ended, so that no step has to wake another CPU. Each device has its own, so that
-    /// a flush waits only for flushes of devices below. Made with `queue`.
+    /// Runs the steps of flush sequences: the flushes, and the writes between them. It is a per-CPU
+    /// queue, so that no step has to wake another CPU than that of the step before. Each device has
+    /// its own, so that a flush waits only for flushes of devices below. Made with `queue`.
     pub(crate) flush_queue: SetOnce<OwnedQueue>,
     pub(crate) shared: Arc<Shared>,
     /// What the sysfs attributes show.
@@ -218,13 +188,7 @@ impl LoopDevice {
 }
 
 pub(crate) fn set_phase(guard: &DiskGuard<'_, Loop>, phase: Phase) {
-    let phase = match phase {
-        Phase::Unbound => 0,
-        Phase::Bound => 1,
-        Phase::Rundown => 2,
-        Phase::Deleting => 3,
-    };
-    guard.disk().data().phase.store(phase, Relaxed);
+    guard.disk().data().phase.store(phase as u32, Relaxed);
 }
 
 /// State under the disk's mutex that requests do not depend on.
@@ -312,7 +276,7 @@ impl Loop {
             params,
             try_pin_init!(LoopDevice {
                 number,
-                phase: Atomic::new(0),
+                phase: Atomic::new(Phase::Unbound as u32),
                 queue: SetOnce::new(),
                 flush_queue: SetOnce::new(),
                 shared,

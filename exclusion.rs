@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Orders the read-modify-writes of a device against other writes, and keeps the memory that one of
-//! them needs.
+//! Orders the read-modify-writes of a device against other writes.
 //!
 //! A write to a part of a block reads the whole block and writes it back with the part changed.
 //! That would undo what another request writes to the block in between, so writes that share a
 //! block take turns:
 //!
 //! - A read-modify-write [enters](Exclusion::enter) with the blocks that it writes. It waits in a
-//!   list if it shares a block with one that runs, or with one that waits already: one that is
-//!   slow, because its cgroup is throttled for instance, holds up no other blocks. No task waits
-//!   for it.
+//!   list if it shares a block with one that runs, or with one that waits already. So one that is
+//!   slow, because its cgroup is throttled for instance, holds up no other blocks, unless more than
+//!   [`MAX_SEARCH`] wait or [`MAX_RUNNING`] run. No task waits for it.
 //! - Each other write, discard or write-zeroes announces itself
 //!   ([`announce_write`](crate::abstractions::block::mq::Request::announce_write)), and then checks
 //!   whether a running read-modify-write [excludes](Exclusion::excludes) it. If so, it enters and
@@ -24,33 +23,26 @@
 //! the write announces itself before it reads `nr_running`, both with a full barrier in between.
 //! `others_write` looks at started requests only, so a write has nothing to undo when it ends.
 //!
-//! Reads are not excluded: beside the data of its request, a read-modify-write writes what is there
-//! already.
+//! Reads are not excluded: a read-modify-write rewrites the rest of a block with the same content.
 
 use crate::{
-    abstractions::{
-        block::mq::{Op, Request, RequestList},
-        fs::IoBuffer,
-    },
-    backing::MAX_TRANSFER,
+    abstractions::block::mq::{Request, RequestList},
     driver::{DeviceParams, Loop},
+    rmw_buffer::Reserve,
 };
-use core::{
-    cmp::{max, min},
-    ops::{Deref, DerefMut, Range},
-};
+use core::ops::Range;
 use kernel::{
-    new_mutex, new_spinlock,
+    new_spinlock,
     prelude::*,
     sync::{
         atomic::{Acquire, Atomic, Full},
-        Arc, Mutex, MutexGuard, SpinLock,
+        Arc, SpinLock,
     },
 };
 
-/// Read-modify-writes that may run at once, if the device has as many requests.
+/// The most read-modify-writes that run at once; fewer if the device has fewer requests.
 const MAX_RUNNING: usize = 1024;
-/// Waiting requests that are looked at, at most, while the spinlock is held.
+/// How far the list of waiting requests is searched for conflicts. A request further behind waits.
 const MAX_SEARCH: usize = 64;
 
 struct Ranges {
@@ -67,18 +59,8 @@ pub(crate) struct Exclusion {
     nr_running: Atomic<i32>,
     #[pin]
     ranges: SpinLock<Ranges>,
-    /// Used when no other memory is free, one by reads and one by writes: reads must not wait for
-    /// what a write waits for. The holder waits for the backing file, but not for a thaw.
     #[pin]
-    read_reserve: Mutex<IoBuffer>,
-    #[pin]
-    write_reserve: Mutex<IoBuffer>,
-}
-
-/// Memory for a transfer.
-pub(crate) enum Buffer<'a> {
-    Own(IoBuffer),
-    Reserve(MutexGuard<'a, IoBuffer>),
+    pub(crate) reserve: Reserve,
 }
 
 fn overlap(a: &Range<i64>, b: &Range<i64>) -> bool {
@@ -104,14 +86,12 @@ impl Exclusion {
             running: KVec::with_capacity(requests.clamp(1, MAX_RUNNING), GFP_KERNEL)?,
             waiting: RequestList::new(),
         };
-        let read_reserve = IoBuffer::new(MAX_TRANSFER as usize)?;
-        let write_reserve = IoBuffer::new(MAX_TRANSFER as usize)?;
+        let reserve = Reserve::new()?;
         Arc::pin_init(
             pin_init!(Self {
                 nr_running: Atomic::new(0),
                 ranges <- new_spinlock!(ranges, "loop_exclusion"),
-                read_reserve <- new_mutex!(read_reserve, "loop_exclusion_read"),
-                write_reserve <- new_mutex!(write_reserve, "loop_exclusion_write"),
+                reserve <- reserve,
             }),
             GFP_KERNEL,
         )
@@ -120,25 +100,25 @@ impl Exclusion {
     /// Whether a write, which has announced itself, overlaps a running read-modify-write and so has
     /// to enter. Process context.
     #[inline]
-    pub(crate) fn excludes(&self, blocks: &Range<i64>) -> bool {
-        self.nr_running.load(Acquire) != 0 && self.ranges.lock().overlaps(blocks)
+    pub(crate) fn excludes(&self, bytes: &Range<i64>) -> bool {
+        self.nr_running.load(Acquire) != 0 && self.ranges.lock().overlaps(bytes)
     }
 
     /// Gives a write back if it may run now; otherwise keeps it until [`leave`](Self::leave)
-    /// returns it. `blocks_of` returns the blocks that a request writes, which are not empty.
-    /// Process context.
+    /// returns it. `range_of` returns the bytes of the whole blocks that a request may rewrite; the
+    /// range is not empty. Process context.
     pub(crate) fn enter(
         &self,
         rq: Request<Loop>,
-        blocks_of: impl Fn(&Request<Loop>) -> Range<i64>,
+        range_of: impl Fn(&Request<Loop>) -> Range<i64>,
     ) -> Option<Request<Loop>> {
         let mut ranges = self.ranges.lock();
-        let blocks = blocks_of(&rq);
+        let blocks = range_of(&rq);
         let mut before = ranges.waiting.iter();
         let waits = before
             .by_ref()
             .take(MAX_SEARCH)
-            .any(|earlier| overlap(&blocks_of(earlier), &blocks))
+            .any(|earlier| overlap(&range_of(earlier), &blocks))
             || before.next().is_some();
         drop(before);
         if !waits && ranges.try_run(blocks) {
@@ -154,7 +134,7 @@ impl Exclusion {
     pub(crate) fn leave(
         &self,
         blocks: &Range<i64>,
-        blocks_of: impl Fn(&Request<Loop>) -> Range<i64>,
+        range_of: impl Fn(&Request<Loop>) -> Range<i64>,
     ) -> RequestList<Loop> {
         let mut ranges = self.ranges.lock();
         let position = ranges.running.iter().position(|running| running == blocks);
@@ -167,11 +147,11 @@ impl Exclusion {
             let Some(rq) = ranges.waiting.pop_front() else {
                 break;
             };
-            let blocks = blocks_of(&rq);
+            let blocks = range_of(&rq);
             let waits = searched >= MAX_SEARCH
                 || waiting
                     .iter()
-                    .any(|earlier| overlap(&blocks_of(earlier), &blocks));
+                    .any(|earlier| overlap(&range_of(earlier), &blocks));
             if !waits && ranges.try_run(blocks) {
                 self.nr_running.fetch_add(1, Full);
                 ready.push_back(rq);
@@ -181,36 +161,5 @@ impl Exclusion {
         }
         ranges.waiting = waiting;
         ready
-    }
-
-    /// A buffer of at least `bytes` bytes, or of a part of them that is a multiple of a block, of
-    /// `unit` bytes. May sleep until the reserve is free.
-    pub(crate) fn buffer(&self, bytes: u64, unit: usize, op: Op) -> Buffer<'_> {
-        let bytes = max(min(bytes, u64::from(MAX_TRANSFER)), 1) as usize;
-        match IoBuffer::new_nowait(bytes).or_else(|_| IoBuffer::new_nowait(unit)) {
-            Ok(buffer) => Buffer::Own(buffer),
-            Err(_) if op == Op::Read => Buffer::Reserve(self.read_reserve.lock()),
-            Err(_) => Buffer::Reserve(self.write_reserve.lock()),
-        }
-    }
-}
-
-impl Deref for Buffer<'_> {
-    type Target = IoBuffer;
-
-    fn deref(&self) -> &IoBuffer {
-        match self {
-            Self::Own(buffer) => buffer,
-            Self::Reserve(buffer) => buffer,
-        }
-    }
-}
-
-impl DerefMut for Buffer<'_> {
-    fn deref_mut(&mut self) -> &mut IoBuffer {
-        match self {
-            Self::Own(buffer) => buffer,
-            Self::Reserve(buffer) => buffer,
-        }
     }
 }

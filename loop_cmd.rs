@@ -3,15 +3,16 @@
 //! One command: the stages of a request, its issue, and its completion.
 //!
 //! `route.rs` decides what to do with a request, and [`LoopCmd::dispatch`] does it. Only `dispatch`
-//! adds requests to the lists of a hardware queue. Over its life a request is in one of these
-//! stages:
+//! chooses the list of a hardware queue that a request is added to. Over its life a request is in
+//! one of these stages:
 //!
 //! 1. [`Submitted`](Stage::Submitted): `queue_rq` or `queue_rqs` handles it, or the bio that one of
 //!    them has submitted for it is in flight.
 //! 2. [`Nowait`](Stage::Nowait), [`RemapInTask`](Stage::RemapInTask): it is in the nowait list of
 //!    its hardware queue, or in flight as the file's asynchronous I/O, issued from there.
 //! 3. [`Blocking`](Stage::Blocking): it is in a list of requests that may block, or its own work
-//!    item is queued, or it was issued by one of the two.
+//!    item is queued; or it is in flight as I/O that may block, or as bios to the device below a
+//!    pinned file.
 //!    Or [`Rmw`](Stage::Rmw): the same, but it is carried out by whole blocks; a write waits for
 //!    others that share a block with it.
 //! 4. [`PostWrite`](Stage::PostWrite): its data was written past the page cache and the file
@@ -37,27 +38,23 @@ use crate::{
     abstractions::{
         block::mq::{impl_has_request_io, Op, Request, RequestIo, RequestIoDone, RequestRemapped},
         error::eopnotsupp,
-        fs::{
-            FallocateMode::{self, PunchHole, ZeroRange},
-            FileExt, IoMode,
-        },
+        fs::{FileExt, IoMode},
         task::{in_task, IoPriorityScope, IoWorkerScope},
     },
-    backing::{DioUnit, SECTOR_SIZE},
+    backing::SECTOR_SIZE,
     binding::Binding,
+    deallocate::{deallocate, deallocate_modes, refuse_discard},
     driver::Loop,
     exclusion::Exclusion,
     hw_queue::{HwQueue, Single, Sink},
     pinned::issue,
     rmw::{self, blocks_of, bytes_of, device_blocks},
-    route::{reroute, route, DataPath, Facts, Route, SubmitContext, Why},
-    unsupported::Withdraw,
+    route::{reroute, route, Route, SubmitContext, Why},
 };
-use core::{cmp::max, ops::Range};
+use core::cmp::max;
 use kernel::{
     impl_has_work, new_work,
     prelude::*,
-    sync::atomic::Relaxed,
     time::{delay::fsleep, Delta},
     workqueue::{Work, WorkItem},
 };
@@ -109,146 +106,28 @@ impl_has_request_io! {
 /// How many completions may nest on one stack, as with devices on top of each other.
 const MAX_NESTED: i32 = 8;
 
-/// The largest read that the submitter copies out of the page cache, in bytes. Such a copy takes
-/// less time than waking another task; a larger one is better done in parallel to the submitter.
-const MAX_COPY: u32 = 32 << 10;
-
 /// How long a read-modify-write waits before it looks again for other writes to its blocks.
 const RMW_PAUSE: Delta = Delta::from_micros(200);
 
-impl Facts for Request<Loop> {
-    fn op(&self) -> Op {
-        Request::op(self)
-    }
-
-    fn path(&self) -> DataPath {
-        let binding = self.config();
-        if binding.backing.is_block() {
-            DataPath::BlockDevice
-        } else if binding.pinned().is_some() {
-            DataPath::Pinned
-        } else {
-            DataPath::File
-        }
-    }
-
-    fn is_direct(&self) -> bool {
-        self.config().direct
-    }
-
-    fn is_read_only(&self) -> bool {
-        self.config().read_only
-    }
-
-    #[inline]
-    fn needs_rmw(&self) -> bool {
-        self.config().dio_unit.mask != 0 && needs_rmw(self)
-    }
-
-    fn in_cgroup(&self) -> bool {
-        self.blkcg().is_some()
-    }
-
-    fn is_flush_step(&self) -> bool {
-        Request::is_flush_step(self)
-    }
-
-    fn is_ordered(&self) -> bool {
-        self.config().ordered.is_some()
-    }
-
-    fn are_writes_blocked(&self) -> bool {
-        self.disk().write_barrier.is_blocking()
-    }
-
-    fn has_blocking_writes(&self) -> bool {
-        self.config().has_blocking_writes()
-    }
-
-    fn can_remap(&self) -> bool {
-        can_remap(self)
-    }
-
-    fn can_copy(&self) -> bool {
-        self.bytes() <= MAX_COPY && self.config().can_read_cached()
-    }
-
-    fn can_try(&self) -> bool {
-        let binding = self.config();
-        let backing = &binding.backing;
-        match (self.op(), binding.direct) {
-            (Op::Read, true) => backing.can_try_direct(self.bytes()),
-            (Op::Write, true) => {
-                backing.can_try_direct(self.bytes())
-                    && (backing.is_block() || binding.write_backoff.should_try())
-            }
-            (Op::Read, false) => backing.can_try_buffered(),
-            _ => false,
-        }
-    }
-
-    fn reads_ahead(&self) -> bool {
-        self.config().backing.reads_from_cache()
-    }
-}
-
-/// Whether direct I/O on the file, whose blocks are larger than the device's, does not take the
-/// request as it is, or a running read-modify-write excludes it. Each segment has to consist of
-/// whole blocks too: the device below may split a request between segments.
-fn needs_rmw(rq: &Request<Loop>) -> bool {
-    let binding = rq.config();
-    let DioUnit { mask, memory, .. } = binding.dio_unit;
-    if rq.op() == Op::Flush {
-        return false;
-    }
-    let is_transfer = matches!(rq.op(), Op::Read | Op::Write);
-    (rq.pos() & i64::from(mask)) | i64::from(rq.bytes() & mask) != 0
-        || (is_transfer && !rq.has_whole_blocks(mask, memory))
-        || (rq.op().is_write()
-            && binding
-                .exclusion()
-                .is_some_and(|exclusion| exclusion.excludes(&bytes_of(rq))))
-}
-
-/// Whether bios to the backing block device would do what direct I/O on its file does.
-fn can_remap(rq: &Request<Loop>) -> bool {
-    let binding = rq.config();
-    let Some(bdev) = binding.backing.block_device() else {
-        return false;
-    };
-    match rq.op() {
-        Op::Read => (),
-        Op::Write if binding.ordered.is_none() && bdev.takes_writes() => (),
-        _ => return false,
-    }
-    // If the device has shrunk, the file has to refuse a range beyond the end.
-    let Some((pos, end)) = file_pos(rq)
-        .ok()
-        .and_then(|pos| Some((pos, pos.checked_add(i64::from(rq.bytes()))?)))
-    else {
-        return false;
-    };
-    let mapping = binding.backing.file().mapping();
-    end <= mapping.size() && !mapping.is_cached(pos, rq.bytes())
-}
-
 /// Whether the backing file has a part of the request's range in its page cache.
 fn is_cached(rq: &Request<Loop>) -> bool {
-    let mapping = rq.config().backing.file().mapping();
-    file_pos(rq).is_ok_and(|pos| mapping.is_cached(pos, rq.bytes()))
+    let binding = rq.config();
+    let mapping = binding.backing.file().mapping();
+    let pos = binding.file_pos(rq.pos());
+    pos.is_ok_and(|pos| mapping.is_cached(pos, rq.bytes()))
 }
 
 /// Drops the backing file's cached pages in the range that a request has written past them. May
 /// sleep.
 fn invalidate_cached(rq: &Request<Loop>) {
-    if let Ok(pos) = file_pos(rq) {
-        let mapping = rq.config().backing.file().mapping();
-        mapping.invalidate(pos, rq.bytes());
+    let binding = rq.config();
+    if let Ok(pos) = binding.file_pos(rq.pos()) {
+        binding.backing.file().mapping().invalidate(pos, rq.bytes());
     }
 }
 
-/// Whether a FUA write in pinned mode must not end before the file's new times are durable, as its
-/// data is. Any context.
+/// Whether the file's new times have to be committed before a FUA write in pinned mode ends. Any
+/// context.
 fn are_times_due(rq: &Request<Loop>) -> bool {
     let binding = rq.config();
     rq.is_fua()
@@ -278,11 +157,6 @@ fn sync_file(rq: &Request<Loop>) -> Result {
         times.update();
     }
     binding.backing.file().fsync().map_err(|_| EIO)
-}
-
-/// Where in the backing file the request begins, in bytes.
-fn file_pos(rq: &Request<Loop>) -> Result<i64> {
-    rq.pos().checked_add(rq.config().offset).ok_or(EIO)
 }
 
 /// The mode of I/O on the file that the binding uses.
@@ -334,7 +208,7 @@ impl LoopCmd {
         Self::dispatch(rq, route, sink);
     }
 
-    /// Carries out a route, or the next one where it cannot serve the request.
+    /// Carries out a route. If that cannot serve the request, asks [`reroute`] for the next.
     #[inline(always)] // As `submit`.
     fn dispatch(mut rq: Request<Loop>, mut route: Route, sink: &mut impl Sink) {
         loop {
@@ -348,7 +222,7 @@ impl LoopCmd {
                     }
                 },
                 Route::CopyCached => {
-                    let pos = file_pos(&rq);
+                    let pos = rq.config().file_pos(rq.pos());
                     if pos.is_ok_and(|pos| rq.fill_from_cache(pos)) {
                         return rq.end(Ok(()));
                     }
@@ -572,7 +446,7 @@ impl LoopCmd {
     /// Issues a read or write on the file.
     fn transfer(rq: Request<Loop>, mode: IoMode) {
         let binding = rq.config();
-        match file_pos(&rq) {
+        match binding.file_pos(rq.pos()) {
             Ok(pos) => {
                 if rq.op() == Op::Write && !mode.nowait() {
                     binding.begin_blocking_write();
@@ -724,64 +598,4 @@ impl WorkItem for LoopCmd {
             _ => rq.attributed(Self::issue_blocking),
         }
     }
-}
-
-/// Handles a discard of a pinned file that the device below does not support: keeps the failure out
-/// of the log, since the submitter falls back, and withdraws discards that are not offered any
-/// more.
-fn refuse_discard(rq: &Request<Loop>) {
-    rq.set_quiet();
-    // While the device offers discards, the next one may succeed.
-    if rq
-        .config()
-        .pinned()
-        .is_some_and(|pinned| !pinned.has_discard())
-    {
-        Withdraw::enqueue(rq);
-    }
-}
-
-/// The `fallocate` modes for a discard or write-zeroes, in the order to be tried.
-fn deallocate_modes(rq: &Request<Loop>) -> &'static [FallocateMode] {
-    match rq.op() {
-        Op::WriteZeroes if rq.no_unmap() => &[ZeroRange],
-        Op::WriteZeroes => &[PunchHole, ZeroRange],
-        _ => &[PunchHole],
-    }
-}
-
-/// Makes a range of the device, perhaps an empty one, read as zeroes, with the first of `modes`
-/// that the file supports. May sleep.
-///
-/// Fails with `EOPNOTSUPP` if the file supports none, or the user has forbidden discards; a
-/// submitter that needs zeroes then writes them. Fails with `EIO` for any other error.
-fn deallocate(rq: &Request<Loop>, range: &Range<i64>, modes: &[FallocateMode]) -> Result {
-    let binding = rq.config();
-    if rq.discards_forbidden() {
-        return Err(eopnotsupp());
-    }
-    let pos = range.start.checked_add(binding.offset).ok_or(EIO)?;
-    let len = range.end.saturating_sub(range.start);
-    if len == 0 {
-        return Ok(());
-    }
-    let mut is_new = false;
-    for &mode in modes {
-        let unsupported = binding.unsupported(mode);
-        if unsupported.load(Relaxed) {
-            continue;
-        }
-        match binding.backing.file().fallocate(mode, pos, len) {
-            Err(e) if e == eopnotsupp() => {
-                is_new |= !unsupported.xchg(true, Relaxed);
-            }
-            result => return result.map_err(|_| EIO),
-        }
-    }
-    // The request was submitted before the limits were withdrawn; to log that once is enough.
-    if !is_new {
-        rq.set_quiet();
-    }
-    Withdraw::enqueue(rq);
-    Err(eopnotsupp())
 }

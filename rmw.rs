@@ -5,8 +5,7 @@
 //! Data goes through a buffer that is aligned for any file. The file is read and written in whole
 //! blocks, but for an incomplete last one; a write first reads the blocks of which it has only a
 //! part. `exclusion.rs` keeps other writes to the same blocks away, `pieces.rs` has the arithmetic.
-//! Both reads and writes may sleep, and wait for the backing file only, which they call as any
-//! other task does.
+//! Reads and writes may sleep: for the file, for a reserve buffer, and a write for a thaw.
 
 use crate::{
     abstractions::{
@@ -15,8 +14,9 @@ use crate::{
         iov::Direction,
     },
     driver::Loop,
-    exclusion::{Buffer, Exclusion},
+    exclusion::Exclusion,
     pieces::{Blocks, Piece, Transfer},
+    rmw_buffer::Buffer,
 };
 use core::ops::Range;
 use kernel::prelude::*;
@@ -36,12 +36,11 @@ pub(crate) fn blocks_of(rq: &Request<Loop>) -> Range<i64> {
     blocks.start.saturating_sub(offset)..blocks.end.saturating_sub(offset)
 }
 
-/// The direct-I/O blocks of the device that a request is for.
+/// The direct-I/O blocks of the request's device.
 pub(crate) fn device_blocks(rq: &Request<Loop>) -> Blocks {
     let binding = rq.config();
     let sectors = match binding.pinned() {
-        // The fixed blocks include the whole last one, so it is written as any other. There are
-        // none beyond the file.
+        // A pinned file consists of whole blocks, so none of it is written through the page cache.
         Some(_) => u64::MAX,
         None => rq.disk_sectors(),
     };
@@ -70,13 +69,13 @@ fn transfer(
     // If the file was pinned after a read was split, a `Buffered` piece still goes by way of the
     // file system, which is right for reads.
     if let (Some(pinned), Transfer::Direct) = (binding.pinned(), piece) {
-        let pos = left.start.checked_add(binding.offset).ok_or(EIO)?;
+        let pos = binding.file_pos(left.start)?;
         return pinned.transfer(buffer, in_buffer(start, &left)?, direction, pos);
     }
     while left.start < left.end {
         let params = KiocbParams {
             file: binding.backing.file(),
-            pos: left.start.checked_add(binding.offset).ok_or(EIO)?,
+            pos: binding.file_pos(left.start)?,
             direction,
             mode: match piece {
                 Transfer::Direct => IoMode::Direct { nowait: false },
@@ -96,7 +95,9 @@ fn transfer(
 fn buffer_for<'a>(rq: &Request<Loop>, exclusion: &'a Exclusion, range: &Range<i64>) -> Buffer<'a> {
     let blocks = Blocks::around(rq.config().dio_unit.mask, range);
     let unit = rq.config().dio_unit.mask as usize + 1;
-    exclusion.buffer(blocks.end.abs_diff(blocks.start), unit, rq.op())
+    exclusion
+        .reserve
+        .buffer(blocks.end.abs_diff(blocks.start), unit, rq.op())
 }
 
 /// Carries out a read. May sleep.

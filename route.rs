@@ -31,7 +31,7 @@ use crate::abstractions::block::mq::Op;
 /// What the task that submits a request may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SubmitContext {
-    /// The task may not submit bios: other requests, or another task, may depend on what it would
+    /// The task must not submit bios: it could deadlock, as it may hold back requests that others
     /// wait for.
     NoSubmit,
     /// The task may submit bios, but must not wait for a tag of the device below.
@@ -51,9 +51,9 @@ pub(crate) enum DataPath {
     File,
 }
 
-/// What a decision depends on: the request, its binding, and the moment. A decision reads each fact
-/// that may change meanwhile once; it may ask for [`path`](Self::path) again, but then only whether
-/// that is `BlockDevice`, which never changes.
+/// What a decision depends on: the request, its binding, and the moment. Facts may change during a
+/// decision, so it reads each one once. The exception is whether [`path`](Self::path) is
+/// `BlockDevice`, which never changes.
 pub(crate) trait Facts {
     fn op(&self) -> Op;
     fn path(&self) -> DataPath;
@@ -79,7 +79,7 @@ pub(crate) trait Facts {
     /// Whether a copy out of the page cache may serve the request.
     fn can_copy(&self) -> bool;
     /// Whether to try the file's I/O without waiting (`IOCB_NOWAIT`): the file supports that, and
-    /// the last tries do not speak against it.
+    /// no recent write would have had to wait.
     fn can_try(&self) -> bool;
     /// Whether a buffered read with `IOCB_NOWAIT` starts to read the page that it finds missing.
     fn reads_ahead(&self) -> bool;

@@ -30,9 +30,11 @@ mod cgroup_queue;
 mod chain;
 mod configure;
 mod control;
+mod deallocate;
 mod device;
 mod driver;
 mod exclusion;
+mod facts;
 mod hw_queue;
 mod ioctl;
 mod loop_cmd;
@@ -43,12 +45,14 @@ mod pieces;
 mod pinned;
 mod recent;
 mod rmw;
+mod rmw_buffer;
 mod route;
 mod snapshot;
 mod submit;
 mod times;
 mod uapi;
 mod unsupported;
+mod write_backoff;
 
 module! {
     type: LoopModule,

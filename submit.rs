@@ -3,11 +3,11 @@
 //! The entry points of the block layer, and the work items that issue requests.
 //!
 //! `queue_rq` may run deep in the stack of a task that is in the middle of file-system I/O and
-//! holds locks of its file system. So a request that needs a file system changes task; `route.rs`
-//! says which requests do not. Batching makes up for the cost: the nowait work of a hardware queue
-//! issues all waiting requests under one plug.
+//! holds locks of its file system. So a request that needs a file system is handed to a worker;
+//! `route.rs` says which requests do not. Batching makes up for the cost: the nowait work of a
+//! hardware queue issues all waiting requests under one plug.
 //!
-//! A task that empties its plug hands over all requests in it at once (`queue_rqs`). The driver
+//! A task that flushes its plug hands over all requests in it at once (`queue_rqs`). The driver
 //! submits bios for them directly, too, but with `REQ_NOWAIT`: another request in the same plug may
 //! hold the tag that a bio would wait for.
 

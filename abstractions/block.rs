@@ -16,5 +16,5 @@ mod plug;
 pub use bio_set::BioSet;
 #[cfg(FILE_EXTENTS)]
 pub use device::ZeroMode;
-pub use device::{BlockDevice, DeviceLimits, Extent};
+pub use device::{BlockDevice, Claim, DeviceLimits, Extent};
 pub use plug::{task_holds_requests, with_inner_plug, with_plug};
