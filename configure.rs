@@ -10,7 +10,7 @@
 use crate::{
     abstractions::{
         block::{
-            disk::{Disk, Ioctl, OpenLocked},
+            disk::{Disk, DiskGuard, Ioctl, OpenLocked},
             limits::is_valid_block_size,
             Claim,
         },
@@ -103,11 +103,46 @@ fn claim_unless_exclusive<'a>(io: &Ioctl<'a, Loop>) -> Result<Option<Claim<'a>>>
     }
 }
 
+/// What a task that binds a file asks for, checked.
+struct Wanted {
+    settings: Settings,
+    block_size: u32,
+    read_only: bool,
+    direct: bool,
+    autoclear: bool,
+    partscan: bool,
+}
+
+impl Wanted {
+    fn new(io: &Ioctl<'_, Loop>, config: &LoopConfig, backing: &BackingFile) -> Result<Self> {
+        let flags = config.info.lo_flags;
+        if flags & !LOOP_CONFIGURE_SETTABLE_FLAGS != 0 {
+            return Err(EINVAL);
+        }
+        let settings = Settings::new(&config.info)?;
+        let direct = flags & LO_FLAGS_DIRECT_IO != 0 || backing.opened_direct();
+        let part_bits = io.disk().data().shared.params.part_bits;
+        Ok(Self {
+            settings,
+            block_size: match config.block_size {
+                0 => default_block_size(backing, direct),
+                bytes => bytes,
+            },
+            read_only: flags & LO_FLAGS_READ_ONLY != 0
+                || !backing.is_writable()
+                || !io.mode().is_write(),
+            direct,
+            autoclear: flags & LO_FLAGS_AUTOCLEAR != 0,
+            partscan: flags & LO_FLAGS_PARTSCAN != 0 || part_bits > 0,
+        })
+    }
+}
+
 /// Binds a file to a device (`LOOP_SET_FD`, `LOOP_CONFIGURE`). A failure leaves the device unbound,
 /// as it was; only its work queues are kept.
 pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     let disk = io.disk();
-    let mut backing = BackingFile::new(io.fget(config.fd)?)?;
+    let backing = BackingFile::new(io.fget(config.fd)?)?;
     // Once, so that not each direct I/O has to, and under no lock: this takes long if the file has
     // many dirty pages.
     backing.write_dirty();
@@ -125,20 +160,34 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
         return Err(EBUSY);
     }
     let is_zoned = valid?;
-    let flags = config.info.lo_flags;
-    if flags & !LOOP_CONFIGURE_SETTABLE_FLAGS != 0 {
-        return Err(EINVAL);
-    }
-    let settings = Settings::new(&config.info)?;
-    let read_only =
-        flags & LO_FLAGS_READ_ONLY != 0 || !backing.is_writable() || !io.mode().is_write();
-    let direct = flags & LO_FLAGS_DIRECT_IO != 0 || backing.opened_direct();
-    let block_size = match config.block_size {
-        0 => default_block_size(&backing, direct),
-        bytes => bytes,
-    };
+    let wanted = Wanted::new(io, config, &backing)?;
     disk.data().make_queues()?;
+    let direct = bind(&mut guard, backing, &wanted, is_zoned, module)?;
+    drop(guard);
+    drop(chain);
+    if wanted.partscan {
+        rescan(disk);
+    }
+    // Before pinning, which may wait for a thaw: other tasks that open the device exclusively wait
+    // for the end of the claim.
+    drop(claim);
+    if direct {
+        switch::pin_by_default(disk);
+    }
+    Ok(())
+}
 
+/// Makes the binding, publishes it, and announces the new medium. Returns whether I/O is direct.
+fn bind(
+    guard: &mut DiskGuard<'_, Loop>,
+    mut backing: BackingFile,
+    wanted: &Wanted,
+    is_zoned: bool,
+    module: ModuleRef,
+) -> Result<bool> {
+    let disk = guard.disk();
+    let settings = &wanted.settings;
+    let read_only = wanted.read_only;
     let discard = backing.discard_limits();
     let binding = KBox::new_uninit(GFP_KERNEL)?;
     let ordered = match is_zoned && !read_only {
@@ -150,25 +199,28 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
         false => Some(Times::new(backing.file().clone())?),
     };
     let mut limits = guard.update_limits();
-    backing.set_limits(&mut limits, block_size, discard, read_only);
+    backing.set_limits(&mut limits, wanted.block_size, discard, read_only);
     limits.set_preferred_block_size(backing.preferred_block_size(
         settings.offset,
-        block_size,
-        direct && ordered.is_none(),
+        wanted.block_size,
+        wanted.direct && ordered.is_none(),
     ));
     let stable_writes = backing.require_stable_writes(&mut limits, read_only);
     limits.commit_unconfigured()?;
 
+    // Nothing fails from here on: an unbound device has no binding that `publish` would find.
     backing.bind();
     let mut binding = KBox::write(
         binding,
-        Binding::new(backing, ordered, settings.offset, direct, times),
+        Binding::new(backing, ordered, settings.offset, wanted.direct, times),
     );
-    if direct {
+    if wanted.direct {
         // Without memory for the exclusion, `apply_dio` switches direct I/O off if it needs one.
-        let _ = binding.make_exclusion(&binding.backing, block_size, &disk.data().shared.params);
+        let params = &disk.data().shared.params;
+        let _ = binding.make_exclusion(&binding.backing, wanted.block_size, params);
     }
     let no_dio = binding.apply_dio(disk, NoDio::NotAsked);
+    let direct = binding.direct;
     let sectors = binding
         .backing
         .sectors(settings.offset, settings.size_limit);
@@ -185,8 +237,8 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     if stable_writes {
         quiet.require_stable_writes(disk);
     }
-    quiet.autoclear = flags & LO_FLAGS_AUTOCLEAR != 0;
-    quiet.partscan = flags & LO_FLAGS_PARTSCAN != 0 || disk.data().shared.params.part_bits > 0;
+    quiet.autoclear = wanted.autoclear;
+    quiet.partscan = wanted.partscan;
     quiet.module = Some(module);
     disk.data().is_hard_to_freeze.store(false, Relaxed);
     // The previous snapshot, of an unbound device, holds no file that would have to be dropped
@@ -195,23 +247,9 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     quiet.has_attributes = sysfs::create_group(disk, &attrs::GROUP).is_ok();
     set_capacity(disk, sectors);
     set_phase(&quiet, Phase::Bound);
-    let direct = quiet.config().is_some_and(|binding| binding.direct);
-    let partscan = quiet.partscan;
     drop(quiet);
     disk.change_uevent();
-
-    drop(guard);
-    drop(chain);
-    if partscan {
-        rescan(disk);
-    }
-    // Before pinning, which may wait for a thaw: other tasks that open the device exclusively wait
-    // for the end of the claim.
-    drop(claim);
-    if direct {
-        switch::pin_by_default(disk);
-    }
-    Ok(())
+    Ok(direct)
 }
 
 /// Exchanges the bound file (`LOOP_CHANGE_FD`). The device has to be read-only, and of the same
