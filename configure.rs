@@ -200,11 +200,8 @@ fn bind(
     };
     let mut limits = guard.update_limits();
     backing.set_limits(&mut limits, wanted.block_size, discard, read_only);
-    limits.set_preferred_block_size(backing.preferred_block_size(
-        settings.offset,
-        wanted.block_size,
-        wanted.direct && ordered.is_none(),
-    ));
+    let direct = wanted.direct && ordered.is_none();
+    backing.set_io_hints(&mut limits, settings.offset, wanted.block_size, direct);
     let stable_writes = backing.require_stable_writes(&mut limits, read_only);
     limits.commit_unconfigured()?;
 
@@ -526,11 +523,10 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
         return Err(ENXIO);
     };
     binding.apply_unsupported(limits);
-    limits.set_preferred_block_size(binding.backing.preferred_block_size(
-        binding.offset,
-        disk.logical_block_size(),
-        direct,
-    ));
+    let block_size = disk.logical_block_size();
+    binding
+        .backing
+        .set_io_hints(limits, binding.offset, block_size, direct);
     let stable_writes = direct
         && binding
             .backing
@@ -581,11 +577,10 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
         binding
             .backing
             .set_limits(limits, block_size, discard, read_only);
-        limits.set_preferred_block_size(binding.backing.preferred_block_size(
-            binding.offset,
-            block_size,
-            binding.direct && binding.ordered.is_none(),
-        ));
+        let direct = binding.direct && binding.ordered.is_none();
+        binding
+            .backing
+            .set_io_hints(limits, binding.offset, block_size, direct);
     }
     let (result, mut frozen) = update.freeze().commit();
     result?;

@@ -25,12 +25,17 @@ const LOOP_SET_DIRECT_IO: u32 = 0x4c08;
 const LOOP_SET_BLOCK_SIZE: u32 = 0x4c09;
 const LOOP_CONFIGURE: u32 = 0x4c0a;
 
-/// Changing a device takes write access, or `CAP_SYS_ADMIN`; `EPERM` otherwise.
-fn may_change(io: &Ioctl<'_, Loop>) -> Result {
-    if io.mode().is_write() || capable_sys_admin() {
-        Ok(())
-    } else {
-        Err(EPERM)
+/// `EPERM` for an ioctl that changes the settings of a device, without write access to the device
+/// or `CAP_SYS_ADMIN`.
+fn check_permission(io: &Ioctl<'_, Loop>) -> Result {
+    match io.cmd() {
+        LOOP_SET_STATUS | LOOP_SET_STATUS64 | LOOP_SET_CAPACITY | LOOP_SET_DIRECT_IO
+        | LOOP_SET_BLOCK_SIZE
+            if !io.mode().is_write() && !capable_sys_admin() =>
+        {
+            Err(EPERM)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -60,33 +65,19 @@ fn status(io: &Ioctl<'_, Loop>) -> Result<LoopInfo64> {
 
 /// Handles an ioctl of a native program, or one whose argument is the same for 32-bit programs.
 pub(crate) fn native(io: &Ioctl<'_, Loop>) -> Result<i32> {
+    check_permission(io)?;
     match io.cmd() {
         LOOP_SET_FD => configure::configure(io, &LoopConfig::for_fd(io.arg() as u32)),
         LOOP_CONFIGURE => configure::configure(io, &read(io.arg())?),
         LOOP_CHANGE_FD => configure::change_fd(io, io.arg() as u32),
         LOOP_CLR_FD => configure::clear_fd(io.disk()),
-        LOOP_SET_STATUS => {
-            may_change(io)?;
-            configure::set_status(io.disk(), &read::<LoopInfo>(io.arg())?.into())
-        }
+        LOOP_SET_STATUS => configure::set_status(io.disk(), &read::<LoopInfo>(io.arg())?.into()),
         LOOP_GET_STATUS => write(io.arg(), LoopInfo::try_from(&status(io)?)?),
-        LOOP_SET_STATUS64 => {
-            may_change(io)?;
-            configure::set_status(io.disk(), &read(io.arg())?)
-        }
+        LOOP_SET_STATUS64 => configure::set_status(io.disk(), &read(io.arg())?),
         LOOP_GET_STATUS64 => write(io.arg(), status(io)?),
-        LOOP_SET_CAPACITY => {
-            may_change(io)?;
-            configure::refresh_capacity(io.disk())
-        }
-        LOOP_SET_DIRECT_IO => {
-            may_change(io)?;
-            configure::set_direct(io.disk(), io.arg() != 0)
-        }
-        LOOP_SET_BLOCK_SIZE => {
-            may_change(io)?;
-            configure::set_block_size(io, io.arg())
-        }
+        LOOP_SET_CAPACITY => configure::refresh_capacity(io.disk()),
+        LOOP_SET_DIRECT_IO => configure::set_direct(io.disk(), io.arg() != 0),
+        LOOP_SET_BLOCK_SIZE => configure::set_block_size(io, io.arg()),
         _ => Err(EINVAL),
     }?;
     Ok(0)
@@ -96,7 +87,7 @@ pub(crate) fn native(io: &Ioctl<'_, Loop>) -> Result<i32> {
 pub(crate) fn compat(io: &Ioctl<'_, Loop>) -> Result<i32> {
     match io.cmd() {
         LOOP_SET_STATUS => {
-            may_change(io)?;
+            check_permission(io)?;
             configure::set_status(io.disk(), &read::<CompatLoopInfo>(io.arg())?.into())?;
             Ok(0)
         }
