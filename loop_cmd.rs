@@ -71,7 +71,10 @@ enum Stage {
     /// Errors are final.
     Blocking,
     /// To be carried out by whole blocks. A write has entered the binding's [`Exclusion`].
-    Rmw,
+    Rmw {
+        /// How often it has waited for other writes to its blocks.
+        pauses: u32,
+    },
     /// The file's page cache may have stale pages, or the file's times are to be committed.
     PostWrite,
     /// The file is to be synced.
@@ -106,8 +109,10 @@ impl_has_request_io! {
 /// How many completions may nest on one stack, as with devices on top of each other.
 const MAX_NESTED: i32 = 8;
 
-/// How long a read-modify-write waits before it looks again for other writes to its blocks.
-const RMW_PAUSE: Delta = Delta::from_micros(200);
+/// How long, in microseconds, a read-modify-write waits before it looks again for other writes to
+/// its blocks: first, and at most. The time doubles with each look.
+const FIRST_PAUSE: i64 = 200;
+const MAX_PAUSE: i64 = 12_800;
 
 /// Whether the backing file has a part of the request's range in its page cache.
 fn is_cached(rq: &Request<Loop>) -> bool {
@@ -283,7 +288,7 @@ impl LoopCmd {
     /// [`Exclusion::enter`] keeps the request, the one that it waits for does so later. Process
     /// context.
     fn enter_rmw(mut rq: Request<Loop>) {
-        Self::set_stage(&mut rq, Stage::Rmw);
+        Self::set_stage(&mut rq, Stage::Rmw { pauses: 0 });
         rq.withdraw_write();
         let ready = match rq.config().exclusion().cloned() {
             Some(exclusion) if rq.op().is_write() => exclusion.enter(rq, blocks_of),
@@ -385,7 +390,7 @@ impl LoopCmd {
 
     /// Carries a request out by whole blocks. A write has [entered](Exclusion::enter). The caller
     /// attributes the I/O to the request's cgroup. May block.
-    fn issue_rmw(mut rq: Request<Loop>) {
+    fn issue_rmw(mut rq: Request<Loop>, pauses: u32) {
         let _priority = IoPriorityScope::enter(rq.ioprio());
         let Some(exclusion) = rq.config().exclusion().cloned() else {
             return Self::finish(rq, Err(EIO));
@@ -400,9 +405,16 @@ impl LoopCmd {
         rq.disk().write_barrier.wait();
         let blocks = blocks_of(&rq);
         if rq.others_write(blocks.clone()) {
-            // The other write may need a worker, and this may be the only one, so this request goes
-            // behind it in the queue.
-            fsleep(RMW_PAUSE);
+            // The other write may need a worker, and this may be the only one, so the pause is
+            // short, and this request goes behind the other one in the queue.
+            let pause = FIRST_PAUSE.checked_shl(pauses).unwrap_or(MAX_PAUSE);
+            fsleep(Delta::from_micros(pause.clamp(FIRST_PAUSE, MAX_PAUSE)));
+            Self::set_stage(
+                &mut rq,
+                Stage::Rmw {
+                    pauses: pauses.saturating_add(1),
+                },
+            );
             return Self::enqueue(rq);
         }
         rq.config().begin_blocking_write();
@@ -594,7 +606,7 @@ impl WorkItem for LoopCmd {
                 let result = sync_file(&rq);
                 Self::finish_whole(rq, result);
             }),
-            Stage::Rmw => rq.attributed(Self::issue_rmw),
+            Stage::Rmw { pauses } => rq.attributed(|rq| Self::issue_rmw(rq, pauses)),
             _ => rq.attributed(Self::issue_blocking),
         }
     }
