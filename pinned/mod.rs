@@ -10,12 +10,12 @@
 //! date, as direct I/O on the file would.
 //!
 //! `issue.rs` issues requests, `switch.rs` switches pinned mode on and off, `write_barrier.rs`
-//! blocks writes meanwhile.
+//! blocks writes meanwhile, `reason.rs` has the reasons not to pin a file.
 
 use crate::{
     abstractions::{
         block::{limits::QueueLimits, BioSet, BlockDevice, Extent, ZeroMode},
-        error::{ecanceled, enodata, eopnotsupp},
+        error::{ecanceled, eopnotsupp},
         fs::{probe_write, FileExt, IoBuffer, SwapFile, WriteAccess},
         iov::Direction,
         task::{fatal_signal_pending, is_freezing},
@@ -37,8 +37,11 @@ use kernel::{
 };
 
 pub(crate) mod issue;
+mod reason;
 pub(crate) mod switch;
 pub(crate) mod write_barrier;
+
+pub(crate) use reason::NotPinned;
 
 /// Bios in the reserve of each device, used when no memory is free. One would be enough, at the
 /// speed of one at a time.
@@ -51,112 +54,6 @@ enum Sparse {
     Refuse,
     /// Pinning fills them with zeroes.
     Fill,
-}
-
-/// Why a device is not pinned.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotPinned {
-    /// Pinning was not asked for, or the device is pinned.
-    NotAsked,
-    NotDirect,
-    NotRegular,
-    NotWritable,
-    Append,
-    Offset,
-    Size,
-    BlockSize,
-    Alignment,
-    Zoned,
-    Encrypted,
-    SmallBlocks,
-    Sparse,
-    Busy,
-    Unsupported,
-    CopyOnWrite,
-    FileSystem,
-    FileSystemBusy,
-    Error(Error),
-    /// A change of the device has ended pinned mode, or an attempt to pin.
-    Changed,
-}
-
-impl NotPinned {
-    /// The text of `pinned_reason`.
-    pub(crate) fn text(self) -> &'static str {
-        match self {
-            Self::NotAsked => "",
-            Self::NotDirect => "direct I/O is off",
-            Self::NotRegular => "the backing file is not a regular file",
-            Self::NotWritable => "the backing file was opened read-only",
-            Self::Append => "the backing file was opened to be appended to",
-            Self::Offset => "the offset is not a multiple of the page size",
-            Self::Size => {
-                "the size of the backing file is not a multiple of the page size, or too large"
-            }
-            Self::BlockSize => "the block size is smaller than that of the device below",
-            Self::Alignment => "the device below needs buffers of a larger alignment",
-            Self::Zoned => "the device below is zoned",
-            Self::Encrypted => "the backing file is encrypted",
-            Self::SmallBlocks => {
-                "the blocks of the file system are smaller than a page, and those of the backing file do not lie in whole pages"
-            }
-            Self::Sparse => "the backing file has ranges that were never written",
-            Self::Busy => {
-                "the backing file is in use as a swap file, or open for writing elsewhere"
-            }
-            Self::Unsupported => {
-                "the file system of the backing file has no swap files, or does not keep their blocks in place"
-            }
-            Self::CopyOnWrite => {
-                "the backing file is copy-on-write or compressed (chattr +C has to come before the data)"
-            }
-            Self::FileSystem => {
-                "the file system refuses the backing file: its data is journalled, or its blocks are shared with a snapshot or reflink copy, held by a scrub or balance, or on several devices (see its line in the log)"
-            }
-            Self::FileSystemBusy => {
-                "the file system is busy with a balance, or a device being added, removed, replaced or resized"
-            }
-            Self::Error(e) => e
-                .name()
-                .and_then(|name| name.to_str().ok())
-                .unwrap_or("there was an error"),
-            Self::Changed => "the device was changed",
-        }
-    }
-
-    /// The error of the write to the attribute `pinned`.
-    fn error(self) -> Error {
-        match self {
-            Self::Busy | Self::FileSystemBusy => EBUSY,
-            Self::Sparse => enodata(),
-            Self::Unsupported | Self::NotRegular => eopnotsupp(),
-            Self::Error(e) => e,
-            Self::Changed => ecanceled(),
-            _ => EINVAL,
-        }
-    }
-
-    /// The reason for an error of filling, or of [`Pinning::check`].
-    fn from_fill(e: Error) -> Self {
-        match e {
-            EBUSY => Self::Busy,
-            e if e == ecanceled() => Self::Changed,
-            e => Self::Error(e),
-        }
-    }
-
-    fn from_swap_file(e: Error) -> Self {
-        match e {
-            EINVAL => Self::FileSystem,
-            EAGAIN => Self::FileSystemBusy,
-            EBUSY => Self::Busy,
-            EFBIG => Self::Size,
-            ERANGE => Self::SmallBlocks,
-            e if e == enodata() => Self::Sparse,
-            e if e == eopnotsupp() => Self::Unsupported,
-            e => Self::Error(e),
-        }
-    }
 }
 
 /// Holds the [`Pinned`] of a binding. It is filled with requests in flight, none of which writes,
