@@ -10,15 +10,15 @@
 //! date, as direct I/O on the file would.
 //!
 //! `issue.rs` issues requests, `switch.rs` switches pinned mode on and off, `write_barrier.rs`
-//! blocks writes meanwhile, `reason.rs` has the reasons not to pin a file.
+//! blocks writes meanwhile, `pinning.rs` is an attempt to pin as other tasks see it, and
+//! `reason.rs` says why a device is not pinned.
 
 use crate::{
     abstractions::{
         block::{limits::QueueLimits, BioSet, BlockDevice, Extent, ZeroMode},
-        error::{ecanceled, eopnotsupp},
+        error::eopnotsupp,
         fs::{probe_write, FileExt, IoBuffer, SwapFile, WriteAccess},
         iov::Direction,
-        task::{fatal_signal_pending, is_freezing},
         time::jiffies,
     },
     backing::SECTOR_SIZE,
@@ -27,34 +27,22 @@ use crate::{
 use core::ops::Range;
 use kernel::{
     fs::File,
-    page::PAGE_SIZE,
     prelude::*,
-    sync::{
-        aref::ARef,
-        atomic::{Atomic, AtomicFlag, Relaxed},
-        SetOnce,
-    },
+    sync::{aref::ARef, SetOnce},
 };
 
 pub(crate) mod issue;
+mod pinning;
 mod reason;
 pub(crate) mod switch;
 pub(crate) mod write_barrier;
 
+pub(crate) use pinning::{Pinning, Status};
 pub(crate) use reason::NotPinned;
 
 /// Bios in the reserve of each device, used when no memory is free. One would be enough, at the
 /// speed of one at a time.
 const RESERVE: u32 = 16;
-
-/// What pinning does about holes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sparse {
-    /// Pinning fails with `ENODATA`.
-    Refuse,
-    /// Pinning fills them with zeroes.
-    Fill,
-}
 
 /// Holds the [`Pinned`] of a binding. It is filled with requests in flight, none of which writes,
 /// and emptied with none in flight.
@@ -69,27 +57,6 @@ impl Slot {
     #[inline]
     pub(crate) fn get(&self) -> Option<&Pinned> {
         self.0.as_ref().map(|pinned| &**pinned)
-    }
-}
-
-/// The state of pinning a device's file. Protected by the disk's mutex.
-pub(crate) struct Status {
-    /// Why the file is not pinned.
-    reason: NotPinned,
-    /// A task is pinning the file; it does not hold the mutex most of the time.
-    is_pinning: bool,
-}
-
-impl Status {
-    pub(crate) const fn new() -> Self {
-        Self {
-            reason: NotPinned::NotAsked,
-            is_pinning: false,
-        }
-    }
-
-    pub(crate) fn reason(&self) -> NotPinned {
-        self.reason
     }
 }
 
@@ -260,66 +227,5 @@ fn check_writable(file: &File) -> Result {
             Ok(())
         }
         result => result,
-    }
-}
-
-/// `EINTR` if the task is killed, or the system is about to be suspended.
-fn check_signals() -> Result {
-    match fatal_signal_pending() || is_freezing() {
-        true => Err(EINTR),
-        false => Ok(()),
-    }
-}
-
-/// Whether a position or size suits pinned mode: a multiple of the page size.
-fn is_aligned(pos: i64) -> bool {
-    pos & (PAGE_SIZE as i64 - 1) == 0
-}
-
-/// An attempt to pin the backing file of a device, for other tasks to watch and to cancel. There is
-/// one at a time ([`Status::is_pinning`]).
-pub(crate) struct Pinning {
-    is_cancelled: AtomicFlag,
-    /// How much of the file, from its beginning on, has no holes, in percent.
-    percent: Atomic<u32>,
-}
-
-impl Pinning {
-    pub(crate) const fn new() -> Self {
-        Self {
-            is_cancelled: AtomicFlag::new(false),
-            percent: Atomic::new(0),
-        }
-    }
-
-    /// Makes the attempt, if there is one, end soon. A task that changes what it depends on calls
-    /// this with the disk's mutex held, or where no new attempt can begin.
-    pub(crate) fn cancel(&self) {
-        self.is_cancelled.store(true, Relaxed);
-    }
-
-    /// `ECANCELED` if the attempt was cancelled, `EINTR` if its task is killed, or the system is
-    /// about to be suspended.
-    fn check(&self) -> Result {
-        if self.is_cancelled.load(Relaxed) {
-            return Err(ecanceled());
-        }
-        check_signals()
-    }
-
-    /// The progress of pinning in percent: 100 if the file is pinned, 0 if no task is pinning it.
-    pub(crate) fn progress(&self, is_pinned: bool) -> u32 {
-        match is_pinned {
-            true => 100,
-            false => self.percent.load(Relaxed),
-        }
-    }
-
-    /// Notes that the file, of `size` bytes, has no holes before `pos`. Stays below 100: new holes
-    /// may appear until the end.
-    fn set_progress(&self, pos: i64, size: i64) {
-        let percent = pos.saturating_mul(100).checked_div(size).unwrap_or(0);
-        self.percent
-            .store(u32::try_from(percent).unwrap_or(0).min(99), Relaxed);
     }
 }

@@ -14,7 +14,10 @@
 //! device cancels the attempt ([`Pinning`]).
 
 use super::{
-    check_signals, is_aligned, write_barrier::WritesBlocked, NotPinned, Pinned, Pinning, Sparse,
+    pinning::{check_signals, Pinning, PAUSE_MS},
+    reason::NotPinned,
+    write_barrier::WritesBlocked,
+    Pinned,
 };
 use crate::{
     abstractions::{
@@ -37,7 +40,7 @@ use kernel::{
     fs::{file::flags::O_APPEND, File},
     page::PAGE_SIZE,
     prelude::*,
-    sync::{aref::ARef, atomic::Relaxed},
+    sync::aref::ARef,
     time::{delay::fsleep, msecs_to_jiffies, Delta, Instant, Monotonic, Msecs},
 };
 
@@ -53,8 +56,6 @@ const HIDDEN: u32 = 8;
 const FREEZE_MS: (Msecs, Msecs) = (200, 400);
 /// How many freezes in a row may time out.
 const MAX_TRIES: u32 = 32;
-/// Time between two checks whether to go on, in ms.
-const PAUSE_MS: Msecs = 100;
 /// How much [`fill_rest`] may fill just before the claim, in calls of `Holes::fill`'s `go_on`, each
 /// after at most 64 KiB: the claim writes it back while writes are blocked.
 const MAX_REST: u32 = 16;
@@ -98,6 +99,15 @@ pub(crate) fn store(disk: &Disk<Loop>, text: &[u8]) -> Result {
             Ok(())
         }
     }
+}
+
+/// What pinning does about holes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sparse {
+    /// Pinning fails with `ENODATA`.
+    Refuse,
+    /// Pinning fills them with zeroes.
+    Fill,
 }
 
 /// Looks for reasons against pinning that can be seen without changing anything.
@@ -156,6 +166,11 @@ fn check_device(disk: &Disk<Loop>, unit: DioUnit, bdev: &DeviceLimits) -> Result
     Ok(())
 }
 
+/// Whether a position or size suits pinned mode: a multiple of the page size.
+fn is_aligned(pos: i64) -> bool {
+    pos & (PAGE_SIZE as i64 - 1) == 0
+}
+
 /// Pins the backing file of a device. A failure changes nothing, except that holes may be filled
 /// already. May sleep, for as long as filling takes.
 ///
@@ -173,11 +188,11 @@ fn pin(disk: &Disk<Loop>, sparse: Sparse) -> Result {
         }
         guard.pinned.is_pinning = true;
         guard.pinned.reason = NotPinned::NotAsked;
-        disk.data().pinning.is_cancelled.store(false, Relaxed);
+        disk.data().pinning.begin();
         let _ = snapshot::update(&guard);
     }
     let result = try_pin(disk, sparse);
-    disk.data().pinning.percent.store(0, Relaxed);
+    disk.data().pinning.end();
     let (mut guard, reason) = match result {
         Ok(guard) => (guard, NotPinned::NotAsked),
         Err(reason) => (disk.lock(), reason),
@@ -333,19 +348,8 @@ impl Patience {
     fn pause(&mut self, pinning: &Pinning) -> Result {
         let ms = self.ms();
         self.tries = self.tries.saturating_add(1);
-        sleep(pinning, ms)
+        pinning.sleep(ms)
     }
-}
-
-/// Sleeps for `ms` milliseconds. Fails as soon as [`Pinning::check`] does.
-fn sleep(pinning: &Pinning, mut ms: Msecs) -> Result {
-    while ms > 0 {
-        pinning.check()?;
-        let part = ms.min(PAUSE_MS);
-        fsleep(Delta::from_millis(i64::from(part)));
-        ms -= part;
-    }
-    pinning.check()
 }
 
 /// While this exists, no write is in flight, and the file system is not frozen.
@@ -372,7 +376,7 @@ impl<'a> HeldUp<'a> {
             // thaw. The access is dropped before the queue is frozen: a freeze that begins
             // meanwhile waits for the access, and writes in flight wait for the end of that freeze.
             let Some(access) = file.super_block().try_start_write() else {
-                sleep(pinning, PAUSE_MS).map_err(NotPinned::from_fill)?;
+                pinning.sleep(PAUSE_MS).map_err(NotPinned::from_fill)?;
                 continue;
             };
             drop(access);
