@@ -31,6 +31,7 @@ use kernel::{
     sync::{aref::ARef, SetOnce},
 };
 
+mod held_up;
 pub(crate) mod issue;
 mod pinning;
 mod reason;

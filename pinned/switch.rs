@@ -11,12 +11,12 @@
 //! The long parts come first, a piece at a time: [`write_back`] writes dirty pages, and [`fill`]
 //! fills holes. It fills a piece in the page cache while writes are blocked, and writes it back
 //! when they are allowed. The disk's mutex is not held most of the time, so a task that changes the
-//! device cancels the attempt ([`Pinning`]).
+//! device cancels the attempt ([`Pinning`](super::Pinning)).
 
 use super::{
-    pinning::{check_signals, Pinning, PAUSE_MS},
+    held_up::{HeldUp, Patience, FREEZE_MS},
+    pinning::{check_signals, PAUSE_MS},
     reason::NotPinned,
-    write_barrier::WritesBlocked,
     Pinned,
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
             disk::{Disk, DiskGuard},
             DeviceLimits,
         },
-        fs::{FileExt, FileKind, Holes, SwapFile, WriteAccess},
+        fs::{FileExt, FileKind, Holes, SwapFile},
         module_param::{module_params, IntParam},
         task::{capable_sys_admin, cond_resched, fatal_signal_pending, IoWorkerScope},
     },
@@ -41,7 +41,7 @@ use kernel::{
     page::PAGE_SIZE,
     prelude::*,
     sync::aref::ARef,
-    time::{delay::fsleep, msecs_to_jiffies, Delta, Instant, Monotonic, Msecs},
+    time::{delay::fsleep, msecs_to_jiffies, Delta, Instant, Monotonic},
 };
 
 /// Bytes of holes that are filled at a time.
@@ -51,11 +51,6 @@ const PIECE_MS: i64 = 40;
 /// How often to start again because the claim found a hole that [`fill`] has missed.
 const HIDDEN: u32 = 8;
 
-/// Timeout in ms of the first freeze and of all others: freezing also waits for a grace period of
-/// RCU, which may be long in itself.
-const FREEZE_MS: (Msecs, Msecs) = (200, 400);
-/// How many freezes in a row may time out.
-const MAX_TRIES: u32 = 32;
 /// How much [`fill_rest`] may fill just before the claim, in calls of `Holes::fill`'s `go_on`, each
 /// after at most 64 KiB: the claim writes it back while writes are blocked.
 const MAX_REST: u32 = 16;
@@ -318,108 +313,6 @@ fn set_limits<'a>(
         if is_last && !stable_writes {
             return Ok(guard);
         }
-    }
-}
-
-/// How long, and how often, a freeze may hold up all I/O for requests in flight.
-struct Patience {
-    tries: u32,
-}
-
-impl Patience {
-    fn new() -> Self {
-        Self { tries: 0 }
-    }
-
-    /// The timeout of the next freeze.
-    fn ms(&self) -> Msecs {
-        match self.tries {
-            0 => FREEZE_MS.0,
-            _ => FREEZE_MS.1,
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        self.tries >= MAX_TRIES
-    }
-
-    /// Waits after a freeze that timed out, since a request in flight hangs: all others continue
-    /// for as long as they were held up. Fails as [`Pinning::check`] does.
-    fn pause(&mut self, pinning: &Pinning) -> Result {
-        let ms = self.ms();
-        self.tries = self.tries.saturating_add(1);
-        pinning.sleep(ms)
-    }
-}
-
-/// While this exists, no write is in flight, and the file system is not frozen.
-struct HeldUp<'a> {
-    file: &'a File,
-    access: WriteAccess<'a>,
-    /// How long blocking writes took, in milliseconds.
-    took: i64,
-    _blocked: WritesBlocked<'a>,
-}
-
-impl<'a> HeldUp<'a> {
-    /// Blocks writes while the file system is not frozen. May sleep; holds no lock for more than a
-    /// moment. `ETIMEDOUT` if freezing times out too often.
-    fn begin(
-        disk: &'a Disk<Loop>,
-        file: &'a File,
-        patience: &mut Patience,
-    ) -> Result<Self, NotPinned> {
-        let pinning = &disk.data().pinning;
-        loop {
-            pinning.check().map_err(NotPinned::from_fill)?;
-            // While the file system is frozen, the queue cannot be: writes in flight wait for the
-            // thaw. The access is dropped before the queue is frozen: a freeze that begins
-            // meanwhile waits for the access, and writes in flight wait for the end of that freeze.
-            let Some(access) = file.super_block().try_start_write() else {
-                pinning.sleep(PAUSE_MS).map_err(NotPinned::from_fill)?;
-                continue;
-            };
-            drop(access);
-            if let Some(this) = Self::try_begin(disk, file, patience.ms())? {
-                // The next call begins with all its tries.
-                *patience = Patience::new();
-                return Ok(this);
-            }
-            if patience.is_over() {
-                return Err(NotPinned::Error(ETIMEDOUT));
-            }
-            patience.pause(pinning).map_err(NotPinned::from_fill)?;
-        }
-    }
-
-    /// Tries once to block writes. `None` if requests in flight take longer than `patience`
-    /// milliseconds, or the file system is frozen.
-    fn try_begin(
-        disk: &'a Disk<Loop>,
-        file: &'a File,
-        patience: Msecs,
-    ) -> Result<Option<Self>, NotPinned> {
-        let began = Instant::<Monotonic>::now();
-        let blocked = {
-            let mut guard = disk.lock_killable().map_err(NotPinned::Error)?;
-            if disk.data().phase() != Phase::Bound {
-                return Err(NotPinned::Changed);
-            }
-            disk.data().pinning.check().map_err(NotPinned::from_fill)?;
-            let Some(frozen) = guard.freeze_timeout(msecs_to_jiffies(patience)) else {
-                return Ok(None);
-            };
-            disk.data().write_barrier.block(&frozen)
-        };
-        let (Some(blocked), Some(access)) = (blocked, file.super_block().try_start_write()) else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            file,
-            access,
-            took: began.elapsed().as_millis(),
-            _blocked: blocked,
-        }))
     }
 }
 
