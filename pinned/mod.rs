@@ -9,9 +9,9 @@
 //! Programs that read the file fill its page cache; each write drops the pages that it makes out of
 //! date, as direct I/O on the file would.
 //!
-//! `issue.rs` issues requests, `switch.rs` switches pinned mode on and off, `write_barrier.rs`
-//! blocks writes meanwhile, `pinning.rs` is an attempt to pin as other tasks see it, and
-//! `reason.rs` says why a device is not pinned.
+//! `issue.rs` issues requests. `switch.rs` switches pinned mode on and off; `fill.rs` fills holes
+//! for it, and `held_up.rs` blocks writes by means of `write_barrier.rs`. `pinning.rs` is an
+//! attempt to pin as other tasks see it, and `reason.rs` says why a device is not pinned.
 
 use crate::{
     abstractions::{
@@ -31,6 +31,7 @@ use kernel::{
     sync::{aref::ARef, SetOnce},
 };
 
+mod fill;
 mod held_up;
 pub(crate) mod issue;
 mod pinning;
