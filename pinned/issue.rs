@@ -56,7 +56,7 @@ pub(crate) fn begin(rq: &mut Request<Loop>, wait: bool) -> Option<Result> {
             let committed = rq.config().commit_times();
             pinned.flush().and(committed)
         }
-        Op::Discard | Op::WriteZeroes => zero(rq, pinned),
+        Op::Discard | Op::WriteZeroes => zero(rq),
     })
 }
 
@@ -71,15 +71,9 @@ fn bios(binding: &Binding) -> Option<&BioSet> {
 }
 
 /// Carries out a discard or write-zeroes. May sleep, also for a thaw.
-fn zero(rq: &Request<Loop>, pinned: &Pinned) -> Result {
-    let binding = rq.config();
-    let pos = rq.pos().checked_add(binding.offset).ok_or(EIO)?;
-    let access = begin_access(binding, true)?;
-    let result = pinned.zero(pos, rq.bytes(), zero_mode(rq));
-    end_access(binding, access);
-    let mapping = binding.backing.file().mapping();
-    mapping.invalidate(pos, rq.bytes());
-    result
+fn zero(rq: &Request<Loop>) -> Result {
+    let blocks = rq.pos()..rq.pos().saturating_add(i64::from(rq.bytes()));
+    write_blocks(rq, &blocks, || zero_blocks(rq, &blocks).unwrap_or(Err(EIO)))
 }
 
 /// How the device below makes the zeroes of a discard or write-zeroes.
@@ -91,8 +85,8 @@ fn zero_mode(rq: &Request<Loop>) -> ZeroMode {
     }
 }
 
-/// Zeroes whole blocks of the device below (`blocks`, in bytes of the device) as [`zero`] does,
-/// within a write that has begun. `None` if the file is not pinned.
+/// Zeroes whole blocks of the device below (`blocks`, in bytes of the device) for a discard or
+/// write-zeroes, within [`write_blocks`]. `None` if the file is not pinned.
 pub(crate) fn zero_blocks(rq: &Request<Loop>, blocks: &Range<i64>) -> Option<Result> {
     let binding = rq.config();
     let pinned = binding.pinned()?;
