@@ -4,10 +4,13 @@
 //!
 //! The backing file is held like a swap file ([`SwapFile`]): its blocks are known and stay where
 //! they are, and the kernel refuses other writers. A request becomes bios to the device below, past
-//! the file system. The file system still decides whether there may be writes: none while it is
-//! frozen or read-only, and none later than about 40 ms after a shutdown (see `recent.rs`).
-//! Programs that read the file fill its page cache; each write drops the pages that it makes out of
-//! date, as direct I/O on the file would.
+//! the file system. Programs that read the file fill its page cache; each write drops the pages
+//! that it makes out of date, as direct I/O on the file would.
+//!
+//! The file system still decides whether there may be writes; reads go on whatever it decides.
+//! While it is frozen, writes wait for the thaw in work items that may block (`begin_access()` in
+//! `issue.rs`). While it is read-only, and from about 40 ms after a shutdown on (see `recent.rs`),
+//! they fail.
 //!
 //! `issue.rs` issues requests. `switch.rs` switches pinned mode on and off; `fill.rs` fills holes
 //! for it, and `held_up.rs` blocks writes by means of `write_barrier.rs`. `pinning.rs` is an
@@ -42,8 +45,8 @@ pub(crate) mod write_barrier;
 pub(crate) use pinning::{Pinning, Status};
 pub(crate) use reason::NotPinned;
 
-/// Bios in the reserve of each device, used when no memory is free. One would be enough, at the
-/// speed of one at a time.
+/// Bios in the reserve of each device, used when no memory is free. One guarantees progress; 16
+/// keep some parallelism.
 const RESERVE: u32 = 16;
 
 /// Holds the [`Pinned`] of a binding. It is filled with requests in flight, none of which writes,
@@ -199,8 +202,8 @@ impl Pinned {
         bdev.needs_stable_writes() && limits.require_stable_writes()
     }
 
-    /// Whether the device below can write zeroes by itself, as it is now: after a failure it may
-    /// withdraw that.
+    /// Whether the file can be discarded at the moment. That takes write-zeroes of the device
+    /// below, which may withdraw them after one has failed.
     pub(crate) fn has_discard(&self) -> bool {
         self.bdev().write_zeroes_sectors() > 0
     }
