@@ -384,13 +384,22 @@ impl BackingFile {
 
     /// Sets `BLK_FEAT_STABLE_WRITES` if the file, or the device below, needs it and direct I/O is
     /// possible, which passes the submitter's pages on, and may be switched on at any time. Returns
-    /// whether this is new.
-    pub(crate) fn require_stable_writes(&self, limits: &mut QueueLimits, read_only: bool) -> bool {
-        !read_only
-            && self.has_dio()
-            && (self.file.mapping().needs_stable_writes()
-                || self.with_device(|bdev| bdev.needs_stable_writes()) == Some(true))
-            && limits.require_stable_writes()
+    /// `None` if it is not needed, else whether it is new.
+    pub(crate) fn require_stable_writes(
+        &self,
+        limits: &mut QueueLimits,
+        read_only: bool,
+    ) -> Option<bool> {
+        let is_needed = || {
+            let data = self.file.data_mapping();
+            let of_device = |bdev: &DeviceLimits| bdev.needs_stable_writes();
+            data.needs_stable_writes()
+                || match self.block_device() {
+                    Some(bdev) => of_device(bdev),
+                    None => data.with_sb_block_device(of_device) == Some(true),
+                }
+        };
+        (!read_only && self.has_dio() && is_needed()).then(|| limits.require_stable_writes())
     }
 
     /// The mask of the bits that must be clear in a buffer's address. Direct I/O passes buffers on

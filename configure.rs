@@ -231,8 +231,8 @@ fn bind(
     quiet.no_dio = no_dio;
     quiet.size_limit = settings.size_limit;
     quiet.file_name = settings.file_name;
-    if stable_writes {
-        quiet.require_stable_writes(disk);
+    if let Some(is_new) = stable_writes {
+        quiet.require_stable_writes(disk, is_new);
     }
     quiet.autoclear = wanted.autoclear;
     quiet.partscan = wanted.partscan;
@@ -349,7 +349,7 @@ pub(crate) fn detach(open: &OpenLocked<'_, Loop>) {
     limits.set_block_size(SECTOR_SIZE);
     if stable_writes {
         limits.release_stable_writes();
-        disk.part0().set_stable_pages(false);
+        disk.set_stable_pages(false);
     }
     // Cannot fail: the smallest block size suits all other limits.
     let _ = limits.commit_unconfigured();
@@ -386,17 +386,46 @@ pub(crate) fn detach(open: &OpenLocked<'_, Loop>) {
     drop(module);
 }
 
-/// Changes offset, size limit, name and flags (`LOOP_SET_STATUS`).
-pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
+/// How often to write the dirty pages of a device without its mutex, if other tasks go on to modify
+/// pages.
+const MAX_WRITES: u32 = 8;
+
+/// Locks a device as [`switch::lock_to_change`] does, for a change to which the cached pages of the
+/// device and its partitions must not be carried over, if `drops` says that it is one: writes and
+/// drops them.
+///
+/// Writing may wait for a thaw of the backing file's file system, and takes long if much is dirty,
+/// so it comes first, without the mutex: opening the device takes that mutex, under `open_mutex`.
+fn lock_written<'a>(
+    disk: &'a Disk<Loop>,
+    drops: impl Fn(&DiskGuard<'_, Loop>) -> bool,
+) -> Result<DiskGuard<'a, Loop>> {
     let mut guard = switch::lock_to_change(disk)?;
-    let binding = guard.config().ok_or(ENXIO)?;
-    let resized =
-        binding.offset as u64 != info.lo_offset || guard.size_limit as u64 != info.lo_sizelimit;
-    if resized {
-        // The cached pages belong to the old range of the file. As in the C driver, this comes
-        // before the new values are checked.
+    for _ in 0..MAX_WRITES {
+        if !drops(&guard) || !disk.has_dirty_pages() {
+            break;
+        }
+        drop(guard);
+        disk.write_and_drop_caches();
+        guard = switch::lock_to_change(disk)?;
+    }
+    if drops(&guard) {
         disk.write_and_drop_caches();
     }
+    Ok(guard)
+}
+
+/// Changes offset, size limit, name and flags (`LOOP_SET_STATUS`).
+pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
+    let is_resized = |guard: &DiskGuard<'_, Loop>| {
+        guard.size_limit as u64 != info.lo_sizelimit
+            || guard
+                .config()
+                .is_some_and(|binding| binding.offset as u64 != info.lo_offset)
+    };
+    // As in the C driver, pages are written before the new values are checked.
+    let mut guard = lock_written(disk, is_resized)?;
+    let resized = is_resized(&guard);
     let settings = Settings::new(info)?;
     let binding = guard.config().ok_or(ENXIO)?;
     // Queried once, so that both uses below see the same size. A file that grows later is left to
@@ -527,17 +556,19 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
     binding
         .backing
         .set_io_hints(limits, binding.offset, block_size, direct);
-    let stable_writes = direct
-        && binding
+    let stable_writes = match direct {
+        true => binding
             .backing
-            .require_stable_writes(limits, binding.read_only);
+            .require_stable_writes(limits, binding.read_only),
+        false => None,
+    };
     let (result, mut frozen) = update.freeze().commit();
     result?;
     if let (Some(binding), state) = frozen.parts() {
         binding.direct = direct;
         state.no_dio = binding.apply_dio(disk, NoDio::NotAsked);
-        if stable_writes {
-            state.require_stable_writes(disk);
+        if let Some(is_new) = stable_writes {
+            state.require_stable_writes(disk, is_new);
         }
     }
     drop(frozen);
@@ -548,12 +579,21 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
 /// Changes the logical block size (`LOOP_SET_BLOCK_SIZE`); 0 for the default.
 pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     let disk = io.disk();
-    let _claim = claim_unless_exclusive(io)?;
-    let mut guard = switch::lock_to_change(disk)?;
+    // Not held while this waits for a thaw: all who would open the device exclusively wait for its
+    // end, and cannot be killed.
+    drop(claim_unless_exclusive(io)?);
+    let (_claim, mut guard) = loop {
+        // Buffers of the old size may be too small for the new one.
+        let guard = lock_written(disk, |_| disk.logical_block_size() as usize != size)?;
+        drop(guard);
+        let claim = claim_unless_exclusive(io)?;
+        if let Some(guard) = switch::try_lock_to_change(disk)? {
+            break (claim, guard);
+        }
+    };
     if disk.logical_block_size() as usize == size {
         return Ok(());
     }
-    // Buffers of the old size may be too small for the new one.
     disk.write_and_drop_caches();
 
     let binding = guard.config().ok_or(ENXIO)?;

@@ -228,10 +228,11 @@ impl State {
         }
     }
 
-    /// Notes that `BLK_FEAT_STABLE_WRITES` was set, and makes the page cache of the device heed it.
-    pub(crate) fn require_stable_writes(&mut self, disk: &Disk<Loop>) {
-        self.stable_writes = true;
-        disk.part0().set_stable_pages(true);
+    /// Makes the page caches of the device and its partitions heed `BLK_FEAT_STABLE_WRITES`, which
+    /// was set for the backing file. `is_new` says that it was not set before, by the user.
+    pub(crate) fn require_stable_writes(&mut self, disk: &Disk<Loop>, is_new: bool) {
+        self.stable_writes |= is_new;
+        disk.set_stable_pages(true);
     }
 }
 
@@ -305,12 +306,19 @@ impl Loop {
     /// not bound, `EINTR` if the task is killed.
     pub(crate) fn lock_to_change(disk: &Disk<Self>) -> Result<DiskGuard<'_, Self>> {
         loop {
-            let guard = Self::lock_bound(disk)?;
-            if !disk.data().write_barrier.is_blocking() {
+            if let Some(guard) = Self::try_lock_to_change(disk)? {
                 return Ok(guard);
             }
-            drop(guard);
             disk.data().write_barrier.wait_killable()?;
+        }
+    }
+
+    /// The same, but `None` if writes are blocked.
+    pub(crate) fn try_lock_to_change(disk: &Disk<Self>) -> Result<Option<DiskGuard<'_, Self>>> {
+        let guard = Self::lock_bound(disk)?;
+        match disk.data().write_barrier.is_blocking() {
+            true => Ok(None),
+            false => Ok(Some(guard)),
         }
     }
 

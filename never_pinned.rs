@@ -120,6 +120,10 @@ pub(crate) mod switch {
         Loop::lock_to_change(disk)
     }
 
+    pub(crate) fn try_lock_to_change(disk: &Disk<Loop>) -> Result<Option<DiskGuard<'_, Loop>>> {
+        Loop::try_lock_to_change(disk)
+    }
+
     pub(crate) fn pin_by_default(_disk: &Disk<Loop>) {}
 
     pub(crate) fn unpin_unsuitable(_guard: &mut DiskGuard<'_, Loop>, _offset: i64, _sectors: u64) {}

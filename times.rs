@@ -173,11 +173,13 @@ impl Times {
         if !*is_dirty || !self.must_commit() {
             return Ok(());
         }
-        // If there is no access, a freeze has begun, which commits everything.
+        // A freeze that has begun commits everything, but only when all writes to the file system
+        // have ended.
         let sb = self.file().super_block();
-        let Some(_access) = access.or_else(|| sb.try_start_write()) else {
+        let access = access.or_else(|| sb.try_start_write());
+        if access.is_none() && sb.is_synced_by_freeze() {
             return Ok(());
-        };
+        }
         let now = jiffies();
         let result = self.file().fsync();
         if result.is_ok() {

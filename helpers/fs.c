@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/dcache.h>
+#include <linux/errseq.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
@@ -98,15 +100,39 @@ bool rust_helper_file_can_odirect(struct file *file)
 	return file->f_mode & FMODE_CAN_ODIRECT;
 }
 
+bool rust_helper_mapping_is_dirty(struct address_space *mapping)
+{
+	return mapping_tagged(mapping, PAGECACHE_TAG_DIRTY) ||
+	       mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK);
+}
+
 bool rust_helper_mapping_stable_writes(struct address_space *mapping)
 {
 	return mapping_stable_writes(mapping);
 }
 
+/* Of a file on overlayfs, the page cache of the file below that has the data. */
+struct address_space *rust_helper_file_data_mapping(struct file *file)
+{
+	struct inode *real = d_real_inode(file->f_path.dentry);
+
+	if (S_ISREG(file_inode(file)->i_mode) && real)
+		return real->i_mapping;
+	return file->f_mapping;
+}
+
 int rust_helper_file_wb_err(struct file *file)
 {
-	return filemap_check_wb_err(file->f_mapping,
-				    READ_ONCE(file->f_wb_err));
+	struct address_space *data = rust_helper_file_data_mapping(file);
+	errseq_t err = READ_ONCE(data->wb_err);
+
+	if (data == file->f_mapping)
+		return filemap_check_wb_err(data, READ_ONCE(file->f_wb_err));
+	/*
+	 * The file notes what it has seen of f_mapping only. A sample is 0 while
+	 * nobody has seen the error.
+	 */
+	return err && !errseq_sample(&data->wb_err) ? errseq_check(&data->wb_err, 0) : 0;
 }
 
 /*

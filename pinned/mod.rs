@@ -191,15 +191,13 @@ impl Pinned {
     }
 
     /// Sets `limits` to those of the device below. The ones that a stacked device copies stay those
-    /// of the file, but for `BLK_FEAT_STABLE_WRITES`, which is set if the device below needs it.
-    /// Returns whether that is new.
-    fn set_limits(&self, limits: &mut QueueLimits) -> bool {
+    /// of the file.
+    fn set_limits(&self, limits: &mut QueueLimits) {
         let bdev = self.bdev();
         // A device without a volatile cache ignores FUA, since each write is on the medium when it
         // ends.
         limits.set_fua(bdev.has_fua() || !bdev.has_write_cache());
         self.set_discard_limits(limits);
-        bdev.needs_stable_writes() && limits.require_stable_writes()
     }
 
     /// Whether the file can be discarded at the moment. That takes write-zeroes of the device

@@ -19,6 +19,7 @@ pub(crate) enum NotPinned {
     Size,
     BlockSize,
     Alignment,
+    StableWrites,
     Zoned,
     Encrypted,
     SmallBlocks,
@@ -48,6 +49,7 @@ impl NotPinned {
             }
             Self::BlockSize => "the block size is smaller than that of the device below",
             Self::Alignment => "the device below needs buffers of a larger alignment",
+            Self::StableWrites => "the device below needs stable pages (queue/stable_writes)",
             Self::Zoned => "the device below is zoned",
             Self::Encrypted => "the backing file is encrypted",
             Self::SmallBlocks => {

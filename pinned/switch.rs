@@ -211,6 +211,7 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
         check(disk, binding, sparse)?;
         (binding.backing.file().clone(), binding.dio_unit)
     };
+    require_stable_writes(disk)?;
     let holes = Holes::of(&file).map_err(NotPinned::Error)?;
     if sparse == Sparse::Refuse && holes.next(0).map_err(NotPinned::Error)?.is_some() {
         return Err(NotPinned::Sparse);
@@ -248,7 +249,10 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
         let result = match guard.config() {
             Some(binding) if disk.data().phase() == Phase::Bound => check(disk, binding, sparse)
                 .and_then(|()| disk.data().pinning.check().map_err(NotPinned::from_fill))
-                .map(|()| binding),
+                .and_then(|()| match has_stable_writes(disk, binding, &pinned) {
+                    true => Ok(binding),
+                    false => Err(NotPinned::StableWrites),
+                }),
             _ => Err(NotPinned::Changed),
         };
         match result {
@@ -266,8 +270,8 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
 }
 
 /// Gives a device that was just pinned the limits of the device below. The limits of the file are
-/// still valid, if not optimal, unless `BLK_FEAT_STABLE_WRITES` is new. So if a request in flight
-/// hangs, all others continue between the tries, and this gives up where it can.
+/// still valid, if not optimal. So if a request in flight hangs, all others continue between the
+/// tries, and this gives up in the end.
 fn set_limits<'a>(
     disk: &'a Disk<Loop>,
     mut guard: DiskGuard<'a, Loop>,
@@ -275,24 +279,15 @@ fn set_limits<'a>(
     let pinning = &disk.data().pinning;
     let mut patience = Patience::new();
     loop {
-        let (is_set, stable_writes) = {
+        let is_set = {
             let mut update = guard.update_limits();
             let (binding, limits) = update.parts();
             let pinned = binding.and_then(Binding::pinned);
-            let stable_writes = pinned.ok_or(NotPinned::Changed)?.set_limits(limits);
-            let frozen = match pinning.check() {
-                Ok(()) => update.freeze_timeout(msecs_to_jiffies(patience.ms())),
-                Err(_) if stable_writes => Some(update.freeze()),
-                Err(_) => None,
-            };
-            let committed = frozen.map(|frozen| frozen.commit());
-            let is_set = committed.is_some();
-            if let Some((Ok(()), mut frozen)) = committed {
-                if stable_writes {
-                    frozen.parts().1.require_stable_writes(disk);
-                }
-            }
-            (is_set, stable_writes)
+            pinned.ok_or(NotPinned::Changed)?.set_limits(limits);
+            update
+                .freeze_timeout(msecs_to_jiffies(patience.ms()))
+                .map(|frozen| frozen.commit())
+                .is_some()
         };
         if is_set {
             return Ok(guard);
@@ -303,10 +298,50 @@ fn set_limits<'a>(
         if guard.config().and_then(Binding::pinned).is_none() {
             return Err(NotPinned::Changed);
         }
-        if is_last && !stable_writes {
+        if is_last {
             return Ok(guard);
         }
     }
+}
+
+/// Sets `BLK_FEAT_STABLE_WRITES` if the device below needs it by now. Before the file is pinned:
+/// afterwards, pinned mode could not go on without it.
+fn require_stable_writes(disk: &Disk<Loop>) -> Result<(), NotPinned> {
+    let mut patience = Patience::new();
+    loop {
+        {
+            let mut guard = Loop::lock_to_change(disk).map_err(NotPinned::Error)?;
+            let mut update = guard.update_limits();
+            let (Some(binding), limits) = update.parts() else {
+                return Err(NotPinned::Changed);
+            };
+            let needs = binding
+                .backing
+                .require_stable_writes(limits, binding.read_only);
+            if needs != Some(true) {
+                return Ok(());
+            }
+            let frozen = update.freeze_timeout(msecs_to_jiffies(patience.ms()));
+            if let Some(frozen) = frozen {
+                let (result, mut frozen) = frozen.commit();
+                result.map_err(NotPinned::Error)?;
+                frozen.parts().1.require_stable_writes(disk, true);
+                return Ok(());
+            }
+        }
+        if patience.is_over() {
+            return Err(NotPinned::Error(ETIMEDOUT));
+        }
+        patience
+            .pause(&disk.data().pinning)
+            .map_err(NotPinned::from_fill)?;
+    }
+}
+
+/// Whether the device has `BLK_FEAT_STABLE_WRITES` if the device below needs it: a file system may
+/// store a file on another device than [`require_stable_writes`] has asked.
+fn has_stable_writes(disk: &Disk<Loop>, binding: &Binding, pinned: &Pinned) -> bool {
+    binding.read_only || !pinned.bdev().needs_stable_writes() || disk.part0().needs_stable_writes()
 }
 
 /// Makes a swap file of the backing file. The caller has blocked writes.
@@ -329,7 +364,7 @@ fn claim(
 pub(crate) fn lock_to_change(disk: &Disk<Loop>) -> Result<DiskGuard<'_, Loop>> {
     let mut is_dropped = false;
     loop {
-        let mut guard = Loop::lock_to_change(disk)?;
+        let guard = Loop::lock_to_change(disk)?;
         let Some(binding) = guard.config().filter(|binding| binding.pinned().is_some()) else {
             return Ok(guard);
         };
@@ -340,18 +375,29 @@ pub(crate) fn lock_to_change(disk: &Disk<Loop>) -> Result<DiskGuard<'_, Loop>> {
             is_dropped = true;
             continue;
         }
-        if guard
-            .freeze_timeout(msecs_to_jiffies(FREEZE_MS.1))
-            .is_some()
-        {
+        drop(guard);
+        if let Some(guard) = try_lock_to_change(disk)? {
             return Ok(guard);
         }
-        drop(guard);
         for _ in 0..FREEZE_MS.1 / PAUSE_MS {
             check_signals()?;
             fsleep(Delta::from_millis(i64::from(PAUSE_MS)));
         }
     }
+}
+
+/// The same, but does not wait: `None` if writes are blocked, or requests of a pinned device do not
+/// end soon.
+pub(crate) fn try_lock_to_change(disk: &Disk<Loop>) -> Result<Option<DiskGuard<'_, Loop>>> {
+    let Some(mut guard) = Loop::try_lock_to_change(disk)? else {
+        return Ok(None);
+    };
+    let is_pinned = guard.config().and_then(Binding::pinned).is_some();
+    let is_ready = !is_pinned
+        || guard
+            .freeze_timeout(msecs_to_jiffies(FREEZE_MS.1))
+            .is_some();
+    Ok(is_ready.then_some(guard))
 }
 
 /// Drops the clean pages of a file's page cache, a piece at a time. May sleep.

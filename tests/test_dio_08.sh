@@ -73,6 +73,13 @@ if has_pinned; then
 	(synced "$DEV") || rc=1
 fi
 detach
+# Also where the user had the device ask for it before.
+fresh_dev
+quiet
+echo 1 >"$SYS/queue/stable_writes"
+lo "$DEV" configure "$IMG" flags=$DIRECT_IO
+(synced "$DEV") || rc=1
+detach
 umounted "$FS"
 poll 20 rmmod scsi_debug || fail "the disk is still in use"
 ((rc == 0)) || fail "pages were modified while they were written"

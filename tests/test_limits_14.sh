@@ -89,3 +89,25 @@ if has_pinned; then
 fi
 detach
 limit stable_writes 0
+
+# Nothing is written to a device that is read-only, though its file could be.
+if has_pinned; then
+	below 1
+	attach_quietly "$IMG" flags=$((DIRECT_IO | READ_ONLY))
+	asks 0
+	pin 1
+	asks 0
+	unpin
+	detach
+fi
+
+# A file on overlayfs has its data in another file system.
+need_module overlay
+below 1
+mkdir "$FS/upper" "$FS/work" "$TMP/lower" "$TMP/merged"
+mv "$IMG" "$FS/upper/img"
+mounted -t overlay overlay -o "lowerdir=$TMP/lower,upperdir=$FS/upper,workdir=$FS/work" "$TMP/merged"
+attach_quietly "$TMP/merged/img" flags=$DIRECT_IO
+asks 1
+detach
+umounted "$TMP/merged"

@@ -540,13 +540,27 @@ impl<T: Operations> Disk<T> {
     }
 
     /// Calls `f` for the device of the whole disk, and for those of its partitions.
-    fn for_each_device(&self, f: impl Fn(&BlockDevice)) {
+    fn for_each_device(&self, mut f: impl FnMut(&BlockDevice)) {
         f(self.part0());
         for number in 1..=Partition::MAX_NUMBER {
             if let Some(device) = self.partition_device(number) {
                 f(&device);
             }
         }
+    }
+
+    /// Whether the page cache of the disk, or of one of its partitions, has pages that are dirty or
+    /// under writeback; may change at once.
+    pub fn has_dirty_pages(&self) -> bool {
+        let mut is_dirty = false;
+        self.for_each_device(|device| is_dirty |= device.mapping().is_dirty());
+        is_dirty
+    }
+
+    /// Sets, on the disk and its partitions, whether the page cache keeps pages from being modified
+    /// while they are written; see [`BlockDevice::set_stable_pages`].
+    pub fn set_stable_pages(&self, on: bool) {
+        self.for_each_device(|device| device.set_stable_pages(on));
     }
 
     /// Writes the dirty pages of the page caches of the disk and of its partitions, and drops the

@@ -10,6 +10,7 @@ use kernel::{bindings, error::to_result, page::PAGE_SHIFT, prelude::*, sync::rcu
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
+    fn rust_helper_mapping_is_dirty(mapping: *mut bindings::address_space) -> bool;
     fn rust_helper_mapping_stable_writes(mapping: *mut bindings::address_space) -> bool;
     fn rust_helper_mapping_restore_error(mapping: *mut bindings::address_space, err: c_int);
     #[cfg(FILE_EXTENTS)]
@@ -134,6 +135,12 @@ impl AddressSpace {
         // its queue, are freed an RCU grace period later at the earliest, and the RCU read lock is
         // held since the device was found.
         Some(f(unsafe { DeviceLimits::from_raw(bdev) }))
+    }
+
+    /// Whether pages are dirty or under writeback; may change at once. Any context.
+    pub fn is_dirty(&self) -> bool {
+        // SAFETY: By the type invariants the mapping is valid.
+        unsafe { rust_helper_mapping_is_dirty(self.as_ptr()) }
     }
 
     /// Writes dirty pages, and waits until they are written. May sleep.

@@ -22,6 +22,7 @@ extern "C" {
     fn rust_helper_file_path(file: *mut bindings::file) -> *const bindings::path;
     fn rust_helper_vfs_statfs_bsize(file: *mut bindings::file, bytes: *mut c_long) -> c_int;
     fn rust_helper_huge_encode_dev(dev: bindings::dev_t) -> u64;
+    fn rust_helper_file_data_mapping(file: *mut bindings::file) -> *mut bindings::address_space;
     fn rust_helper_file_wb_err(file: *mut bindings::file) -> c_int;
 }
 
@@ -146,6 +147,9 @@ pub trait FileExt {
     fn has_buffer_rasync(&self) -> bool;
     /// The page cache of the file's data, and its inode (`f_mapping`).
     fn mapping(&self) -> &AddressSpace;
+    /// The same, but for a stacked file (overlayfs) the page cache of the file below, which has the
+    /// data (`d_real_inode()`).
+    fn data_mapping(&self) -> &AddressSpace;
     /// The super block of the file system in which the file was opened; for a device file, the one
     /// of its node.
     fn super_block(&self) -> &SuperBlock;
@@ -161,7 +165,8 @@ pub trait FileExt {
     /// report (`file_check_and_advance_wb_err()`). Does not sleep.
     #[cfg(FILE_EXTENTS)]
     fn take_error(&self) -> Result;
-    /// Returns that error without consuming it. Does not sleep.
+    /// Returns that error without consuming it. Of a stacked file (overlayfs), the error of the
+    /// file below, unless somebody has seen it. Does not sleep.
     fn check_error(&self) -> Result;
     /// Opens the file once more, for reading. May sleep.
     #[cfg(FILE_EXTENTS)]
@@ -250,6 +255,12 @@ impl FileExt for File {
         // its host, until release. The file keeps the host's file system mounted; that of block
         // devices always is.
         unsafe { AddressSpace::from_raw((*self.as_ptr()).f_mapping) }
+    }
+
+    fn data_mapping(&self) -> &AddressSpace {
+        // SAFETY: The file is valid. It keeps its dentry, which keeps the file below with its
+        // mapping, and that file's file system mounted.
+        unsafe { AddressSpace::from_raw(rust_helper_file_data_mapping(self.as_ptr())) }
     }
 
     #[inline]

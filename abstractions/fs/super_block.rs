@@ -64,6 +64,14 @@ impl SuperBlock {
         frozen != 0
     }
 
+    /// Whether a freeze has got so far that the file system is synced with all that write accesses
+    /// have changed (`SB_FREEZE_FS`). Any context.
+    pub fn is_synced_by_freeze(&self) -> bool {
+        // SAFETY: The super block is valid. The state may change at any time.
+        let frozen = unsafe { (&raw const (*self.0.get()).s_writers.frozen).read_volatile() };
+        frozen as u32 >= bindings::SB_FREEZE_FS
+    }
+
     /// The largest size of a file in bytes (`s_maxbytes`).
     #[cfg(FILE_EXTENTS)]
     pub fn max_bytes(&self) -> i64 {

@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+
+. ./test_common.sh
+
+DESCRIPTION="An error of writeback of a file on overlayfs that no flush has reported is logged at detach"
+
+# logged NUMBER: so many lines tell of an error.
+logged()
+{
+	same "lines in dmesg" "$(dmesg | awk -v mark="$MARK" -v dev="loop$N:" '
+		seen && index($0, dev) && /-5/ { n++ }
+		index($0, mark) { seen = 1 }
+		END { print n + 0 }')" "$1"
+}
+
+need_module overlay
+failing_img 1M
+mkdir "$FS/upper" "$FS/work" "$TMP/lower" "$TMP/merged"
+mv "$IMG" "$FS/upper/img"
+mounted -t overlay overlay -o "lowerdir=$TMP/lower,upperdir=$FS/upper,workdir=$FS/work" "$TMP/merged"
+IMG=$TMP/merged/img
+attach_quietly "$IMG"
+writeback_fails "$DEV"
+io "$DEV" fsync =EIO
+detach
+logged 0
+attach_quietly "$IMG"
+writeback_fails "$DEV"
+detach
+logged 1
+umounted "$TMP/merged"
