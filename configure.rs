@@ -501,7 +501,7 @@ pub(crate) fn status(disk: &Disk<Loop>) -> Result<LoopInfo64> {
 
 /// Takes over a new size of the backing file (`LOOP_SET_CAPACITY`).
 pub(crate) fn refresh_capacity(disk: &Disk<Loop>) -> Result {
-    let mut guard = switch::lock_to_change(disk)?;
+    let mut guard = switch::lock_to_unpin(disk)?;
     let binding = guard.config().ok_or(ENXIO)?;
     let offset = binding.offset;
     let sectors = binding.backing.sectors(offset, guard.size_limit);
@@ -587,7 +587,7 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
         let guard = lock_written(disk, |_| disk.logical_block_size() as usize != size)?;
         drop(guard);
         let claim = claim_unless_exclusive(io)?;
-        if let Some(guard) = switch::try_lock_to_change(disk)? {
+        if let Some(guard) = Loop::try_lock_to_change(disk)? {
             break (claim, guard);
         }
     };

@@ -79,6 +79,7 @@ use crate::{
         },
         module::ModuleRef,
         ratelimit::RateLimit,
+        task::sleep_killable,
         workqueue::{OwnedQueue, QueueFlag},
     },
     backing::NoDio,
@@ -96,11 +97,15 @@ use kernel::{
         atomic::{Atomic, AtomicFlag, Relaxed},
         Arc, Mutex, SetOnce,
     },
+    time::{msecs_to_jiffies, Msecs},
 };
 
 /// The largest request in 512-byte sectors. Userspace sees it (`max_hw_sectors_kb`), so it is the C
 /// driver's.
 const MAX_HW_SECTORS: u32 = 2560;
+
+/// For how long, in ms, a change of a device may hold up all I/O for requests in flight.
+const FREEZE_MS: Msecs = 400;
 
 /// The phase of a device's life.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -302,24 +307,28 @@ impl Loop {
         Ok(())
     }
 
-    /// Locks a bound device to freeze its queue: waits until writes are allowed. `ENXIO` if it is
-    /// not bound, `EINTR` if the task is killed.
+    /// Locks a bound device to freeze its queue: waits until writes are allowed, and no request
+    /// takes long. `ENXIO` if the device is not bound, `EINTR` if the task is killed, or the system
+    /// is about to be suspended.
+    ///
+    /// A request may wait for a thaw, or hang. So this waits without the mutex, and all other
+    /// requests continue for as long as they were held up.
     pub(crate) fn lock_to_change(disk: &Disk<Self>) -> Result<DiskGuard<'_, Self>> {
         loop {
             if let Some(guard) = Self::try_lock_to_change(disk)? {
                 return Ok(guard);
             }
             disk.data().write_barrier.wait_killable()?;
+            sleep_killable(FREEZE_MS)?;
         }
     }
 
-    /// The same, but `None` if writes are blocked.
+    /// The same, but `None` if writes are blocked, or requests do not end within [`FREEZE_MS`].
     pub(crate) fn try_lock_to_change(disk: &Disk<Self>) -> Result<Option<DiskGuard<'_, Self>>> {
-        let guard = Self::lock_bound(disk)?;
-        match disk.data().write_barrier.is_blocking() {
-            true => Ok(None),
-            false => Ok(Some(guard)),
-        }
+        let mut guard = Self::lock_bound(disk)?;
+        let is_ready = !disk.data().write_barrier.is_blocking()
+            && guard.freeze_timeout(msecs_to_jiffies(FREEZE_MS)).is_some();
+        Ok(is_ready.then_some(guard))
     }
 
     /// Locks a bound device; `ENXIO` if it is not bound, `EINTR` if the task is killed.

@@ -120,8 +120,8 @@ pub(crate) mod switch {
         Loop::lock_to_change(disk)
     }
 
-    pub(crate) fn try_lock_to_change(disk: &Disk<Loop>) -> Result<Option<DiskGuard<'_, Loop>>> {
-        Loop::try_lock_to_change(disk)
+    pub(crate) fn lock_to_unpin(disk: &Disk<Loop>) -> Result<DiskGuard<'_, Loop>> {
+        Loop::lock_bound(disk)
     }
 
     pub(crate) fn pin_by_default(_disk: &Disk<Loop>) {}

@@ -9,6 +9,7 @@
 use kernel::{
     bindings,
     prelude::*,
+    time::{delay::fsleep, Delta, Msecs},
     types::NotThreadSafe, //
 };
 
@@ -22,11 +23,9 @@ unsafe extern "C" {
     #[link_name = "rust_helper_in_task"]
     safe fn c_in_task() -> bool;
 
-    #[cfg(FILE_EXTENTS)]
     #[link_name = "rust_helper_current_is_freezing"]
     safe fn c_current_is_freezing() -> bool;
 
-    #[cfg(FILE_EXTENTS)]
     #[link_name = "rust_helper_fatal_signal_pending"]
     safe fn c_fatal_signal_pending() -> bool;
 
@@ -66,18 +65,32 @@ pub fn in_task() -> bool {
 /// Whether the current task is being killed, and should end a long operation. Process context.
 ///
 /// C: `fatal_signal_pending()`
-#[cfg(FILE_EXTENTS)]
 pub fn fatal_signal_pending() -> bool {
     c_fatal_signal_pending()
 }
 
-/// Whether the current task is to be frozen for a suspend, and should end a long operation. Process
-/// context.
+/// `EINTR` if the current task is being killed, or is to be frozen for a suspend, and should end a
+/// long operation. Process context.
 ///
-/// C: `freezing()`
-#[cfg(FILE_EXTENTS)]
-pub fn is_freezing() -> bool {
-    c_current_is_freezing()
+/// C: `fatal_signal_pending()`, `freezing()`
+pub fn check_signals() -> Result {
+    match fatal_signal_pending() || c_current_is_freezing() {
+        true => Err(EINTR),
+        false => Ok(()),
+    }
+}
+
+/// Sleeps for `ms` milliseconds. Fails as [`check_signals`] does, within a tenth of a second.
+pub fn sleep_killable(mut ms: Msecs) -> Result {
+    const PART: Msecs = 100;
+
+    while ms > 0 {
+        check_signals()?;
+        let part = ms.min(PART);
+        fsleep(Delta::from_millis(i64::from(part)));
+        ms -= part;
+    }
+    check_signals()
 }
 
 /// Marks the current task as one that other I/O depends on.

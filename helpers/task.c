@@ -21,7 +21,6 @@ bool rust_helper_in_task(void)
 	return in_task();
 }
 
-#ifdef FILE_EXTENTS
 bool rust_helper_current_is_freezing(void)
 {
 	return freezing(current);
@@ -31,7 +30,6 @@ bool rust_helper_fatal_signal_pending(void)
 {
 	return fatal_signal_pending(current);
 }
-#endif
 
 /*
  * Sets the I/O priority of the current task, and stores the one that was set

@@ -4,10 +4,7 @@
 //! why the last one failed. `switch.rs` carries it out.
 
 use super::reason::NotPinned;
-use crate::abstractions::{
-    error::ecanceled,
-    task::{fatal_signal_pending, is_freezing},
-};
+use crate::abstractions::{error::ecanceled, task::check_signals};
 use kernel::{
     prelude::*,
     sync::atomic::{Atomic, AtomicFlag, Relaxed},
@@ -105,13 +102,5 @@ impl Pinning {
         let percent = pos.saturating_mul(100).checked_div(size).unwrap_or(0);
         self.percent
             .store(u32::try_from(percent).unwrap_or(0).min(99), Relaxed);
-    }
-}
-
-/// `EINTR` if the task is killed, or the system is about to be suspended.
-pub(super) fn check_signals() -> Result {
-    match fatal_signal_pending() || is_freezing() {
-        true => Err(EINTR),
-        false => Ok(()),
     }
 }

@@ -15,8 +15,7 @@
 
 use super::{
     fill::{fill, fill_rest, write_back},
-    held_up::{HeldUp, Patience, FREEZE_MS},
-    pinning::{check_signals, PAUSE_MS},
+    held_up::{HeldUp, Patience},
     reason::NotPinned,
     Pinned,
 };
@@ -28,7 +27,7 @@ use crate::{
         },
         fs::{FileExt, FileKind, Holes, SwapFile},
         module_param::{module_params, IntParam},
-        task::{capable_sys_admin, cond_resched, IoWorkerScope},
+        task::{capable_sys_admin, check_signals, cond_resched, IoWorkerScope},
     },
     backing::DioUnit,
     binding::Binding,
@@ -42,7 +41,7 @@ use kernel::{
     page::PAGE_SIZE,
     prelude::*,
     sync::aref::ARef,
-    time::{delay::fsleep, msecs_to_jiffies, Delta},
+    time::msecs_to_jiffies,
 };
 
 /// How often to start again because the claim found a hole that [`fill`] has missed.
@@ -83,7 +82,7 @@ pub(crate) fn store(disk: &Disk<Loop>, text: &[u8]) -> Result {
     match sparse {
         Some(sparse) => pin(disk, sparse),
         None => {
-            unpin(&mut lock_to_change(disk)?, NotPinned::NotAsked);
+            unpin(&mut lock_to_unpin(disk)?, NotPinned::NotAsked);
             Ok(())
         }
     }
@@ -358,46 +357,32 @@ fn claim(
 
 /// Locks a device as [`Loop::lock_to_change`] does, for a change that may end pinned mode.
 ///
-/// The long parts come first, without the mutex and while I/O continues: dropping pages that
-/// programs have read, and waiting for requests that wait for a thaw. `EINTR` if the task is
-/// killed, or the system is about to be suspended.
+/// Drops the pages of the file that programs have read first, without the mutex: that takes long.
 pub(crate) fn lock_to_change(disk: &Disk<Loop>) -> Result<DiskGuard<'_, Loop>> {
-    let mut is_dropped = false;
-    loop {
-        let guard = Loop::lock_to_change(disk)?;
-        let Some(binding) = guard.config().filter(|binding| binding.pinned().is_some()) else {
-            return Ok(guard);
-        };
-        if !is_dropped {
-            let file = binding.backing.file().clone();
-            drop(guard);
-            drop_cached(&file)?;
-            is_dropped = true;
-            continue;
-        }
-        drop(guard);
-        if let Some(guard) = try_lock_to_change(disk)? {
-            return Ok(guard);
-        }
-        for _ in 0..FREEZE_MS.1 / PAUSE_MS {
-            check_signals()?;
-            fsleep(Delta::from_millis(i64::from(PAUSE_MS)));
-        }
+    let file = {
+        let guard = Loop::lock_bound(disk)?;
+        let binding = guard.config();
+        binding
+            .filter(|binding| binding.pinned().is_some())
+            .map(|binding| binding.backing.file().clone())
+    };
+    if let Some(file) = file {
+        drop_cached(&file)?;
     }
+    Loop::lock_to_change(disk)
 }
 
-/// The same, but does not wait: `None` if writes are blocked, or requests of a pinned device do not
-/// end soon.
-pub(crate) fn try_lock_to_change(disk: &Disk<Loop>) -> Result<Option<DiskGuard<'_, Loop>>> {
-    let Some(mut guard) = Loop::try_lock_to_change(disk)? else {
-        return Ok(None);
-    };
-    let is_pinned = guard.config().and_then(Binding::pinned).is_some();
-    let is_ready = !is_pinned
-        || guard
-            .freeze_timeout(msecs_to_jiffies(FREEZE_MS.1))
-            .is_some();
-    Ok(is_ready.then_some(guard))
+/// Locks a device for a change that freezes the queue only to end pinned mode, or to cancel an
+/// attempt to pin: as [`lock_to_change`], unless there is neither.
+pub(crate) fn lock_to_unpin(disk: &Disk<Loop>) -> Result<DiskGuard<'_, Loop>> {
+    let guard = Loop::lock_bound(disk)?;
+    if guard.config().and_then(Binding::pinned).is_none()
+        && !disk.data().write_barrier.is_blocking()
+    {
+        return Ok(guard);
+    }
+    drop(guard);
+    lock_to_change(disk)
 }
 
 /// Drops the clean pages of a file's page cache, a piece at a time. May sleep.
@@ -434,7 +419,7 @@ pub(crate) fn unpin_unsuitable(guard: &mut DiskGuard<'_, Loop>, offset: i64, sec
 }
 
 /// Ends pinned mode, or cancels an attempt to pin. The caller got the guard from
-/// [`lock_to_change`], so writes are not blocked. May sleep.
+/// [`lock_to_change`] or [`lock_to_unpin`], so writes are not blocked. May sleep.
 pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned) {
     let disk = guard.disk();
     let Some(binding) = guard.config().filter(|binding| binding.pinned().is_some()) else {

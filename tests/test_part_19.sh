@@ -7,7 +7,7 @@ DESCRIPTION="What is cached of a partition goes to the place it was written for 
 
 img 4M
 io "$IMG" fill 1 0 4M
-attach_quietly "rw:$IMG"
+attach_quietly "$IMG"
 lo "$DEV" add-part 5 1M 64K
 # Its last close would write and drop the pages.
 exec 7<"${DEV}p5"
