@@ -30,15 +30,19 @@ use kernel::{
     sync::{
         aref::{ARef, AlwaysRefCounted},
         atomic::{Acquire, Atomic, AtomicFlag, Full, Relaxed},
-        rcu, LockClassKey, Mutex,
+        LockClassKey, Mutex,
     },
     types::{NotThreadSafe, Opaque, ScopeGuard},
     ThisModule,
 };
 
 mod guard;
+mod open;
+mod partition;
 
 pub use guard::{DiskGuard, Frozen};
+pub use open::OpenLocked;
+pub use partition::Partition;
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 unsafe extern "C" {
@@ -252,11 +256,9 @@ impl<T: DiskOperations> DiskVTable<T> {
     unsafe extern "C" fn release(disk: *mut bindings::gendisk) {
         // SAFETY: The block layer passes a live disk with these operations.
         let disk = unsafe { Disk::from_raw(disk) };
-        // INVARIANT: The block layer holds `open_mutex` during this call.
-        T::release(&OpenLocked {
-            disk,
-            _not_send: NotThreadSafe,
-        });
+        // SAFETY: The block layer holds `open_mutex` during this call, which the value does not
+        // outlive.
+        T::release(&unsafe { OpenLocked::new(disk) });
     }
 
     /// # Safety
@@ -485,63 +487,6 @@ impl<T: Operations> Disk<T> {
         unsafe { BlockDevice::from_raw((*self.as_ptr()).part0) }
     }
 
-    /// The block device of partition `number`, if there is one. Without `open_mutex` the partition
-    /// may be removed at any time.
-    fn partition_device(&self, number: u32) -> Option<ARef<BlockDevice>> {
-        let _rcu = rcu::read_lock();
-        // SAFETY: By the type invariants the disk is live. The entries of `part_tbl` are block
-        // devices.
-        let bdev =
-            unsafe { bindings::xa_load(&raw mut (*self.as_ptr()).part_tbl, number as c_ulong) };
-        let bdev = NonNull::new(bdev.cast::<bindings::block_device>())?;
-        // SAFETY: A device that was in the table is freed an RCU grace period later at the
-        // earliest, and the RCU read lock is held since it was found there.
-        let kobj =
-            unsafe { bindings::kobject_get_unless_zero(&raw mut (*bdev.as_ptr()).bd_device.kobj) };
-        // SAFETY: `kobject_get_unless_zero()` took the reference, if it did not return null.
-        (!kobj.is_null()).then(|| unsafe { ARef::from_raw(bdev.cast()) })
-    }
-
-    /// Calls `f` for the device of the whole disk, and for those of its partitions.
-    fn for_each_device(&self, mut f: impl FnMut(&BlockDevice)) {
-        f(self.part0());
-        for number in 1..=Partition::MAX_NUMBER {
-            if let Some(device) = self.partition_device(number) {
-                f(&device);
-            }
-        }
-    }
-
-    /// Whether the page cache of the disk, or of one of its partitions, has pages that are dirty or
-    /// under writeback; may change at once.
-    pub fn has_dirty_pages(&self) -> bool {
-        let mut is_dirty = false;
-        self.for_each_device(|device| is_dirty |= device.mapping().is_dirty());
-        is_dirty
-    }
-
-    /// Sets, on the disk and its partitions, whether the page cache keeps pages from being modified
-    /// while they are written; see [`BlockDevice::set_stable_pages`].
-    pub fn set_stable_pages(&self, on: bool) {
-        self.for_each_device(|device| device.set_stable_pages(on));
-    }
-
-    /// Writes the dirty pages of the page caches of the disk and of its partitions, and drops the
-    /// clean ones. An error is kept for the next sync of the device. May sleep.
-    pub fn write_and_drop_caches(&self) {
-        self.for_each_device(|device| {
-            let _ = device.mapping().write_dirty();
-            device.invalidate();
-        });
-    }
-
-    /// Drops clean pages of the page caches of the disk and of its partitions, also pages in use:
-    /// see [`BlockDevice::invalidate_in_use`]. The caller should not hold `open_mutex`, as this may
-    /// take long, and opening or closing the disk takes that mutex.
-    pub fn invalidate_in_use(&self) {
-        self.for_each_device(BlockDevice::invalidate_in_use);
-    }
-
     /// How often the disk and its partitions are open (`disk_openers()`). May change at once
     /// without `open_mutex`.
     pub fn openers(&self) -> u32 {
@@ -597,18 +542,6 @@ impl<T: Operations> Disk<T> {
         unsafe { rust_helper_disk_suppress_part_scan(self.as_ptr(), !on) };
     }
 
-    /// Locks `open_mutex`, which comes before the disk's mutex. May sleep.
-    pub fn lock_open(&self) -> OpenGuard<'_, T> {
-        // SAFETY: By the type invariants the disk is live; `open_mutex` was set up when it was
-        // allocated.
-        unsafe { bindings::mutex_lock(&raw mut (*self.as_ptr()).open_mutex) };
-        // INVARIANT: `open_mutex` was locked above.
-        OpenGuard(OpenLocked {
-            disk: self,
-            _not_send: NotThreadSafe,
-        })
-    }
-
     /// Sends a change event to userspace. May sleep.
     pub fn change_uevent(&self) {
         // SAFETY: By the type invariants the disk is live. There is nothing to do if the event
@@ -652,102 +585,6 @@ unsafe impl<T: Operations> DeviceOwner for Disk<T> {
 
     fn as_device(&self) -> *mut bindings::device {
         self.device()
-    }
-}
-
-/// A disk whose `open_mutex` is held, by the block layer or by an [`OpenGuard`].
-///
-/// It does not dereference to the [`Disk`]: functions that take a `Disk` may lock `open_mutex`.
-///
-/// # Invariants
-///
-/// `open_mutex` is held, by or for the current task, as long as this exists.
-pub struct OpenLocked<'a, T: Operations> {
-    disk: &'a Disk<T>,
-    /// Another task would not hold the mutex.
-    _not_send: NotThreadSafe,
-}
-
-impl<'a, T: Operations> OpenLocked<'a, T> {
-    /// The disk, for everything that does not lock `open_mutex`.
-    pub fn disk(&self) -> &'a Disk<T> {
-        self.disk
-    }
-
-    /// Drops all partitions and scans for new ones (`bdev_disk_changed()`). Writes dirty pages of
-    /// the disk's page cache before; errors of that are kept for the next sync of a file system on
-    /// the disk. May sleep.
-    ///
-    /// Fails with `EBUSY` if a partition is open, `EIO` if the table cannot be read, `ENXIO` if the
-    /// disk is being removed.
-    pub fn rescan_partitions(&self) -> Result {
-        self.disk.part0().mapping().keep_error(|| {
-            // SAFETY: The disk is live, and by the type invariants `open_mutex` is held.
-            to_result(unsafe { bindings::bdev_disk_changed(self.disk.as_ptr(), false) })
-        })
-    }
-
-    /// Partition `number`, from 1 to [`Partition::MAX_NUMBER`], if there is one.
-    pub fn partition(&self, number: u32) -> Option<Partition> {
-        let device = self.disk.partition_device(number)?;
-        let (uuid, name) = device.meta_info();
-        Some(Partition {
-            start: device.start(),
-            sectors: device.sectors(),
-            uuid,
-            name,
-        })
-    }
-}
-
-/// What the block layer knows of a partition.
-#[derive(PartialEq, Eq)]
-pub struct Partition {
-    /// First sector, in units of 512 bytes.
-    pub start: u64,
-    /// Length in 512-byte sectors.
-    pub sectors: u64,
-    /// As text, terminated by NUL; empty if the table has none. The same holds for `name`.
-    pub uuid: [u8; bindings::PARTITION_META_INFO_UUIDLTH as usize],
-    pub name: [u8; bindings::PARTITION_META_INFO_VOLNAMELTH as usize],
-}
-
-impl Partition {
-    /// The highest number that a scan gives to a partition.
-    pub const MAX_NUMBER: u32 = bindings::DISK_MAX_PARTS - 1;
-}
-
-impl Default for Partition {
-    fn default() -> Self {
-        Self {
-            start: 0,
-            sectors: 0,
-            uuid: [0; bindings::PARTITION_META_INFO_UUIDLTH as usize],
-            name: [0; bindings::PARTITION_META_INFO_VOLNAMELTH as usize],
-        }
-    }
-}
-
-/// Holds `open_mutex` until it is dropped.
-///
-/// # Invariants
-///
-/// The current task has locked `open_mutex` for this.
-#[must_use = "the mutex is unlocked at once when unused"]
-pub struct OpenGuard<'a, T: Operations>(OpenLocked<'a, T>);
-
-impl<'a, T: Operations> Deref for OpenGuard<'a, T> {
-    type Target = OpenLocked<'a, T>;
-
-    fn deref(&self) -> &OpenLocked<'a, T> {
-        &self.0
-    }
-}
-
-impl<T: Operations> Drop for OpenGuard<'_, T> {
-    fn drop(&mut self) {
-        // SAFETY: The disk is live, and by the type invariants this task holds its mutex.
-        unsafe { bindings::mutex_unlock(&raw mut (*self.disk.as_ptr()).open_mutex) };
     }
 }
 
