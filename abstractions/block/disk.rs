@@ -22,367 +22,43 @@ use crate::abstractions::{
 use core::{fmt::Write, marker::PhantomData, ops::Deref, ptr::NonNull};
 use kernel::{
     bindings,
-    error::{from_err_ptr, from_result, to_result, VTABLE_DEFAULT_ERROR},
+    error::{from_err_ptr, to_result},
     fmt,
-    fs::{File, LocalFile},
     prelude::*,
     str::NullTerminatedFormatter,
     sync::{
-        aref::{ARef, AlwaysRefCounted},
-        atomic::{Acquire, Atomic, AtomicFlag, Full, Relaxed},
+        aref::AlwaysRefCounted,
+        atomic::{Acquire, Atomic, AtomicFlag, Relaxed},
         LockClassKey, Mutex,
     },
-    types::{NotThreadSafe, Opaque, ScopeGuard},
-    ThisModule,
+    types::{Opaque, ScopeGuard},
 };
 
+mod driver;
 mod guard;
+mod ioctl;
 mod open;
+mod operations;
 mod partition;
 
+pub use driver::DiskDriver;
 pub use guard::{DiskGuard, Frozen};
+pub use ioctl::Ioctl;
 pub use open::OpenLocked;
+pub(crate) use operations::disk_vtable;
+pub use operations::{DiskOperations, DiskVTable, HasDiskVTable};
 pub use partition::Partition;
 
+use driver::DiskUser;
+
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
-unsafe extern "C" {
-    fn rust_helper_wait_until_zero(count: *mut i32);
-    safe fn rust_helper_synchronize_rcu_tasks();
+extern "C" {
     fn rust_helper_disk_openers(disk: *mut bindings::gendisk) -> c_uint;
     fn rust_helper_disk_suppress_part_scan(disk: *mut bindings::gendisk, suppress: bool);
     fn rust_helper_disk_to_dev(disk: *mut bindings::gendisk) -> *mut bindings::device;
     fn rust_helper_dev_to_disk(dev: *mut bindings::device) -> *mut bindings::gendisk;
     fn rust_helper_queue_logical_block_size(q: *mut bindings::request_queue) -> c_uint;
     fn rust_helper_queue_dma_alignment(q: *mut bindings::request_queue) -> c_uint;
-}
-
-// Checked against the header in `helpers/block.c`.
-const BLK_OPEN_WRITE: u32 = 0x2;
-const BLK_OPEN_EXCL: u32 = 0x4;
-
-/// How a block device was opened (`blk_mode_t`).
-#[derive(Clone, Copy)]
-pub struct OpenMode(u32);
-
-impl OpenMode {
-    /// Whether the device may be written to (`BLK_OPEN_WRITE`).
-    pub fn is_write(self) -> bool {
-        self.0 & BLK_OPEN_WRITE != 0
-    }
-
-    /// Whether the opener holds the device exclusively (`BLK_OPEN_EXCL`).
-    pub fn is_exclusive(self) -> bool {
-        self.0 & BLK_OPEN_EXCL != 0
-    }
-}
-
-/// An ioctl on a block device, in the context of the system call.
-///
-/// # Invariants
-///
-/// It exists only during the system call that it stands for.
-pub struct Ioctl<'a, T: Operations> {
-    disk: &'a Disk<T>,
-    bdev: &'a BlockDevice,
-    mode: OpenMode,
-    cmd: u32,
-    arg: usize,
-    _not_send: NotThreadSafe,
-}
-
-impl<'a, T: Operations> Ioctl<'a, T> {
-    /// The disk that the device is, or is a partition of.
-    pub fn disk(&self) -> &'a Disk<T> {
-        self.disk
-    }
-
-    /// The device that was opened.
-    pub fn bdev(&self) -> &'a BlockDevice {
-        self.bdev
-    }
-
-    /// How the device was opened.
-    pub fn mode(&self) -> OpenMode {
-        self.mode
-    }
-
-    /// Number of the ioctl.
-    pub fn cmd(&self) -> u32 {
-        self.cmd
-    }
-
-    /// Argument of the ioctl: a number, or an address in the caller's memory. For the compat call,
-    /// as the 32-bit program has passed it.
-    pub fn arg(&self) -> usize {
-        self.arg
-    }
-
-    /// Gets a file by a descriptor of the calling task (`fget()`); `EBADF` if there is none.
-    pub fn fget(&self, fd: u32) -> Result<ARef<File>> {
-        let file = LocalFile::fget(fd)?;
-        // SAFETY: By the type invariants this task is in `ioctl()`, which does not use
-        // `fdget_pos()`.
-        Ok(unsafe { LocalFile::assume_no_fdget_pos(file) })
-    }
-}
-
-/// The disk side of a block driver: its block device operations.
-#[vtable]
-pub trait DiskOperations: Operations + HasDiskVTable {
-    /// The module that stays loaded while a disk is open.
-    const OWNER: &'static ThisModule;
-
-    /// The disk, or a partition of it, is being opened. Called under `open_mutex`; may sleep.
-    fn open(disk: &Disk<Self>) -> Result;
-
-    /// The disk, or a partition of it, was closed. Called under `open_mutex`; may sleep.
-    fn release(disk: &OpenLocked<'_, Self>);
-
-    /// An ioctl that the block layer does not handle. May sleep.
-    fn ioctl(ioctl: Ioctl<'_, Self>) -> Result<i32>;
-
-    /// An ioctl of a 32-bit program, whether or not the block layer handles it. May sleep.
-    #[cfg_attr(not(CONFIG_COMPAT), allow(dead_code))]
-    fn compat_ioctl(_ioctl: Ioctl<'_, Self>) -> Result<i32> {
-        build_error!(VTABLE_DEFAULT_ERROR)
-    }
-}
-
-/// The driver's operations as C sees them; implemented by [`disk_vtable!`].
-///
-/// # Safety
-///
-/// `vtable` must return the same static on each call. No other driver may use that static: its
-/// address identifies the driver's disks.
-pub unsafe trait HasDiskVTable: Sized {
-    /// The static with the driver's operations.
-    fn vtable() -> &'static DiskVTable<Self>
-    where
-        Self: DiskOperations;
-}
-
-/// Implements [`HasDiskVTable`] for a driver, a type without generic parameters.
-macro_rules! disk_vtable {
-    ($driver:ty) => {
-        #[allow(unsafe_code)]
-        // SAFETY: `VTABLE` is one static, whose type names the driver.
-        unsafe impl $crate::abstractions::block::disk::HasDiskVTable for $driver {
-            fn vtable() -> &'static $crate::abstractions::block::disk::DiskVTable<Self> {
-                static VTABLE: $crate::abstractions::block::disk::DiskVTable<$driver> =
-                    $crate::abstractions::block::disk::DiskVTable::new();
-
-                &VTABLE
-            }
-        }
-    };
-}
-pub(crate) use disk_vtable;
-
-/// The `struct block_device_operations` of a driver.
-pub struct DiskVTable<T: DiskOperations> {
-    ops: bindings::block_device_operations,
-    /// One for the [`DiskDriver`], and one for each disk whose data is not released; 0 without a
-    /// `DiskDriver`.
-    users: Atomic<i32>,
-    _p: PhantomData<fn() -> T>,
-}
-
-// SAFETY: The operations are never written to, and `users` is atomic.
-unsafe impl<T: DiskOperations> Sync for DiskVTable<T> {}
-
-impl<T: DiskOperations> DiskVTable<T> {
-    /// Builds the operations.
-    pub const fn new() -> Self {
-        Self {
-            ops: bindings::block_device_operations {
-                open: Some(Self::open),
-                release: Some(Self::release),
-                ioctl: Some(Self::ioctl),
-                #[cfg(CONFIG_COMPAT)]
-                compat_ioctl: if T::HAS_COMPAT_IOCTL {
-                    Some(Self::compat_ioctl)
-                } else {
-                    None
-                },
-                free_disk: Some(Self::free_disk),
-                owner: T::OWNER.as_ptr(),
-                ..pin_init::zeroed()
-            },
-            users: Atomic::new(0),
-            _p: PhantomData,
-        }
-    }
-
-    /// Adds a user; `ENODEV` without a [`DiskDriver`].
-    fn get(&self) -> Result {
-        let mut users = self.users.load(Relaxed);
-        while users != 0 {
-            match self
-                .users
-                .cmpxchg(users, users.checked_add(1).ok_or(ENOMEM)?, Full)
-            {
-                Ok(_) => return Ok(()),
-                Err(now) => users = now,
-            }
-        }
-        Err(ENODEV)
-    }
-
-    /// Removes a user. If the caller does not keep the module, it may only return after this.
-    fn put(&self) {
-        // A full barrier, as `wake_up_var()` requires.
-        if self.users.fetch_sub(1, Full) == 1 {
-            // SAFETY: `wake_up_var()` uses the address to find waiters, and does not read from it.
-            unsafe { bindings::wake_up_var(self.users.as_ptr().cast()) };
-        }
-    }
-
-    pub(super) fn as_ptr(&self) -> *const bindings::block_device_operations {
-        &raw const self.ops
-    }
-
-    /// # Safety
-    ///
-    /// Called by the block layer only, with `open_mutex` held.
-    unsafe extern "C" fn open(disk: *mut bindings::gendisk, _mode: bindings::blk_mode_t) -> c_int {
-        // SAFETY: The block layer passes a live disk with these operations.
-        let disk = unsafe { Disk::from_raw(disk) };
-        from_result(|| T::open(disk).map(|()| 0))
-    }
-
-    /// # Safety
-    ///
-    /// Called by the block layer only, with `open_mutex` held.
-    unsafe extern "C" fn release(disk: *mut bindings::gendisk) {
-        // SAFETY: The block layer passes a live disk with these operations.
-        let disk = unsafe { Disk::from_raw(disk) };
-        // SAFETY: The block layer holds `open_mutex` during this call, which the value does not
-        // outlive.
-        T::release(&unsafe { OpenLocked::new(disk) });
-    }
-
-    /// # Safety
-    ///
-    /// `bdev` must be open, and belong to a disk with these operations. The caller is the ioctl
-    /// operation, and `'a` ends before that returns.
-    unsafe fn context<'a>(
-        bdev: *mut bindings::block_device,
-        mode: bindings::blk_mode_t,
-        cmd: c_uint,
-        arg: c_ulong,
-    ) -> Ioctl<'a, T> {
-        // SAFETY: By the safety requirements `bdev` is open, which keeps its disk live, and the
-        // disk has these operations.
-        let disk = unsafe { Disk::from_raw((*bdev).bd_disk) };
-        // INVARIANT: The caller passes this to a function that works for any `'a`, and so cannot
-        // keep it.
-        Ioctl {
-            disk,
-            // SAFETY: By the safety requirements `bdev` is open during `'a`.
-            bdev: unsafe { BlockDevice::from_raw(bdev) },
-            mode: OpenMode(mode),
-            cmd,
-            arg,
-            _not_send: NotThreadSafe,
-        }
-    }
-
-    /// # Safety
-    ///
-    /// Called by the block layer only, for a device that is open.
-    unsafe extern "C" fn ioctl(
-        bdev: *mut bindings::block_device,
-        mode: bindings::blk_mode_t,
-        cmd: c_uint,
-        arg: c_ulong,
-    ) -> c_int {
-        // SAFETY: The block layer passes an open device of a disk with these operations.
-        from_result(|| T::ioctl(unsafe { Self::context(bdev, mode, cmd, arg) }))
-    }
-
-    /// # Safety
-    ///
-    /// Called by the block layer only, for a device that is open.
-    #[cfg(CONFIG_COMPAT)]
-    unsafe extern "C" fn compat_ioctl(
-        bdev: *mut bindings::block_device,
-        mode: bindings::blk_mode_t,
-        cmd: c_uint,
-        arg: c_ulong,
-    ) -> c_int {
-        // SAFETY: The block layer passes an open device of a disk with these operations.
-        from_result(|| T::compat_ioctl(unsafe { Self::context(bdev, mode, cmd, arg) }))
-    }
-
-    /// # Safety
-    ///
-    /// Called by the block layer only, when the last reference to an added disk is gone.
-    unsafe extern "C" fn free_disk(disk: *mut bindings::gendisk) {
-        // SAFETY: `OwnedDisk::new` stored a box in `private_data`. The queue is gone, and this was
-        // the last reference, so nobody borrows the data.
-        drop(unsafe { KBox::from_raw((*disk).private_data.cast::<Private<T>>()) });
-        // `DiskDriver::drop` may wait for this. From here on the module is not kept.
-        T::vtable().put();
-    }
-}
-
-/// Keeps the code of a driver until the data of its last disk is released. A module has one for
-/// each driver, and drops it last.
-///
-/// Removing a disk need not release its data. A task may hold a reference to the disk's device
-/// without one to the module: a write to `io.max` of a cgroup does, and so does an open that has
-/// not succeeded yet. The task that puts the last reference calls `free_disk()`, which is code of
-/// the module.
-///
-/// # Invariants
-///
-/// This is one of `users` of the vtable of `T`. There is no other `DiskDriver<T>`.
-pub struct DiskDriver<T: DiskOperations>(PhantomData<fn() -> T>);
-
-impl<T: DiskOperations> DiskDriver<T> {
-    /// Allows disks of `T` to be made. Fails with `EBUSY` if there is a `DiskDriver` for `T`, or a
-    /// disk of an earlier one.
-    pub fn new() -> Result<Self> {
-        // INVARIANT: This is the one user, since no other function adds the first one.
-        match T::vtable().users.cmpxchg(0, 1, Full) {
-            Ok(_) => Ok(Self(PhantomData)),
-            Err(_) => Err(EBUSY),
-        }
-    }
-}
-
-impl<T: DiskOperations> Drop for DiskDriver<T> {
-    /// Waits until the data of the last disk is released, and the task that did so has left
-    /// `free_disk()`. May sleep.
-    fn drop(&mut self) {
-        let users = &T::vtable().users;
-        users.fetch_sub(1, Full);
-        // SAFETY: The counter is in a static.
-        unsafe { rust_helper_wait_until_zero(users.as_ptr()) };
-        // That task may be preempted between `put` and the end of `free_disk`.
-        rust_helper_synchronize_rcu_tasks();
-    }
-}
-
-/// One user of a [`DiskVTable`], removed when dropped.
-struct DiskUser<T: DiskOperations>(PhantomData<fn() -> T>);
-
-impl<T: DiskOperations> DiskUser<T> {
-    fn get() -> Result<Self> {
-        T::vtable().get()?;
-        Ok(Self(PhantomData))
-    }
-
-    /// Leaves the removal to `free_disk`.
-    fn leave_to_disk(self) {
-        core::mem::forget(self);
-    }
-}
-
-impl<T: DiskOperations> Drop for DiskUser<T> {
-    fn drop(&mut self) {
-        T::vtable().put();
-    }
 }
 
 /// The driver's part of a disk, which the disk and its queue point to.
