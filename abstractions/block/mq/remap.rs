@@ -137,16 +137,66 @@ where
         let Some(op) = operation(self.op()) else {
             return Err(self);
         };
-        let bytes = self.bytes();
-        let Some(extent) = map(self.config(), self.pos(), bytes) else {
+        let Some(extent) = map(self.config(), self.pos(), self.bytes()) else {
             return Err(self);
         };
-        if extent.bytes < bytes || !extent.bottom {
+        let Some(flags) = self.flags_for(&extent, nowait) else {
             return Err(self);
+        };
+        let rq = self.as_ptr();
+        // SAFETY: `self` owns the request.
+        let (bio, biotail) = unsafe { ((*rq).bio, (*rq).biotail) };
+        if bio.is_null() || bio != biotail {
+            return Err(self);
+        }
+        let pdu = Self::pdu_ptr(rq);
+        // SAFETY: By the type invariants the `Pdu` is ours, and `start` wrote `was_remapped`.
+        if unsafe { (*pdu).was_remapped } {
+            return Err(self);
+        }
+        // SAFETY: By the type invariants the `Pdu`, of which `bio` is a field, is ours.
+        let clone = Opaque::cast_into(unsafe { &raw const (*pdu).bio });
+        // The clone takes over the bio's priority, hints and cgroup.
+        //
+        // SAFETY: The configuration keeps the device, and the request keeps the configuration until
+        // it ends. The bio and its segments, which the clone shares, belong to the request.
+        // `remapped` finishes with the clone before the request ends. Nobody uses the clone's
+        // memory: its last use ended with an earlier request there, also for tasks that polled,
+        // which held a reference to that request.
+        if !unsafe { rust_helper_bio_init_clone(clone, extent.bdev.as_ptr(), bio, op | flags) } {
+            return Err(self);
+        }
+        let (pos, sector) = (self.pos(), extent.sector);
+        let rq = self.into_raw();
+        // One share for this function, one for the bio.
+        begin::<T>(rq, 2);
+        // SAFETY: The clone is ours until it is submitted. `remapped` gets the ownership of the
+        // request, which was given up above.
+        unsafe {
+            (*pdu).was_remapped = true;
+            prepare(clone, rq, pos, sector, remapped::<T>);
+            if flags & POLLED != 0 {
+                (*pdu).polled.set();
+            }
+            rust_helper_submit_bio_nested(clone);
+        }
+        // SAFETY: Drops the submitter's share, one of the two that `begin` set.
+        unsafe { leave::<T>(rq) };
+        Ok(())
+    }
+
+    /// The flags of a bio that reads all of the request's data from `extent`, or writes it there.
+    /// `None` if the extent is too short or its device not known to be the lowest one, or if the
+    /// bio might have to wait and must not.
+    #[inline]
+    fn flags_for(&self, extent: &Extent<'_>, nowait: bool) -> Option<bindings::blk_opf_t> {
+        let bytes = self.bytes();
+        if extent.bytes < bytes || !extent.bottom {
+            return None;
         }
         // Allocating the protection information may wait.
         if nowait && extent.bdev.has_integrity() {
-            return Err(self);
+            return None;
         }
         let flags = self.flags();
         // A throttled cgroup might wait for requests that end only when this task polls them.
@@ -162,49 +212,9 @@ where
         };
         // The block layer fails a `REQ_NOWAIT` bio that it would have to split.
         if nowait != 0 && bytes > extent.bdev.max_bytes() {
-            return Err(self);
+            return None;
         }
-        let rq = self.as_ptr();
-        // SAFETY: `self` owns the request.
-        let (bio, biotail) = unsafe { ((*rq).bio, (*rq).biotail) };
-        if bio.is_null() || bio != biotail {
-            return Err(self);
-        }
-        let opf = op | nowait | polled | (flags & KEPT);
-        let pdu = Self::pdu_ptr(rq);
-        // SAFETY: By the type invariants the `Pdu` is ours, and `start` wrote `was_remapped`.
-        if unsafe { (*pdu).was_remapped } {
-            return Err(self);
-        }
-        // SAFETY: By the type invariants the `Pdu`, of which `bio` is a field, is ours.
-        let clone = Opaque::cast_into(unsafe { &raw const (*pdu).bio });
-        // The clone takes over the bio's priority, hints and cgroup.
-        //
-        // SAFETY: The configuration keeps the device, and the request keeps the configuration until
-        // it ends. The bio and its segments, which the clone shares, belong to the request.
-        // `remapped` finishes with the clone before the request ends. Nobody uses the clone's
-        // memory: its last use ended with an earlier request there, also for tasks that polled,
-        // which held a reference to that request.
-        if !unsafe { rust_helper_bio_init_clone(clone, extent.bdev.as_ptr(), bio, opf) } {
-            return Err(self);
-        }
-        let (pos, sector) = (self.pos(), extent.sector);
-        let rq = self.into_raw();
-        // One share for this function, one for the bio.
-        begin::<T>(rq, 2);
-        // SAFETY: The clone is ours until it is submitted. `remapped` gets the ownership of the
-        // request, which was given up above.
-        unsafe {
-            (*pdu).was_remapped = true;
-            prepare(clone, rq, pos, sector, remapped::<T>);
-            if polled != 0 {
-                (*pdu).polled.set();
-            }
-            rust_helper_submit_bio_nested(clone);
-        }
-        // SAFETY: Drops the submitter's share, one of the two that `begin` set.
-        unsafe { leave::<T>(rq) };
-        Ok(())
+        Some(nowait | polled | (flags & KEPT))
     }
 }
 
