@@ -249,16 +249,7 @@ impl SwapFile {
         // SAFETY: The mapping is valid.
         unsafe { bindings::invalidate_inode_pages2(file.mapping().as_ptr()) };
 
-        // The file system reads these fields and adds extents. The other fields matter only for
-        // swapping; all zeroes are valid for them.
-        let info = KBox::<bindings::swap_info_struct>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
-        // SAFETY: The structure consists of pointers, numbers, and locks that nobody takes, which
-        // may be zeroes; the memory is zeroed.
-        let mut info = unsafe { info.assume_init() };
-        info.max = pages;
-        info.pages = pages - 1;
-        // SAFETY: The file keeps its file system mounted.
-        info.bdev = unsafe { (*(*inode(file)).i_sb).s_bdev };
+        let mut info = new_info(file, pages)?;
         let mut span = 0;
         // SAFETY: The operation belongs to the file, whose inode is locked, as in `swapon()`.
         let ret = unsafe { activate(&raw mut *info, other.as_ptr(), &raw mut span) };
@@ -273,15 +264,7 @@ impl SwapFile {
             });
         }
         let result = extents.and_then(|(extents, found)| {
-            let Some(bdev) = NonNull::new(info.bdev) else {
-                return Err(eopnotsupp());
-            };
-            // Swap I/O of such a file goes through the file system, as with NFS.
-            //
-            // SAFETY: `info` is valid; the file system filled it in.
-            if unsafe { rust_helper_swap_has_own_io(&raw const *info) } || has_unknown(&mut info) {
-                return Err(eopnotsupp());
-            }
+            let bdev = check_info(&mut info)?;
             // The file system leaves out partial pages, and moves the pages behind them forward.
             if found != u64::from(pages) {
                 return Err(ERANGE);
@@ -543,6 +526,35 @@ fn check_not_journalled(file: &File) -> Result {
 /// Block size of the file system, as a power of two.
 fn block_bits(file: &File) -> u32 {
     file.mapping().block_size().trailing_zeros()
+}
+
+/// Makes the structure that a file system gets when it activates a file of `pages` pages, at least
+/// one. It reads the fields that are set here, and adds extents. The other fields matter only for
+/// swapping, and are zeroes.
+fn new_info(file: &File, pages: u32) -> Result<KBox<bindings::swap_info_struct>> {
+    let info = KBox::<bindings::swap_info_struct>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+    // SAFETY: The structure consists of pointers, numbers, and locks that nobody takes, which may
+    // be zeroes; the memory is zeroed.
+    let mut info = unsafe { info.assume_init() };
+    info.max = pages;
+    info.pages = pages - 1;
+    // SAFETY: The file keeps its file system mounted.
+    info.bdev = unsafe { (*(*inode(file)).i_sb).s_bdev };
+    Ok(info)
+}
+
+/// The device that a file system has named in `info`, from which the extents were taken out.
+/// `EOPNOTSUPP` if there is none, or if the file system expects more than I/O to the extents.
+/// Clears known fields.
+fn check_info(info: &mut bindings::swap_info_struct) -> Result<NonNull<bindings::block_device>> {
+    let bdev = NonNull::new(info.bdev).ok_or_else(eopnotsupp)?;
+    // Swap I/O of such a file goes through the file system, as with NFS.
+    //
+    // SAFETY: `info` is valid; the file system filled it in.
+    if unsafe { rust_helper_swap_has_own_io(info) } || has_unknown(info) {
+        return Err(eopnotsupp());
+    }
+    Ok(bdev)
 }
 
 /// Whether a file system has set a field of `info` that is not known here, and so expects more than
