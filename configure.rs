@@ -34,11 +34,7 @@ use crate::{
         LO_FLAGS_DIRECT_IO, LO_FLAGS_PARTSCAN, LO_FLAGS_READ_ONLY,
     },
 };
-use kernel::{
-    fs::File,
-    prelude::*,
-    sync::{aref::ARef, atomic::Relaxed},
-};
+use kernel::{prelude::*, sync::atomic::Relaxed};
 
 /// Sets the capacity, and sends userspace a change event in any case.
 fn set_capacity(disk: &Disk<Loop>, sectors: u64) {
@@ -510,27 +506,24 @@ pub(crate) fn refresh_capacity(disk: &Disk<Loop>) -> Result {
     Ok(())
 }
 
-/// The file that the device is bound to.
-fn backing_file(disk: &Disk<Loop>) -> Result<ARef<File>> {
-    let guard = Loop::lock_bound(disk)?;
-    let binding = guard.config().ok_or(ENXIO)?;
-    Ok(binding.backing.file().clone())
-}
-
 /// Switches direct I/O on or off (`LOOP_SET_DIRECT_IO`); `EINVAL` if it is not possible.
 pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
+    let file = {
+        let mut guard = Loop::lock_bound(disk)?;
+        let binding = guard.config().ok_or(ENXIO)?;
+        if binding.direct == direct {
+            guard.no_dio = NoDio::NotAsked;
+            let _ = snapshot::update(&guard);
+            return Ok(());
+        }
+        binding.backing.file().clone()
+    };
     if direct {
         // As in `configure`: once, and under no lock.
-        let file = backing_file(disk)?;
         let _ = file.mapping().write_dirty();
     }
     let mut guard = switch::lock_to_change(disk)?;
     let binding = guard.config().ok_or(ENXIO)?;
-    if binding.direct == direct {
-        guard.no_dio = NoDio::NotAsked;
-        let _ = snapshot::update(&guard);
-        return Ok(());
-    }
     if direct {
         binding.make_exclusion(
             &binding.backing,
@@ -582,7 +575,11 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     // Not held while this waits for a thaw: all who would open the device exclusively wait for its
     // end, and cannot be killed.
     drop(claim_unless_exclusive(io)?);
+    drop(Loop::lock_bound(disk)?);
     let (_claim, mut guard) = loop {
+        if disk.logical_block_size() as usize == size {
+            return Ok(());
+        }
         // Buffers of the old size may be too small for the new one.
         let guard = lock_written(disk, |_| disk.logical_block_size() as usize != size)?;
         drop(guard);
@@ -591,9 +588,6 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
             break (claim, guard);
         }
     };
-    if disk.logical_block_size() as usize == size {
-        return Ok(());
-    }
     disk.write_and_drop_caches();
 
     let binding = guard.config().ok_or(ENXIO)?;
