@@ -6,7 +6,7 @@ import glob
 import os
 import subprocess
 
-from . import cache, kernel, module, rustdoc, test_index
+from . import cache, kernel, links, module, rustdoc, test_index
 from .say import Failure, say
 
 SCRIPTS = os.path.join(module.REPO, "scripts")
@@ -96,6 +96,17 @@ def audit(_stock):
     return passes("python3", f"{SCRIPTS}/audit.py")
 
 
+def document_links(_stock):
+    """Relative links of documents lead to files; see also `make deb`."""
+    listing = ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
+    names = subprocess.run(listing, cwd=module.REPO, check=True, capture_output=True, text=True).stdout.split("\n")
+    documents = [name for name in names if os.path.isfile(os.path.join(module.REPO, name))]
+    wrong = list(links.dangling(module.REPO, documents))
+    for document, link in wrong:
+        say(f"{document}: no such file: {link}")
+    return bool(documents) and not wrong
+
+
 def tests_index(_stock):
     """Each test says what it shows, and tests/INDEX.md has it."""
     complaints = test_index.complaints()
@@ -133,7 +144,7 @@ def host_tests(stock):
         )
 
 
-CHECKS = (rustfmt, clippy, clippy_core, documentation, manual, shellcheck, python, audit, tests_index, host_tests)
+CHECKS = (rustfmt, clippy, clippy_core, documentation, manual, shellcheck, python, audit, document_links, tests_index, host_tests)
 
 
 def run(series):

@@ -13,13 +13,18 @@ import re
 import shutil
 import textwrap
 
-from . import cache, kernel, kernel_tree, module
+from . import cache, kernel, kernel_tree, links, module
 from .say import Failure, Step, say
 
 PACKAGING = os.path.join(module.REPO, "packaging")
 PLACE = os.path.join(module.REPO, "build", "deb")
 RELEASE_HEADING = re.compile(r"## \[(\d\S*)\] - (\d{4}-\d\d-\d\d)$", re.MULTILINE)
-DOCUMENTS = ("README.md", "SECURITY.md", "doc/install.md")
+# Beside all of doc/.
+DOCUMENTS = (
+    "README.md", "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md", "MAINTAINERS", "abstractions/README.md", "tests/INDEX.md",
+)  # fmt: skip
+# Its links to sources lead somewhere in a checkout only, as it says.
+OF_SOURCES = "doc/architecture.md"
 
 
 def read(*path):
@@ -68,8 +73,11 @@ def lay_out(where, trees):
         target = os.path.join(where, "driver", name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         shutil.copy2(os.path.join(module.REPO, name), target)
-    for name in (*DOCUMENTS, "doc/loop-rust.4"):
-        shutil.copy2(os.path.join(module.REPO, name), where)
+    for name in DOCUMENTS:
+        target = os.path.join(where, "documents", name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copy2(os.path.join(module.REPO, name), target)
+    shutil.copytree(os.path.join(module.REPO, "doc"), os.path.join(where, "documents/doc"))
     shutil.copytree(PACKAGING, os.path.join(where, "packaging"))
     debian = os.path.join(where, "debian")
     os.rename(os.path.join(where, "packaging/debian"), debian)
@@ -123,6 +131,20 @@ def lint():
             raise
 
 
+def check_links():
+    """Links of the documents that are shipped lead to documents that are."""
+    root = os.path.join(PLACE, f"loop-rust-{version()}", "debian/loop-rust-common/usr/share/doc/loop-rust-common")
+    documents = [os.path.relpath(path, root) for path in glob.glob(f"{root}/**/*.md", recursive=True)]
+    if "README.md" not in documents:
+        raise Failure(f"no documents are shipped: {root}")
+    wrong = [
+        f"{document}: {link}" for document, link in links.dangling(root, documents)
+        if document != OF_SOURCES or not os.path.exists(os.path.join(module.REPO, "doc", link))
+    ]  # fmt: skip
+    if wrong:
+        raise Failure("links that dangle in loop-rust-common:\n  " + "\n  ".join(wrong))
+
+
 def check_same(debs, trees):
     """Built again elsewhere, the packages are the same to the byte."""
     again = PLACE + "-again"
@@ -143,6 +165,7 @@ def build(wanted="", twice=False):
     with cache.locked(PLACE + ".lock", "building packages"):
         debs = build_in(PLACE, trees, "deb")
         lint()
+        check_links()
         if twice:
             check_same(debs, trees)
     return debs
