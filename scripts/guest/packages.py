@@ -22,7 +22,7 @@ INITRD = f"/boot/initrd.img-{RELEASE}"
 MODULES = f"loop-rust-modules-{RELEASE}"
 TOOL = "/usr/lib/loop-rust/loop-rust-module"
 LOADED_VERSION = "/sys/module/loop/version"
-# mokutil has nothing to say on a machine without EFI, so this one speaks in its place.
+# Of programs that are to speak in the place of others: mokutil, which has nothing to say without EFI, and what is to fail.
 STUB = "/run/stub"
 MOK = "/var/lib/dkms"
 
@@ -63,16 +63,20 @@ def purge():
     return sh("apt-get purge -qy -o DPkg::Path=$PATH loop-rust-common")
 
 
-def mokutil(enabled, enrolled):
+def stub(name, script):
     os.makedirs(STUB, exist_ok=True)
-    with open(f"{STUB}/mokutil", "w") as file:
-        file.write(
-            "#!/bin/sh\n"
-            f"[ $1 != --sb-state ] || echo SecureBoot {'enabled' if enabled else 'disabled'}\n"
-            f"[ $1 != --test-key ] || {{ echo $2 is {'already' if enrolled else 'not'} enrolled; exit {int(enrolled)}; }}\n"
-        )
-    os.chmod(f"{STUB}/mokutil", 0o755)
+    with open(f"{STUB}/{name}", "w") as file:
+        file.write(f"#!/bin/sh\n{script}\n")
+    os.chmod(f"{STUB}/{name}", 0o755)
     os.environ["PATH"] = f"{STUB}:" + os.environ["PATH"].removeprefix(f"{STUB}:")
+
+
+def mokutil(enabled, enrolled):
+    stub(
+        "mokutil",
+        f"[ $1 != --sb-state ] || echo SecureBoot {'enabled' if enabled else 'disabled'}\n"
+        f"[ $1 != --test-key ] || {{ echo $2 is {'already' if enrolled else 'not'} enrolled; exit {int(enrolled)}; }}",
+    )
 
 
 def prepare():
@@ -138,6 +142,27 @@ def upgrade():
     want(os.stat(PLACED).st_size == before, "another file was placed")
 
 
+def failures():
+    """An initramfs that cannot be written (/boot is full) stops no package, and a depmod that fails leaves a driver."""
+    purge()
+    sh(f"update-initramfs -c -k {RELEASE}")
+    stub("update-initramfs", "exit 1")
+    has(install(), "is the old one", f"run: update-initramfs -u -k {RELEASE}")
+    next_is_ours()
+    stub("depmod", "exit 1")
+    has(sh(f"dpkg -r {MODULES} 2>&1 || echo refused"), "depmod failed", "refused")
+    next_is_ours()
+    want(os.path.exists(PLACED), "modules.dep names a file that is gone")
+    os.unlink(f"{STUB}/depmod")
+    # Unpacked and not configured: dpkg removes it without its prerm.
+    sh(f"dpkg --unpack {deb(MODULES + '_*')} && dpkg -r {MODULES}")
+    next_is_c()
+    os.unlink(f"{STUB}/update-initramfs")
+    purge()
+    os.unlink(INITRD)
+    install()
+
+
 def other_modules():
     """Where the kernel's modules get another version, apt has to remove ours."""
     sh(f"apt-get install -qy {deb('linux-modules-*_other.deb')}")
@@ -195,7 +220,7 @@ def enforced():
 
 
 CHECKS = (
-    prepare, apt_installs, reload, new_kernel, purged, upgrade, other_modules, foreign, signed, not_signed, enforced,
+    prepare, apt_installs, reload, new_kernel, purged, upgrade, failures, other_modules, foreign, signed, not_signed, enforced,
 )  # fmt: skip
 
 
