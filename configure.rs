@@ -22,19 +22,19 @@ use crate::{
     backing::{BackingFile, NoDio, SECTOR_SIZE},
     binding::Binding,
     chain::{self, ChainLock},
-    device::{set_phase, Phase, State},
+    device::{set_phase, Patience, Phase, State, Tried},
     driver::Loop,
     hw_queue::HwQueue,
     partition_table,
     pinned::{switch, NotPinned},
-    snapshot,
+    snapshot::{self, SysfsSnapshot},
     times::Times,
     uapi::{
         LoopConfig, LoopInfo64, Settings, LOOP_CONFIGURE_SETTABLE_FLAGS, LO_FLAGS_AUTOCLEAR,
         LO_FLAGS_DIRECT_IO, LO_FLAGS_PARTSCAN, LO_FLAGS_READ_ONLY,
     },
 };
-use kernel::{prelude::*, sync::atomic::Relaxed};
+use kernel::{prelude::*, sync::atomic::Relaxed, time::Jiffies};
 
 /// Sets the capacity, and sends userspace a change event in any case.
 fn set_capacity(disk: &Disk<Loop>, sectors: u64) {
@@ -227,9 +227,8 @@ fn bind(
     quiet.no_dio = no_dio;
     quiet.size_limit = settings.size_limit;
     quiet.file_name = settings.file_name;
-    if let Some(is_new) = stable_writes {
-        quiet.require_stable_writes(disk, is_new);
-    }
+    quiet.stable_writes = stable_writes == Some(true);
+    disk.set_stable_pages(disk.part0().needs_stable_writes());
     quiet.autoclear = wanted.autoclear;
     quiet.partscan = wanted.partscan;
     quiet.module = Some(module);
@@ -263,14 +262,40 @@ pub(crate) fn change_fd(io: &Ioctl<'_, Loop>, fd: u32) -> Result {
 
 /// Exchanges the file. Returns whether the device scans for partitions.
 fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
-    let (old, old_snapshot, partscan);
-    {
-        let chain = match chain::is_loop(backing.file()) {
-            true => Some(ChainLock::take(&disk.data().shared)?),
-            false => None,
-        };
-        let valid = ChainLock::validate(chain.as_ref(), backing.file(), disk);
-        let mut guard = switch::lock_to_change(disk)?;
+    switch::prepare_unpin(disk)?;
+    let mut patience = Patience::new();
+    let (old_snapshot, partscan) = loop {
+        let tried = try_switch_file(disk, &mut backing, &patience)?;
+        match tried {
+            Tried::Done(done) => break done,
+            tried => patience.wait(disk, &tried)?,
+        }
+    };
+    // The two have changed places.
+    let old = backing;
+    warn_of_error(disk, &old);
+    // Under no lock: the last put of a file may take `open_mutex`.
+    drop(old_snapshot);
+    drop(old);
+    // Pages that were read between `force_media_change()` and the exchange hold data of the old
+    // file, also those of partitions. Under no lock: this may wait for reads of the new file.
+    disk.invalidate_in_use();
+    Ok(partscan)
+}
+
+/// Tries once to exchange the file for that in `backing`. If that is done, `backing` is the old
+/// file; returns the old snapshot, and whether the device scans for partitions.
+fn try_switch_file(
+    disk: &Disk<Loop>,
+    backing: &mut BackingFile,
+    patience: &Patience,
+) -> Result<Tried<(Option<SysfsSnapshot>, bool)>> {
+    let chain = match chain::is_loop(backing.file()) {
+        true => Some(ChainLock::take(&disk.data().shared)?),
+        false => None,
+    };
+    let valid = ChainLock::validate(chain.as_ref(), backing.file(), disk);
+    Loop::try_change(disk, patience, |guard, step| {
         let binding = guard.config().ok_or(ENXIO)?;
         if !binding.read_only {
             return Err(EINVAL);
@@ -282,19 +307,22 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
         }
         if binding.direct || backing.opened_direct() {
             let _ = binding.make_exclusion(
-                &backing,
+                backing,
                 disk.logical_block_size(),
                 &disk.data().shared.params,
             );
         }
-        partscan = guard.partscan;
-
-        switch::unpin(&mut guard, NotPinned::Changed);
+        let partscan = guard.partscan;
+        if !switch::unpin(guard, NotPinned::Changed, step) {
+            return Ok(Tried::Busy);
+        }
         // The caller sends one event, when the change is complete.
         let quiet = guard.suppress_uevents();
         disk.force_media_change();
         drop(quiet);
-        let mut frozen = guard.freeze();
+        let Some(mut frozen) = guard.freeze_while_progressing(step) else {
+            return Ok(Tried::Busy);
+        };
         let (Some(binding), state) = frozen.parts() else {
             return Err(ENXIO);
         };
@@ -302,19 +330,12 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
         // Both may be the same file, so the old binding ends before the new one begins.
         binding.backing.unbind();
         backing.bind();
-        old = core::mem::replace(&mut binding.backing, backing);
+        core::mem::swap(&mut binding.backing, backing);
         state.no_dio = binding.apply_dio(disk, state.no_dio);
         drop(frozen);
-        old_snapshot = snapshot::update(&guard);
-    }
-    warn_of_error(disk, &old);
-    // Under no lock: the last put of a file may take `open_mutex`.
-    drop(old_snapshot);
-    drop(old);
-    // Pages that were read between `force_media_change()` and the exchange hold data of the old
-    // file, also those of partitions. Under no lock: this may wait for reads of the new file.
-    disk.invalidate_in_use();
-    Ok(partscan)
+        let old_snapshot = snapshot::update(guard);
+        Ok(Tried::Done((old_snapshot, partscan)))
+    })
 }
 
 /// Marks the device to be detached at its last close (`LOOP_CLR_FD`).
@@ -382,78 +403,68 @@ pub(crate) fn detach(open: &OpenLocked<'_, Loop>) {
     drop(module);
 }
 
-/// How often to write the dirty pages of a device without its mutex, if other tasks go on to modify
-/// pages.
-const MAX_WRITES: u32 = 8;
+/// Drops the pages that are cached of a device and its partitions, for a change that must not carry
+/// them over. Returns false if there are dirty ones, which [`Tried::Dirty`] has written. If other
+/// tasks go on to modify pages, this writes them itself in the end.
+fn drop_pages(disk: &Disk<Loop>, writes: &mut u32) -> bool {
+    const MAX_WRITES: u32 = 8;
 
-/// Locks a device as [`switch::lock_to_change`] does, for a change to which the cached pages of the
-/// device and its partitions must not be carried over, if `drops` says that it is one: writes and
-/// drops them.
-///
-/// Writing may wait for a thaw of the backing file's file system, and takes long if much is dirty,
-/// so it comes first, without the mutex: opening the device takes that mutex, under `open_mutex`.
-fn lock_written<'a>(
-    disk: &'a Disk<Loop>,
-    drops: impl Fn(&DiskGuard<'_, Loop>) -> bool,
-) -> Result<DiskGuard<'a, Loop>> {
-    let mut guard = switch::lock_to_change(disk)?;
-    for _ in 0..MAX_WRITES {
-        if !drops(&guard) || !disk.has_dirty_pages() {
-            break;
-        }
-        drop(guard);
-        disk.write_and_drop_caches();
-        guard = switch::lock_to_change(disk)?;
+    if *writes < MAX_WRITES && disk.has_dirty_pages() {
+        *writes += 1;
+        return false;
     }
-    if drops(&guard) {
-        disk.write_and_drop_caches();
-    }
-    Ok(guard)
+    disk.write_and_drop_caches();
+    true
 }
 
 /// Changes offset, size limit, name and flags (`LOOP_SET_STATUS`).
 pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
-    let is_resized = |guard: &DiskGuard<'_, Loop>| {
-        guard.size_limit as u64 != info.lo_sizelimit
-            || guard
-                .config()
-                .is_some_and(|binding| binding.offset as u64 != info.lo_offset)
-    };
-    // As in the C driver, pages are written before the new values are checked.
-    let mut guard = lock_written(disk, is_resized)?;
-    let resized = is_resized(&guard);
-    let settings = Settings::new(info)?;
-    let binding = guard.config().ok_or(ENXIO)?;
-    // Queried once, so that both uses below see the same size. A file that grows later is left to
-    // `LOOP_SET_CAPACITY`.
-    let sectors = resized.then(|| {
-        binding
-            .backing
-            .sectors(settings.offset, settings.size_limit)
-    });
-    if let Some(sectors) = sectors {
-        switch::unpin_unsuitable(&mut guard, settings.offset, sectors);
-    }
+    switch::prepare_unpin(disk)?;
+    let mut writes = 0;
+    let (resized, partscan) = Loop::change(disk, |guard, step| {
+        let binding = guard.config().ok_or(ENXIO)?;
+        let resized =
+            binding.offset as u64 != info.lo_offset || guard.size_limit as u64 != info.lo_sizelimit;
+        // The cached pages belong to the old range of the file. As in the C driver, this comes
+        // before the new values are checked.
+        if resized && !drop_pages(disk, &mut writes) {
+            return Ok(Tried::Dirty);
+        }
+        let settings = Settings::new(info)?;
+        // Queried once, so that all uses below see the same size. A file that grows later is left
+        // to `LOOP_SET_CAPACITY`.
+        let sectors = resized.then(|| {
+            binding
+                .backing
+                .sectors(settings.offset, settings.size_limit)
+        });
+        if let Some(sectors) = sectors {
+            if !switch::unpin_unsuitable(guard, settings.offset, sectors, step) {
+                return Ok(Tried::Busy);
+            }
+        }
 
-    let mut frozen = guard.freeze();
-    let (Some(binding), state) = frozen.parts() else {
-        return Err(ENXIO);
-    };
-    binding.offset = settings.offset;
-    state.no_dio = binding.apply_dio(disk, state.no_dio);
-    state.size_limit = settings.size_limit;
-    state.file_name = settings.file_name;
-    state.autoclear = info.lo_flags & LO_FLAGS_AUTOCLEAR != 0;
-    // Can be switched on, not off.
-    let partscan = info.lo_flags & LO_FLAGS_PARTSCAN != 0 && !state.partscan;
-    state.partscan |= partscan;
-    drop(frozen);
-    let _ = snapshot::update(&guard);
-
-    if let Some(sectors) = sectors {
-        set_capacity(disk, sectors);
-    }
-    drop(guard);
+        let Some(mut frozen) = guard.freeze_while_progressing(step) else {
+            return Ok(Tried::Busy);
+        };
+        let (Some(binding), state) = frozen.parts() else {
+            return Err(ENXIO);
+        };
+        binding.offset = settings.offset;
+        state.no_dio = binding.apply_dio(disk, state.no_dio);
+        state.size_limit = settings.size_limit;
+        state.file_name = settings.file_name;
+        state.autoclear = info.lo_flags & LO_FLAGS_AUTOCLEAR != 0;
+        // Can be switched on, not off.
+        let partscan = info.lo_flags & LO_FLAGS_PARTSCAN != 0 && !state.partscan;
+        state.partscan |= partscan;
+        drop(frozen);
+        let _ = snapshot::update(guard);
+        if let Some(sectors) = sectors {
+            set_capacity(disk, sectors);
+        }
+        Ok(Tried::Done((resized, partscan)))
+    })?;
     if resized {
         // Pages that were read in between hold data of the old range. Under no lock: this may wait
         // for reads of the file.
@@ -497,33 +508,46 @@ pub(crate) fn status(disk: &Disk<Loop>) -> Result<LoopInfo64> {
 
 /// Takes over a new size of the backing file (`LOOP_SET_CAPACITY`).
 pub(crate) fn refresh_capacity(disk: &Disk<Loop>) -> Result {
-    let mut guard = switch::lock_to_unpin(disk)?;
-    let binding = guard.config().ok_or(ENXIO)?;
-    let offset = binding.offset;
-    let sectors = binding.backing.sectors(offset, guard.size_limit);
-    switch::unpin_unsuitable(&mut guard, offset, sectors);
-    set_capacity(disk, sectors);
-    Ok(())
+    switch::prepare_unpin(disk)?;
+    Loop::change(disk, |guard, step| {
+        let binding = guard.config().ok_or(ENXIO)?;
+        let offset = binding.offset;
+        let sectors = binding.backing.sectors(offset, guard.size_limit);
+        if !switch::unpin_unsuitable(guard, offset, sectors, step) {
+            return Ok(Tried::Busy);
+        }
+        set_capacity(disk, sectors);
+        Ok(Tried::Done(()))
+    })
 }
 
 /// Switches direct I/O on or off (`LOOP_SET_DIRECT_IO`); `EINVAL` if it is not possible.
 pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
+    switch::prepare_unpin(disk)?;
     let file = {
-        let mut guard = Loop::lock_bound(disk)?;
+        let guard = Loop::lock_bound(disk)?;
         let binding = guard.config().ok_or(ENXIO)?;
-        if binding.direct == direct {
-            guard.no_dio = NoDio::NotAsked;
-            let _ = snapshot::update(&guard);
-            return Ok(());
-        }
-        binding.backing.file().clone()
+        (direct && !binding.direct).then(|| binding.backing.file().clone())
     };
-    if direct {
+    if let Some(file) = file {
         // As in `configure`: once, and under no lock.
         let _ = file.mapping().write_dirty();
     }
-    let mut guard = switch::lock_to_change(disk)?;
+    Loop::change(disk, |guard, step| try_set_direct(guard, direct, step))
+}
+
+fn try_set_direct(
+    guard: &mut DiskGuard<'_, Loop>,
+    direct: bool,
+    step: Jiffies,
+) -> Result<Tried<()>> {
+    let disk = guard.disk();
     let binding = guard.config().ok_or(ENXIO)?;
+    if binding.direct == direct {
+        guard.no_dio = NoDio::NotAsked;
+        let _ = snapshot::update(guard);
+        return Ok(Tried::Done(()));
+    }
     if direct {
         binding.make_exclusion(
             &binding.backing,
@@ -532,11 +556,11 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
         )?;
         if let Err(reason) = binding.check_dio(binding.offset, disk) {
             guard.no_dio = reason;
-            let _ = snapshot::update(&guard);
+            let _ = snapshot::update(guard);
             return Err(EINVAL);
         }
-    } else {
-        switch::unpin(&mut guard, NotPinned::Changed);
+    } else if !switch::unpin(guard, NotPinned::Changed, step) {
+        return Ok(Tried::Busy);
     }
     // Limits are committed even if none changes, as in the C driver of 7.3: a commit raises a
     // read-ahead below the default to that (`blk_apply_bdi_limits()`).
@@ -555,7 +579,10 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
             .require_stable_writes(limits, binding.read_only),
         false => None,
     };
-    let (result, mut frozen) = update.freeze().commit();
+    let Some(frozen) = update.freeze_while_progressing(step) else {
+        return Ok(Tried::Busy);
+    };
+    let (result, mut frozen) = frozen.commit();
     result?;
     if let (Some(binding), state) = frozen.parts() {
         binding.direct = direct;
@@ -565,31 +592,46 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
         }
     }
     drop(frozen);
-    let _ = snapshot::update(&guard);
-    Ok(())
+    let _ = snapshot::update(guard);
+    Ok(Tried::Done(()))
 }
 
 /// Changes the logical block size (`LOOP_SET_BLOCK_SIZE`); 0 for the default.
 pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     let disk = io.disk();
-    // Not held while this waits for a thaw: all who would open the device exclusively wait for its
-    // end, and cannot be killed.
     drop(claim_unless_exclusive(io)?);
-    drop(Loop::lock_bound(disk)?);
-    let (_claim, mut guard) = loop {
-        if disk.logical_block_size() as usize == size {
-            return Ok(());
-        }
-        // Buffers of the old size may be too small for the new one.
-        let guard = lock_written(disk, |_| disk.logical_block_size() as usize != size)?;
-        drop(guard);
+    switch::prepare_unpin(disk)?;
+    let mut patience = Patience::new();
+    let mut writes = 0;
+    loop {
+        // Not held between the tries: all who would open the device exclusively wait for its end,
+        // and cannot be killed.
         let claim = claim_unless_exclusive(io)?;
-        if let Some(guard) = Loop::try_lock_to_change(disk)? {
-            break (claim, guard);
+        let tried = Loop::try_change(disk, &patience, |guard, step| {
+            try_set_block_size(guard, size, &mut writes, step)
+        })?;
+        drop(claim);
+        match tried {
+            Tried::Done(()) => return Ok(()),
+            tried => patience.wait(disk, &tried)?,
         }
-    };
-    disk.write_and_drop_caches();
+    }
+}
 
+fn try_set_block_size(
+    guard: &mut DiskGuard<'_, Loop>,
+    size: usize,
+    writes: &mut u32,
+    step: Jiffies,
+) -> Result<Tried<()>> {
+    let disk = guard.disk();
+    if disk.logical_block_size() as usize == size {
+        return Ok(Tried::Done(()));
+    }
+    // Buffers of the old size may be too small for the new one.
+    if !drop_pages(disk, writes) {
+        return Ok(Tried::Dirty);
+    }
     let binding = guard.config().ok_or(ENXIO)?;
     // ABI: only the low 32 bits count.
     let block_size = match size as u32 {
@@ -597,8 +639,8 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
         bytes => bytes,
     };
     // Pinned mode ends only for a size that the block layer accepts.
-    if is_valid_block_size(block_size) {
-        switch::unpin(&mut guard, NotPinned::Changed);
+    if is_valid_block_size(block_size) && !switch::unpin(guard, NotPinned::Changed, step) {
+        return Ok(Tried::Busy);
     }
     let binding = guard.config().ok_or(ENXIO)?;
     let discard = binding.backing.discard_limits();
@@ -616,15 +658,18 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
             .backing
             .set_io_hints(limits, binding.offset, block_size, direct);
     }
-    let (result, mut frozen) = update.freeze().commit();
+    let Some(frozen) = update.freeze_while_progressing(step) else {
+        return Ok(Tried::Busy);
+    };
+    let (result, mut frozen) = frozen.commit();
     result?;
     if let (Some(binding), state) = frozen.parts() {
         binding.reset_unsupported();
         state.no_dio = binding.apply_dio(disk, state.no_dio);
     }
     drop(frozen);
-    let _ = snapshot::update(&guard);
-    Ok(())
+    let _ = snapshot::update(guard);
+    Ok(Tried::Done(()))
 }
 
 fn default_block_size(backing: &BackingFile, direct: bool) -> u32 {

@@ -112,7 +112,7 @@ const MAX_NESTED: i32 = 8;
 /// How long, in microseconds, a read-modify-write waits before it looks again for other writes to
 /// its blocks: first, and at most. The time doubles with each look.
 const FIRST_PAUSE: i64 = 200;
-const MAX_PAUSE: i64 = 12_800;
+const MAX_PAUSE: i64 = 1600;
 
 /// Whether the backing file has a part of the request's range in its page cache.
 fn is_cached(rq: &Request<Loop>) -> bool {
@@ -407,8 +407,8 @@ impl LoopCmd {
         if rq.others_write(blocks.clone()) {
             // The other write may need a worker, and this may be the only one, so the pause is
             // short, and this request goes behind the other one in the queue.
-            let pause = FIRST_PAUSE.checked_shl(pauses).unwrap_or(MAX_PAUSE);
-            fsleep(Delta::from_micros(pause.clamp(FIRST_PAUSE, MAX_PAUSE)));
+            let pause = MAX_PAUSE.min(FIRST_PAUSE << pauses.min(8));
+            fsleep(Delta::from_micros(pause));
             Self::set_stage(
                 &mut rq,
                 Stage::Rmw {

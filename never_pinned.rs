@@ -114,21 +114,30 @@ pub(crate) mod switch {
         abstractions::block::disk::{Disk, DiskGuard},
         driver::Loop,
     };
-    use kernel::prelude::*;
+    use kernel::{prelude::*, time::Jiffies};
 
-    pub(crate) fn lock_to_change(disk: &Disk<Loop>) -> Result<DiskGuard<'_, Loop>> {
-        Loop::lock_to_change(disk)
-    }
-
-    pub(crate) fn lock_to_unpin(disk: &Disk<Loop>) -> Result<DiskGuard<'_, Loop>> {
-        Loop::lock_bound(disk)
+    pub(crate) fn prepare_unpin(_disk: &Disk<Loop>) -> Result {
+        Ok(())
     }
 
     pub(crate) fn pin_by_default(_disk: &Disk<Loop>) {}
 
-    pub(crate) fn unpin_unsuitable(_guard: &mut DiskGuard<'_, Loop>, _offset: i64, _sectors: u64) {}
+    pub(crate) fn unpin_unsuitable(
+        _guard: &mut DiskGuard<'_, Loop>,
+        _offset: i64,
+        _sectors: u64,
+        _step: Jiffies,
+    ) -> bool {
+        true
+    }
 
-    pub(crate) fn unpin(_guard: &mut DiskGuard<'_, Loop>, _reason: NotPinned) {}
+    pub(crate) fn unpin(
+        _guard: &mut DiskGuard<'_, Loop>,
+        _reason: NotPinned,
+        _step: Jiffies,
+    ) -> bool {
+        true
+    }
 }
 
 pub(crate) mod write_barrier {

@@ -174,7 +174,8 @@ impl Times {
             return Ok(());
         }
         // A freeze that has begun commits everything, but only when all writes to the file system
-        // have ended.
+        // have ended. Until then this does it, though on btrfs `fsync()` may then wait for the thaw
+        // if the freeze gets so far meanwhile.
         let sb = self.file().super_block();
         let access = access.or_else(|| sb.try_start_write());
         if access.is_none() && sb.is_synced_by_freeze() {

@@ -80,17 +80,26 @@ pub fn check_signals() -> Result {
     }
 }
 
-/// Sleeps for `ms` milliseconds. Fails as [`check_signals`] does, within a tenth of a second.
+/// Sleeps for `ms` milliseconds. Fails within a tenth of a second: with `EINTR` if the task is
+/// killed, with `ERESTARTNOINTR` if it is to be frozen for a suspend, so that the system call that
+/// returns this starts again afterwards.
 pub fn sleep_killable(mut ms: Msecs) -> Result {
     const PART: Msecs = 100;
 
-    while ms > 0 {
-        check_signals()?;
+    loop {
+        if fatal_signal_pending() {
+            return Err(EINTR);
+        }
+        if c_current_is_freezing() {
+            return Err(ERESTARTNOINTR);
+        }
+        if ms == 0 {
+            return Ok(());
+        }
         let part = ms.min(PART);
         fsleep(Delta::from_millis(i64::from(part)));
         ms -= part;
     }
-    check_signals()
 }
 
 /// Marks the current task as one that other I/O depends on.

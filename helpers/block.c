@@ -7,6 +7,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/wait_bit.h>
+#include <linux/part_stat.h>
 #include <trace/events/block.h>
 
 /* Constants that bindgen cannot see, as abstractions/block/ defines them. */
@@ -304,6 +305,35 @@ void rust_helper_queue_limits_cancel_update(struct request_queue *q)
 unsigned int rust_helper_blk_mq_freeze_queue(struct request_queue *q)
 {
 	return blk_mq_freeze_queue(q);
+}
+
+static u64 ended_requests(struct block_device *part)
+{
+	u64 ended = 0;
+	int group;
+
+	for (group = 0; group < NR_STAT_GROUPS; group++)
+		ended += part_stat_read(part, ios[group]);
+	return ended;
+}
+
+/* Gives up when no request has ended for @step jiffies. */
+bool rust_helper_blk_mq_freeze_queue_progress(struct request_queue *q,
+					      unsigned long step,
+					      unsigned int *memflags)
+{
+	u64 before, ended = ended_requests(q->disk->part0);
+
+	*memflags = memalloc_noio_save();
+	blk_freeze_queue_start(q);
+	do {
+		if (blk_mq_freeze_queue_wait_timeout(q, step) > 0)
+			return true;
+		before = ended;
+		ended = ended_requests(q->disk->part0);
+	} while (ended != before);
+	blk_mq_unfreeze_queue(q, *memflags);
+	return false;
 }
 
 bool rust_helper_blk_mq_freeze_queue_timeout(struct request_queue *q,

@@ -31,7 +31,7 @@ use crate::{
     },
     backing::DioUnit,
     binding::Binding,
-    device::Phase,
+    device::{Phase, Tried},
     driver::Loop,
     snapshot,
 };
@@ -41,7 +41,7 @@ use kernel::{
     page::PAGE_SIZE,
     prelude::*,
     sync::aref::ARef,
-    time::msecs_to_jiffies,
+    time::{msecs_to_jiffies, Jiffies},
 };
 
 /// How often to start again because the claim found a hole that [`fill`] has missed.
@@ -82,8 +82,13 @@ pub(crate) fn store(disk: &Disk<Loop>, text: &[u8]) -> Result {
     match sparse {
         Some(sparse) => pin(disk, sparse),
         None => {
-            unpin(&mut lock_to_unpin(disk)?, NotPinned::NotAsked);
-            Ok(())
+            prepare_unpin(disk)?;
+            Loop::change(disk, |guard, step| {
+                Ok(match unpin(guard, NotPinned::NotAsked, step) {
+                    true => Tried::Done(()),
+                    false => Tried::Busy,
+                })
+            })
         }
     }
 }
@@ -159,7 +164,7 @@ fn is_aligned(pos: i64) -> bool {
 }
 
 /// Pins the backing file of a device. A failure changes nothing, except that holes may be filled
-/// already. May sleep, for as long as filling takes.
+/// already, and `BLK_FEAT_STABLE_WRITES` be set. May sleep, for as long as filling takes.
 ///
 /// Neither holds the disk's mutex nor blocks writes for long. A change of the device cancels this.
 ///
@@ -309,7 +314,7 @@ fn require_stable_writes(disk: &Disk<Loop>) -> Result<(), NotPinned> {
     let mut patience = Patience::new();
     loop {
         {
-            let mut guard = Loop::lock_to_change(disk).map_err(NotPinned::Error)?;
+            let mut guard = Loop::lock_bound(disk).map_err(NotPinned::Error)?;
             let mut update = guard.update_limits();
             let (Some(binding), limits) = update.parts() else {
                 return Err(NotPinned::Changed);
@@ -355,34 +360,17 @@ fn claim(
     Pinned::new(file.clone(), swap_file).map_err(NotPinned::Error)
 }
 
-/// Locks a device as [`Loop::lock_to_change`] does, for a change that may end pinned mode.
-///
-/// Drops the pages of the file that programs have read first, without the mutex: that takes long.
-pub(crate) fn lock_to_change(disk: &Disk<Loop>) -> Result<DiskGuard<'_, Loop>> {
+/// Prepares the end of pinned mode, if the device is pinned: drops the pages of the file that
+/// programs have read, which takes long, without the mutex.
+pub(crate) fn prepare_unpin(disk: &Disk<Loop>) -> Result {
     let file = {
         let guard = Loop::lock_bound(disk)?;
-        let binding = guard.config();
-        binding
+        guard
+            .config()
             .filter(|binding| binding.pinned().is_some())
             .map(|binding| binding.backing.file().clone())
     };
-    if let Some(file) = file {
-        drop_cached(&file)?;
-    }
-    Loop::lock_to_change(disk)
-}
-
-/// Locks a device for a change that freezes the queue only to end pinned mode, or to cancel an
-/// attempt to pin: as [`lock_to_change`], unless there is neither.
-pub(crate) fn lock_to_unpin(disk: &Disk<Loop>) -> Result<DiskGuard<'_, Loop>> {
-    let guard = Loop::lock_bound(disk)?;
-    if guard.config().and_then(Binding::pinned).is_none()
-        && !disk.data().write_barrier.is_blocking()
-    {
-        return Ok(guard);
-    }
-    drop(guard);
-    lock_to_change(disk)
+    file.map_or(Ok(()), |file| drop_cached(&file))
 }
 
 /// Drops the clean pages of a file's page cache, a piece at a time. May sleep.
@@ -402,8 +390,13 @@ fn drop_cached(file: &File) -> Result {
 }
 
 /// Ends pinned mode, or cancels an attempt to pin, if the pinned file does not suit a device of so
-/// many sectors that begins `offset` bytes into it. May sleep.
-pub(crate) fn unpin_unsuitable(guard: &mut DiskGuard<'_, Loop>, offset: i64, sectors: u64) {
+/// many sectors that begins `offset` bytes into it. Returns false as [`unpin`] does. May sleep.
+pub(crate) fn unpin_unsuitable(
+    guard: &mut DiskGuard<'_, Loop>,
+    offset: i64,
+    sectors: u64,
+    step: Jiffies,
+) -> bool {
     let disk = guard.disk();
     let suits = guard.config().is_none_or(|binding| {
         !guard.pinned.is_pinning && binding.pinned().is_none()
@@ -413,14 +406,12 @@ pub(crate) fn unpin_unsuitable(guard: &mut DiskGuard<'_, Loop>, offset: i64, sec
                     .pinned()
                     .is_none_or(|pinned| !pinned.is_beyond(offset, sectors))
     });
-    if !suits {
-        unpin(guard, NotPinned::Changed);
-    }
+    suits || unpin(guard, NotPinned::Changed, step)
 }
 
-/// Ends pinned mode, or cancels an attempt to pin. The caller got the guard from
-/// [`lock_to_change`] or [`lock_to_unpin`], so writes are not blocked. May sleep.
-pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned) {
+/// Ends pinned mode, or cancels an attempt to pin, within [`Loop::change`]. Returns false, and
+/// changes nothing, if no request ends for `step`, in jiffies. May sleep.
+pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned, step: Jiffies) -> bool {
     let disk = guard.disk();
     let Some(binding) = guard.config().filter(|binding| binding.pinned().is_some()) else {
         if guard.pinned.is_pinning {
@@ -428,7 +419,7 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned) {
             guard.pinned.reason = reason;
             let _ = snapshot::update(guard);
         }
-        return;
+        return true;
     };
     // `discard_limits()` calls the file system, which must not happen under `limits_lock`.
     let discard = binding.backing.discard_limits();
@@ -440,8 +431,11 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned) {
     // Memory reclaim in this task must not wait for writes that are blocked.
     let _scope = IoWorkerScope::enter();
     let (blocked, pinned) = {
+        let Some(frozen) = update.freeze_while_progressing(step) else {
+            return false;
+        };
         // Cannot fail: the file's limits were valid before.
-        let (_, mut frozen) = update.freeze().commit();
+        let (_, mut frozen) = frozen.commit();
         let blocked = disk.data().write_barrier.block(&frozen);
         kernel::warn_on!(blocked.is_none());
         let (binding, state) = frozen.parts();
@@ -469,4 +463,5 @@ pub(crate) fn unpin(guard: &mut DiskGuard<'_, Loop>, reason: NotPinned) {
     if disk.data().may_log() {
         pr_info!("loop{}: not pinned any more\n", disk.data().number);
     }
+    true
 }

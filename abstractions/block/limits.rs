@@ -239,19 +239,20 @@ impl<'g, 'a, T: Operations> LimitsUpdate<'g, 'a, T> {
         (self.guard.config(), &mut self.started.limits)
     }
 
-    /// Freezes the queue for the commit ([`DiskGuard::freeze`]). May sleep.
-    pub fn freeze(self) -> FrozenUpdate<'g, 'a, T> {
-        FrozenUpdate {
-            started: self.started,
-            frozen: self.guard.freeze(),
-        }
-    }
-
-    /// Freezes the queue like [`freeze`](Self::freeze), but drops the update and returns `None` if
-    /// that takes longer than `timeout` jiffies.
+    /// Freezes the queue for the commit ([`DiskGuard::freeze`]), but drops the update and returns
+    /// `None` if that takes longer than `timeout` jiffies.
     pub fn freeze_timeout(self, timeout: Jiffies) -> Option<FrozenUpdate<'g, 'a, T>> {
         Some(FrozenUpdate {
             frozen: self.guard.freeze_timeout(timeout)?,
+            started: self.started,
+        })
+    }
+
+    /// Freezes the queue like [`DiskGuard::freeze_while_progressing`]. Drops the update and returns
+    /// `None` if no request ends for `step` jiffies.
+    pub fn freeze_while_progressing(self, step: Jiffies) -> Option<FrozenUpdate<'g, 'a, T>> {
+        Some(FrozenUpdate {
+            frozen: self.guard.freeze_while_progressing(step)?,
             started: self.started,
         })
     }

@@ -21,6 +21,11 @@ extern "C" {
     fn rust_helper_dev_get_uevent_suppress(dev: *mut bindings::device) -> bool;
     fn rust_helper_dev_set_uevent_suppress(dev: *mut bindings::device, val: c_int);
     fn rust_helper_blk_mq_freeze_queue(q: *mut bindings::request_queue) -> c_uint;
+    fn rust_helper_blk_mq_freeze_queue_progress(
+        q: *mut bindings::request_queue,
+        step: c_ulong,
+        memflags: *mut c_uint,
+    ) -> bool;
     fn rust_helper_blk_mq_freeze_queue_timeout(
         q: *mut bindings::request_queue,
         timeout: c_ulong,
@@ -171,6 +176,21 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
         }
     }
 
+    /// Freezes the queue like [`freeze`](Self::freeze), but if no request ends for `step`, in
+    /// jiffies, lets new requests in again and returns `None`. Where the block layer does not count
+    /// requests (`queue/iostats` is off), that is a timeout.
+    pub fn freeze_while_progressing(&mut self, step: Jiffies) -> Option<Frozen<'_, 'a, T>> {
+        let mut memflags = 0;
+        // SAFETY: By the type invariants the disk is live, and so is its queue.
+        let frozen = unsafe {
+            rust_helper_blk_mq_freeze_queue_progress(self.disk.queue(), step, &raw mut memflags)
+        };
+        frozen.then(|| Frozen {
+            guard: self,
+            memflags,
+        })
+    }
+
     /// Freezes the queue like [`freeze`](Self::freeze), but if that takes longer than `timeout`, in
     /// jiffies, lets new requests in again and returns `None`.
     pub fn freeze_timeout(&mut self, timeout: Jiffies) -> Option<Frozen<'_, 'a, T>> {
@@ -255,7 +275,7 @@ impl<T: Operations> Frozen<'_, '_, T> {
 
 impl<T: Operations> Drop for Frozen<'_, '_, T> {
     fn drop(&mut self) {
-        // SAFETY: `freeze` or `freeze_timeout` froze this queue, once, for `self`.
+        // SAFETY: One of the `freeze` functions froze this queue, once, for `self`.
         unsafe { rust_helper_blk_mq_unfreeze_queue(self.guard.disk.queue(), self.memflags) };
     }
 }
