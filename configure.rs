@@ -22,7 +22,8 @@ use crate::{
     backing::{BackingFile, NoDio, SECTOR_SIZE},
     binding::Binding,
     chain::{self, ChainLock},
-    device::{set_phase, Patience, Phase, State, Tried},
+    change::{Retry, Tried},
+    device::{set_phase, Phase, State},
     driver::Loop,
     hw_queue::HwQueue,
     partition_table,
@@ -263,12 +264,12 @@ pub(crate) fn change_fd(io: &Ioctl<'_, Loop>, fd: u32) -> Result {
 /// Exchanges the file. Returns whether the device scans for partitions.
 fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
     switch::prepare_unpin(disk)?;
-    let mut patience = Patience::new();
+    let mut retry = Retry::new();
     let (old_snapshot, partscan) = loop {
-        let tried = try_switch_file(disk, &mut backing, &patience)?;
+        let tried = try_switch_file(disk, &mut backing, &retry)?;
         match tried {
             Tried::Done(done) => break done,
-            tried => patience.wait(disk, &tried)?,
+            tried => retry.wait(disk, &tried)?,
         }
     };
     // The two have changed places.
@@ -288,14 +289,14 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
 fn try_switch_file(
     disk: &Disk<Loop>,
     backing: &mut BackingFile,
-    patience: &Patience,
+    retry: &Retry,
 ) -> Result<Tried<(Option<SysfsSnapshot>, bool)>> {
     let chain = match chain::is_loop(backing.file()) {
         true => Some(ChainLock::take(&disk.data().shared)?),
         false => None,
     };
     let valid = ChainLock::validate(chain.as_ref(), backing.file(), disk);
-    Loop::try_change(disk, patience, |guard, step| {
+    Loop::try_change(disk, retry, |guard, step| {
         let binding = guard.config().ok_or(ENXIO)?;
         if !binding.read_only {
             return Err(EINVAL);
@@ -601,19 +602,19 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     let disk = io.disk();
     drop(claim_unless_exclusive(io)?);
     switch::prepare_unpin(disk)?;
-    let mut patience = Patience::new();
+    let mut retry = Retry::new();
     let mut writes = 0;
     loop {
         // Not held between the tries: all who would open the device exclusively wait for its end,
         // and cannot be killed.
         let claim = claim_unless_exclusive(io)?;
-        let tried = Loop::try_change(disk, &patience, |guard, step| {
+        let tried = Loop::try_change(disk, &retry, |guard, step| {
             try_set_block_size(guard, size, &mut writes, step)
         })?;
         drop(claim);
         match tried {
             Tried::Done(()) => return Ok(()),
-            tried => patience.wait(disk, &tried)?,
+            tried => retry.wait(disk, &tried)?,
         }
     }
 }

@@ -79,7 +79,6 @@ use crate::{
         },
         module::ModuleRef,
         ratelimit::RateLimit,
-        task::{check_signals, sleep_killable},
         workqueue::{OwnedQueue, QueueFlag},
     },
     backing::NoDio,
@@ -97,52 +96,11 @@ use kernel::{
         atomic::{Atomic, AtomicFlag, Relaxed},
         Arc, Mutex, SetOnce,
     },
-    time::{msecs_to_jiffies, Jiffies, Msecs},
 };
 
 /// The largest request in 512-byte sectors. Userspace sees it (`max_hw_sectors_kb`), so it is the C
 /// driver's.
 const MAX_HW_SECTORS: u32 = 2560;
-
-/// What a try to change a device comes to.
-pub(crate) enum Tried<R> {
-    Done(R),
-    /// Writes are blocked, or a request does not end. Nothing has changed, but pinned mode may have
-    /// ended.
-    Busy,
-    /// Page caches of the device have dirty pages, which the change must not carry over. To write
-    /// them may wait for a thaw, or take long, so it is done without the mutex: opening the device
-    /// takes that mutex, under `open_mutex`.
-    Dirty,
-}
-
-/// How a change of a device waits for requests in flight.
-pub(crate) struct Patience {
-    /// For how long, in ms, a frozen queue is kept frozen while no request ends.
-    step: Msecs,
-}
-
-impl Patience {
-    const FIRST: Msecs = 400;
-    /// Freezing also waits for a grace period of RCU, which may be long in itself.
-    const LAST: Msecs = 1600;
-
-    pub(crate) fn new() -> Self {
-        Self { step: Self::FIRST }
-    }
-
-    /// Waits, or writes what is dirty, before the next try. `EINTR` if the task is killed.
-    pub(crate) fn wait<R>(&mut self, disk: &Disk<Loop>, tried: &Tried<R>) -> Result {
-        if let Tried::Dirty = tried {
-            disk.write_and_drop_caches();
-            return check_signals();
-        }
-        disk.data().write_barrier.wait_killable()?;
-        sleep_killable(self.step)?;
-        self.step = Self::LAST.min(self.step * 2);
-        Ok(())
-    }
-}
 
 /// The phase of a device's life.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -342,38 +300,6 @@ impl Loop {
         }
         set_phase(&guard, Phase::Deleting);
         Ok(())
-    }
-
-    /// Changes a bound device: calls `change` with the mutex held while writes are not blocked,
-    /// until it is done. `ENXIO` if the device is not bound, `EINTR` if the task is killed.
-    ///
-    /// A request may wait for a thaw, or hang, so `change` must not wait for its end: it keeps the
-    /// queue frozen for the given time without progress at most, and this calls it again later. In
-    /// between, this waits without the mutex, and all other requests continue for as long.
-    pub(crate) fn change<R>(
-        disk: &Disk<Self>,
-        mut change: impl FnMut(&mut DiskGuard<'_, Self>, Jiffies) -> Result<Tried<R>>,
-    ) -> Result<R> {
-        let mut patience = Patience::new();
-        loop {
-            match Self::try_change(disk, &patience, &mut change)? {
-                Tried::Done(result) => return Ok(result),
-                tried => patience.wait(disk, &tried)?,
-            }
-        }
-    }
-
-    /// Tries once to [`change`](Self::change) a device.
-    pub(crate) fn try_change<R>(
-        disk: &Disk<Self>,
-        patience: &Patience,
-        change: impl FnOnce(&mut DiskGuard<'_, Self>, Jiffies) -> Result<Tried<R>>,
-    ) -> Result<Tried<R>> {
-        let mut guard = Self::lock_bound(disk)?;
-        match disk.data().write_barrier.is_blocking() {
-            true => Ok(Tried::Busy),
-            false => change(&mut guard, msecs_to_jiffies(patience.step)),
-        }
     }
 
     /// Locks a bound device; `ENXIO` if it is not bound, `EINTR` if the task is killed.

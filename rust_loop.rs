@@ -28,6 +28,7 @@ mod binding;
 mod block_ops;
 mod cgroup_queue;
 mod chain;
+mod change;
 mod configure;
 mod control;
 mod deallocate;

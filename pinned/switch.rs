@@ -31,7 +31,8 @@ use crate::{
     },
     backing::DioUnit,
     binding::Binding,
-    device::{Phase, Tried},
+    change::Tried,
+    device::Phase,
     driver::Loop,
     snapshot,
 };
