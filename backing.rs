@@ -301,8 +301,16 @@ impl BackingFile {
         }
     }
 
-    /// Sets the I/O sizes that suit a device of that block size best: larger than its blocks if
-    /// direct I/O takes larger ones.
+    /// The block size that suits I/O best, in bytes: larger than the device's if direct I/O takes
+    /// larger blocks.
+    pub(crate) fn preferred_block_size(&self, offset: i64, block_size: u32, direct: bool) -> u32 {
+        match self.check_dio(offset, block_size, self.dma_alignment(block_size)) {
+            Ok(unit) if direct => max(unit.mask.saturating_add(1), block_size),
+            _ => block_size,
+        }
+    }
+
+    /// Sets the I/O sizes that suit a device of that block size best.
     pub(crate) fn set_io_hints(
         &self,
         limits: &mut QueueLimits,
@@ -310,11 +318,7 @@ impl BackingFile {
         block_size: u32,
         direct: bool,
     ) {
-        let preferred = match self.check_dio(offset, block_size, self.dma_alignment(block_size)) {
-            Ok(unit) if direct => max(unit.mask.saturating_add(1), block_size),
-            _ => block_size,
-        };
-        limits.set_preferred_block_size(preferred);
+        limits.set_preferred_block_size(self.preferred_block_size(offset, block_size, direct));
     }
 
     /// Capacity in sectors of a device that begins `offset` bytes into the file, and has at most

@@ -200,6 +200,10 @@ pub(crate) mod block {
                 self
             }
 
+            pub(crate) fn set_preferred_block_size(&mut self, _bytes: u32) -> &mut Self {
+                self
+            }
+
             pub(crate) fn set_dma_alignment(&mut self, mask: u32) -> &mut Self {
                 self.dma_alignment = mask;
                 self
@@ -346,6 +350,10 @@ pub(crate) mod fs {
 
         /// Its methods are the file's own, too.
         pub(crate) fn mapping(&self) -> &Self {
+            self
+        }
+
+        pub(crate) fn data_mapping(&self) -> &Self {
             self
         }
 

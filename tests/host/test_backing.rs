@@ -302,7 +302,7 @@ fn stable_writes_are_required_where_data_passes_as_it_is() {
             };
             let required = (of_file || of_device) && can_odirect && !read_only;
             let is_new = backing(file).require_stable_writes(&mut limits, read_only);
-            assert_eq!(is_new, required && !was_on);
+            assert_eq!(is_new, required.then_some(!was_on));
             assert_eq!(limits.stable_writes, required || was_on);
         }
     }
