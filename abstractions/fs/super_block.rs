@@ -69,7 +69,7 @@ impl SuperBlock {
     pub fn is_synced_by_freeze(&self) -> bool {
         // SAFETY: The super block is valid. The state may change at any time.
         let frozen = unsafe { (&raw const (*self.0.get()).s_writers.frozen).read_volatile() };
-        frozen as u32 >= bindings::SB_FREEZE_FS
+        u32::from(frozen) >= bindings::SB_FREEZE_FS
     }
 
     /// The largest size of a file in bytes (`s_maxbytes`).
