@@ -278,8 +278,8 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
     // Under no lock: the last put of a file may take `open_mutex`.
     drop(old_snapshot);
     drop(old);
-    // Pages that were read between `force_media_change()` and the exchange hold data of the old
-    // file, also those of partitions. Under no lock: this may wait for reads of the new file.
+    // Pages that were in use hold data of the old file, also those of partitions. Under no lock:
+    // this may wait for reads of the new file.
     disk.invalidate_in_use();
     Ok(partscan)
 }
@@ -317,10 +317,6 @@ fn try_switch_file(
         if !switch::unpin(guard, NotPinned::Changed, step) {
             return Ok(Tried::Busy);
         }
-        // The caller sends one event, when the change is complete.
-        let quiet = guard.suppress_uevents();
-        disk.force_media_change();
-        drop(quiet);
         let Some(mut frozen) = guard.freeze_while_progressing(step) else {
             return Ok(Tried::Busy);
         };
@@ -334,6 +330,10 @@ fn try_switch_file(
         core::mem::swap(&mut binding.backing, backing);
         state.no_dio = binding.apply_dio(disk, state.no_dio);
         drop(frozen);
+        // The caller sends one event, when the change is complete.
+        let quiet = guard.suppress_uevents();
+        disk.force_media_change();
+        drop(quiet);
         let old_snapshot = snapshot::update(guard);
         Ok(Tried::Done((old_snapshot, partscan)))
     })
