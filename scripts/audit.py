@@ -151,9 +151,23 @@ TRIALS = (
 )
 
 
-def imports(source):
+def siblings(module, code, modules):
+    """What a file in a directory imports by `super::`, and the `mod.rs` of one from its files."""
+    directory, _, file = module.partition("/")
+    if file:
+        for found in re.finditer(r"\buse\s+super::([^;]*);", code):
+            for name in re.findall(r"\w+", re.sub(r"::\{[^}]*\}|::\w+", "", found[1])):
+                below = f"{directory}/{name}"
+                yield below if below in modules else directory
+    else:
+        for found in re.finditer(r"\buse\s+(\w+)::", code):
+            yield f"{module}/{found[1]}"
+
+
+def imports(module, source, modules):
     """The driver files that Rust source imports, as paths without their ending."""
     code = "\n".join(split(source)[0])
+    yield from siblings(module, code, modules)
     for found in re.finditer(r"\buse\s+crate::([^;]*);", code):
         tree = found[1].strip()
         names = [tree]
@@ -172,7 +186,8 @@ def circle(sources):
     """The files of a circle of imports among sources by path, or nothing."""
     modules = {path.removesuffix(".rs").removesuffix("/mod"): source for path, source in sources.items()}
     below = {
-        module: {name for name in imports(source) if name in modules} - {module} for module, source in modules.items()
+        module: {name for name in imports(module, source, modules) if name in modules} - {module}
+        for module, source in modules.items()
     }
     while free := [name for name in below if not below[name]]:
         for name in free:
@@ -186,6 +201,9 @@ def try_circle():
     good = {"a.rs": "use crate::{b::{C, D}, e};", "b/mod.rs": "use crate::e::F;", "e.rs": "use crate::abstractions::a;"}
     if circle(good) or circle(good | {"e.rs": "use crate::{\n    abstractions::{x::{y, z}, w},\n    a,\n};"}) != ["a", "b", "e"]:
         sys.exit("audit: the search for circles is broken")
+    inner = {"p/mod.rs": "mod q;\npub(crate) use q::A;", "p/q.rs": "use super::{r::B, s};", "p/r.rs": "", "p/s.rs": ""}
+    if circle(inner) or circle(inner | {"p/s.rs": "use super::A;"}) != ["p", "p/q", "p/s"]:
+        sys.exit("audit: the search for circles in a directory is broken")
 
 
 def try_rules():
