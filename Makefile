@@ -106,6 +106,10 @@ doc:
 bench:
 	@$(lab) bench --kernel $(KERNEL) --cases '$(CASE)' --rounds $(ROUNDS)
 
+# The picture of the README, from doc/results/.
+chart:
+	@scripts/toolbox env PYTHONPATH=scripts python3 -m bench.headlines
+
 profile:
 	@$(lab) bench --profile --kernel $(KERNEL) --cases '$(CASE)'
 
@@ -125,6 +129,7 @@ help:
 	@echo 'make test-debug  kselftests, power cuts on ours and a debug kernel (KASAN, lockdep, …), built first (TESTS=glob)'
 	@echo 'make test-storm  random calls by many processes at once on ours (CALLS=100000, SEED=1)'
 	@echo 'make bench    measure it beside the C driver and others; takes long (CASE=glob: some; CASE=list)'
+	@echo 'make chart    doc/headlines.svg, from the tables in doc/results/'
 	@echo 'make profile  in which functions the instructions of an I/O go, for CASE=name'
 	@echo 'make shell    a guest to play in, our loop.ko loaded'
 	@echo 'make check    formatting, lints, warnings, the audit of unsafe, tests of what needs no kernel'
@@ -141,4 +146,4 @@ help:
 	@echo 'make clean    remove what was built; make distclean the cache too (toolbox, kernels, guest)'
 
 .PHONY: modules install clean distclean kdir module run test test-debug test-differential test-storm test-dropin \
-	test-powercut test-packages deb deb-twice doc bench profile shell check help
+	test-powercut test-packages deb deb-twice doc bench chart profile shell check help
