@@ -178,20 +178,17 @@ inflight()
 	[[ $(xargs <"$SYS/inflight") == "$1 $2" ]]
 }
 
-# held: $DEV is a device whose mutex is held, by $HOLDER, until "dmsetup resume
-# loop-selftest". Descriptor 7 is open on it, for those who cannot open it now.
+# held: $DEV is a device whose mutex is held, by $HOLDER, until "fuse release".
+# Descriptor 7 is open on it, for those who cannot open it now.
 held()
 {
-	nullb loopsig size=16
-	dm loop-selftest "0 32768 linear $NULLB 0"
-	attach /dev/mapper/loop-selftest flags=$DIRECT_IO
+	fuse_img 16M 0
+	attach "$IMG"
 	settle
 	exec 7<>"$DEV"
-	# Dirty pages, which nothing reads or writes until it is asked to.
-	io "$DEV" fill 1 0 64K
-	dmsetup suspend --nolockfs loop-selftest
-	# This waits for them to be written, with the mutex in its hands.
-	background loop_ioctl fd:7 set-status64 offset=4096
+	fuse hold getattr
+	# This asks for the size of the file, with the mutex in its hands.
+	background loop_ioctl fd:7 set-capacity
 	# shellcheck disable=SC2034 # The tests wait for it.
 	HOLDER=$!
 	poll 20 mutex_is_held || fail "nothing holds the mutex of $DEV"

@@ -30,7 +30,7 @@ done
 timeout 20 loop_ioctl $CONTROL get-free >"$TMP/free"
 [[ $(<"$TMP/free") != "$N" ]] || fail "loop$N is said to be free"
 timeout 20 cat "$SYS/loop/backing_file" >/dev/null
-dmsetup resume loop-selftest
+fuse release
 for pid in "$HOLDER" "${WAITERS[@]}"; do
 	wait "$pid" || fail "one who waited was disturbed"
 done

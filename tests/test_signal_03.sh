@@ -8,6 +8,7 @@ DESCRIPTION="Who waits to open or remove a device, or for the chain of devices, 
 img 64K
 attach "$IMG"
 second=$DEV
+file=$IMG
 held
 first=$DEV
 first_n=$N
@@ -42,14 +43,14 @@ for signal in KILL TERM; do
 	killed $signal "$third" set-fd "r:$second"
 done
 # A file is no part of a chain.
-timeout 20 loop_ioctl "$third" set-fd "r:$IMG"
+timeout 20 loop_ioctl "$third" set-fd "r:$file"
 kill -KILL $clearer
-dmsetup resume loop-selftest
+fuse release
 wait "$HOLDER"
 # Nothing is left of all that.
 lo $CONTROL remove "$first_n" =EBUSY
 exec 7>&-
-poll 10 lo "$first" get-status64 offset=4096 flags=$DIRECT_IO
+poll 10 lo "$first" get-status64 offset=0
 lo "$second" get-status64 flags=0
 detach_dev "$third"
 lo "$third" set-fd "r:$second" , clr-fd
