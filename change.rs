@@ -5,7 +5,7 @@
 use crate::{
     abstractions::{
         block::disk::{Disk, DiskGuard},
-        task::{check_signals, sleep_killable},
+        task::sleep_killable,
     },
     driver::Loop,
 };
@@ -45,7 +45,7 @@ impl Retry {
     pub(crate) fn wait<R>(&mut self, disk: &Disk<Loop>, tried: &Tried<R>) -> Result {
         if let Tried::Dirty = tried {
             disk.write_and_drop_caches();
-            return check_signals();
+            return sleep_killable(0);
         }
         disk.data().write_barrier.wait_killable()?;
         sleep_killable(self.step)?;

@@ -345,6 +345,7 @@ pub(crate) fn clear_fd(disk: &Disk<Loop>) -> Result {
     let _chain = ChainLock::take(&disk.data().shared)?;
     let mut guard = Loop::lock_bound(disk)?;
     guard.autoclear = true;
+    guard.clears = guard.clears.wrapping_add(1);
     if disk.openers() == 1 {
         set_phase(&guard, Phase::Rundown);
     }
@@ -421,6 +422,7 @@ fn drop_pages(disk: &Disk<Loop>, writes: &mut u32) -> bool {
 /// Changes offset, size limit, name and flags (`LOOP_SET_STATUS`).
 pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
     switch::prepare_unpin(disk)?;
+    let clears = Loop::lock_bound(disk)?.clears;
     let mut writes = 0;
     let (resized, partscan) = Loop::change(disk, |guard, step| {
         let binding = guard.config().ok_or(ENXIO)?;
@@ -455,7 +457,8 @@ pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
         state.no_dio = binding.apply_dio(disk, state.no_dio);
         state.size_limit = settings.size_limit;
         state.file_name = settings.file_name;
-        state.autoclear = info.lo_flags & LO_FLAGS_AUTOCLEAR != 0;
+        // A `LOOP_CLR_FD` that came while this waited stays in force.
+        state.autoclear = info.lo_flags & LO_FLAGS_AUTOCLEAR != 0 || state.clears != clears;
         // Can be switched on, not off.
         let partscan = info.lo_flags & LO_FLAGS_PARTSCAN != 0 && !state.partscan;
         state.partscan |= partscan;

@@ -197,6 +197,8 @@ pub(crate) struct State {
     pub(crate) size_limit: i64,
     /// Detach at the last close.
     pub(crate) autoclear: bool,
+    /// How often `LOOP_CLR_FD` has asked for that.
+    pub(crate) clears: u32,
     /// Look for partitions.
     pub(crate) partscan: bool,
     /// Why direct I/O is off although it was asked for.
@@ -217,6 +219,7 @@ impl State {
         Self {
             size_limit: 0,
             autoclear: false,
+            clears: 0,
             partscan: false,
             no_dio: NoDio::NotAsked,
             #[cfg(LOOP_PINNED)]

@@ -26,6 +26,9 @@ unsafe extern "C" {
     #[link_name = "rust_helper_current_is_freezing"]
     safe fn c_current_is_freezing() -> bool;
 
+    #[link_name = "rust_helper_signal_pending"]
+    safe fn c_signal_pending() -> bool;
+
     #[link_name = "rust_helper_fatal_signal_pending"]
     safe fn c_fatal_signal_pending() -> bool;
 
@@ -73,6 +76,7 @@ pub fn fatal_signal_pending() -> bool {
 /// long operation. Process context.
 ///
 /// C: `fatal_signal_pending()`, `freezing()`
+#[cfg(FILE_EXTENTS)]
 pub fn check_signals() -> Result {
     match fatal_signal_pending() || c_current_is_freezing() {
         true => Err(EINTR),
@@ -90,7 +94,9 @@ pub fn sleep_killable(mut ms: Msecs) -> Result {
         if fatal_signal_pending() {
             return Err(EINTR);
         }
-        if c_current_is_freezing() {
+        // The freezer wakes the task by a signal that is none, without which the system call would
+        // not start again.
+        if c_current_is_freezing() && c_signal_pending() {
             return Err(ERESTARTNOINTR);
         }
         if ms == 0 {

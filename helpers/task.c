@@ -26,6 +26,11 @@ bool rust_helper_current_is_freezing(void)
 	return freezing(current);
 }
 
+bool rust_helper_signal_pending(void)
+{
+	return signal_pending(current);
+}
+
 bool rust_helper_fatal_signal_pending(void)
 {
 	return fatal_signal_pending(current);

@@ -27,7 +27,7 @@ use crate::{
         },
         fs::{FileExt, FileKind, Holes, SwapFile},
         module_param::{module_params, IntParam},
-        task::{capable_sys_admin, check_signals, cond_resched, IoWorkerScope},
+        task::{capable_sys_admin, cond_resched, sleep_killable, IoWorkerScope},
     },
     backing::DioUnit,
     binding::Binding,
@@ -382,7 +382,7 @@ fn drop_cached(file: &File) -> Result {
     while pos < size {
         if file.mapping().is_cached(pos, PIECE) {
             file.mapping().invalidate(pos, PIECE);
-            check_signals()?;
+            sleep_killable(0)?;
         }
         cond_resched();
         pos = pos.saturating_add(i64::from(PIECE));
