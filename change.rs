@@ -5,6 +5,7 @@
 use crate::{
     abstractions::{
         block::disk::{Disk, DiskGuard},
+        sync::LockKillable,
         task::sleep_killable,
     },
     driver::Loop,
@@ -65,6 +66,7 @@ impl Loop {
         disk: &Disk<Self>,
         mut change: impl FnMut(&mut DiskGuard<'_, Self>, Jiffies) -> Result<Tried<R>>,
     ) -> Result<R> {
+        let _turn = disk.data().changes.lock_killable()?;
         let mut retry = Retry::new();
         loop {
             match Self::try_change(disk, &retry, &mut change)? {
@@ -74,7 +76,7 @@ impl Loop {
         }
     }
 
-    /// Tries once to [`change`](Self::change) a device.
+    /// Tries once to [`change`](Self::change) a device. The caller holds `LoopDevice::changes`.
     pub(crate) fn try_change<R>(
         disk: &Disk<Self>,
         retry: &Retry,

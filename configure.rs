@@ -16,6 +16,7 @@ use crate::{
         },
         fs::{FileExt, StatMask},
         module::ModuleRef,
+        sync::LockKillable,
         sysfs,
     },
     attrs,
@@ -264,6 +265,7 @@ pub(crate) fn change_fd(io: &Ioctl<'_, Loop>, fd: u32) -> Result {
 /// Exchanges the file. Returns whether the device scans for partitions.
 fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
     switch::prepare_unpin(disk)?;
+    let turn = disk.data().changes.lock_killable()?;
     let mut retry = Retry::new();
     let (old_snapshot, partscan) = loop {
         let tried = try_switch_file(disk, &mut backing, &retry)?;
@@ -272,6 +274,7 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
             tried => retry.wait(disk, &tried)?,
         }
     };
+    drop(turn);
     // The two have changed places.
     let old = backing;
     warn_of_error(disk, &old);
@@ -605,6 +608,7 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     let disk = io.disk();
     drop(claim_unless_exclusive(io)?);
     switch::prepare_unpin(disk)?;
+    let _turn = disk.data().changes.lock_killable()?;
     let mut retry = Retry::new();
     let mut writes = 0;
     loop {

@@ -22,10 +22,11 @@
 //!
 //! 1. `open_mutex` of the disk (block layer): held in `open` and `release`, taken to scan
 //!    partitions
-//! 2. `Shared::chain`: devices that are bound to other devices
-//! 3. the disk's mutex ([`Disk::lock`]): state, and changes of the binding
-//! 4. `limits_lock` of the queue ([`LimitsUpdate`])
-//! 5. freezing the queue ([`DiskGuard::freeze`])
+//! 2. `LoopDevice::changes`: whose turn it is to change the device; waits for requests under it
+//! 3. `Shared::chain`: devices that are bound to other devices
+//! 4. the disk's mutex ([`Disk::lock`]): state, and changes of the binding
+//! 5. `limits_lock` of the queue ([`LimitsUpdate`])
+//! 6. freezing the queue ([`DiskGuard::freeze`])
 //!
 //! `LoopDevice::snapshot` comes after the disk's mutex. Its holders wait for nothing, so attributes
 //! can be read while an ioctl waits for the backing file.
@@ -129,6 +130,10 @@ pub(crate) struct LoopDevice {
     /// its own, so that a flush waits only for flushes of devices below. Made with `queue`.
     pub(crate) flush_queue: SetOnce<OwnedQueue>,
     pub(crate) shared: Arc<Shared>,
+    /// Held by the task that changes the device ([`Loop::change`]): if several tasks tried at once,
+    /// the queue would be frozen nearly all the time.
+    #[pin]
+    pub(crate) changes: Mutex<()>,
     /// What the sysfs attributes show.
     #[pin]
     pub(crate) snapshot: Mutex<Option<SysfsSnapshot>>,
@@ -284,6 +289,7 @@ impl Loop {
                 queue: SetOnce::new(),
                 flush_queue: SetOnce::new(),
                 shared,
+                changes <- new_mutex!((), "loop_changes"),
                 snapshot <- new_mutex!(None, "loop_snapshot"),
                 write_barrier: WriteBarrier::new(),
                 pinning: Pinning::new(),
