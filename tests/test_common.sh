@@ -42,6 +42,7 @@ JOBS=()
 . "$HERE/partition_common.sh"
 . "$HERE/pinned_common.sh"
 . "$HERE/request_common.sh"
+. "$HERE/user_common.sh"
 
 set -eEuo pipefail
 trap 'failed_at $LINENO "$BASH_COMMAND"' ERR
