@@ -15,7 +15,7 @@ use kernel::{
     time::{msecs_to_jiffies, Jiffies, Msecs},
 };
 
-/// What a try to change a device comes to.
+/// The outcome of one try to change a device.
 pub(crate) enum Tried<R> {
     Done(R),
     /// Writes are blocked, or a request does not end. Nothing has changed, but pinned mode may have
@@ -27,7 +27,7 @@ pub(crate) enum Tried<R> {
     Dirty,
 }
 
-/// How a change of a device waits for requests in flight.
+/// The wait between two tries to change a device.
 pub(crate) struct Retry {
     /// For how long, in ms, a frozen queue is kept frozen while no request ends.
     step: Msecs,
@@ -60,8 +60,8 @@ impl Loop {
     /// until it is done. `ENXIO` if the device is not bound, `EINTR` if the task is killed.
     ///
     /// A request may wait for a thaw, or hang, so `change` must not wait for its end: it keeps the
-    /// queue frozen for the given time without progress at most, and this calls it again later. In
-    /// between, this waits without the mutex, and all other requests continue for as long.
+    /// queue frozen for at most the given time without progress, and this calls it again later. In
+    /// between, this waits without the mutex, and other requests continue.
     pub(crate) fn change<R>(
         disk: &Disk<Self>,
         mut change: impl FnMut(&mut DiskGuard<'_, Self>, Jiffies) -> Result<Tried<R>>,

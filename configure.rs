@@ -612,8 +612,8 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     let mut retry = Retry::new();
     let mut writes = 0;
     loop {
-        // Not held between the tries: all who would open the device exclusively wait for its end,
-        // and cannot be killed.
+        // Not held between the tries: a task that opens the device exclusively waits for the end
+        // of the claim, and cannot be killed.
         let claim = claim_unless_exclusive(io)?;
         let tried = Loop::try_change(disk, &retry, |guard, step| {
             try_set_block_size(guard, size, &mut writes, step)

@@ -202,7 +202,7 @@ pub(crate) struct State {
     pub(crate) size_limit: i64,
     /// Detach at the last close.
     pub(crate) autoclear: bool,
-    /// How often `LOOP_CLR_FD` has asked for that.
+    /// How often `LOOP_CLR_FD` was called on the bound device.
     pub(crate) clears: u32,
     /// Look for partitions.
     pub(crate) partscan: bool,

@@ -94,8 +94,8 @@ pub fn sleep_killable(mut ms: Msecs) -> Result {
         if fatal_signal_pending() {
             return Err(EINTR);
         }
-        // The freezer wakes the task by a signal that is none, without which the system call would
-        // not start again.
+        // The freezer makes `signal_pending()` true without a signal. Until it has, the system call
+        // would not start again.
         if c_current_is_freezing() && c_signal_pending() {
             return Err(ERESTARTNOINTR);
         }

@@ -101,6 +101,15 @@ data_works()
 	dm_table loop-selftest "$DM_GOOD"
 }
 
+# logged NUMBER: so many lines of dmesg tell of an EIO of $DEV.
+logged()
+{
+	same "lines in dmesg" "$(dmesg | awk -v mark="$MARK" -v dev="loop$N:" '
+		seen && index($0, dev) && /-5/ { n++ }
+		index($0, mark) { seen = 1 }
+		END { print n + 0 }')" "$1"
+}
+
 # writeback_fails FILE: writes to FILE, $DEV or its $IMG, and has the kernel fail
 # to write that to the disk, which works again then.
 writeback_fails()

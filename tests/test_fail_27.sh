@@ -6,15 +6,6 @@
 DESCRIPTION="LOOP_CHANGE_FD takes no error of writeback from those who sync the new file"
 # One of the old file, or of a file that is detached, is logged if no flush has reported it.
 
-# logged NUMBER: so many lines tell of an error.
-logged()
-{
-	same "lines in dmesg" "$(dmesg | awk -v mark="$MARK" -v dev="loop$N:" '
-		seen && index($0, dev) && /-5/ { n++ }
-		index($0, mark) { seen = 1 }
-		END { print n + 0 }')" "$1"
-}
-
 need python3
 failing_img 1M
 cp "$IMG" "$TMP/plain"

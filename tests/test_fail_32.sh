@@ -5,15 +5,6 @@
 
 DESCRIPTION="An error of writeback of a file on overlayfs that no flush has reported is logged at detach"
 
-# logged NUMBER: so many lines tell of an error.
-logged()
-{
-	same "lines in dmesg" "$(dmesg | awk -v mark="$MARK" -v dev="loop$N:" '
-		seen && index($0, dev) && /-5/ { n++ }
-		index($0, mark) { seen = 1 }
-		END { print n + 0 }')" "$1"
-}
-
 need_module overlay
 failing_img 1M
 mkdir "$FS/upper" "$FS/work" "$TMP/lower" "$TMP/merged"

@@ -5,7 +5,7 @@
 
 DESCRIPTION="Behind one who waits to open a device opening and closing it cannot be killed; he can be, and then they end"
 
-# One who has it open. It is the same device as below.
+# This process has the device open, which "held" attaches next, and closes it when it is killed.
 new_dev
 first=$DEV
 sleep 1000 3<"$DEV" &

@@ -3,10 +3,10 @@
 #
 # Users without privilege, and root of a namespace. Sourced by test_common.sh.
 
-# as_user COMMAND...: as a user without groups and capabilities, who has open what the test has.
+# as_user COMMAND...: runs it as a user without groups and capabilities. It inherits the open files of the test.
 as_user()
 {
-	# He may not get to where the programs are.
+	# The user may have no access to the directory of the programs.
 	[[ -d $TMP/bin ]] || {
 		mkdir "$TMP/bin"
 		cp "$HERE"/loop_i{octl,o} "$TMP/bin/"
@@ -27,7 +27,7 @@ as_user_root()
 	as_user unshare -Urmpf "$@"
 }
 
-# user_node NAME: $TMP/NAME is a node of $DEV that everybody may open. Those in /dev are udev's.
+# user_node NAME: makes $TMP/NAME, a node of $DEV that everybody may open. The nodes in /dev are udev's.
 user_node()
 {
 	mknod "$TMP/$1" b 7 "$N"

@@ -22,7 +22,7 @@ INITRD = f"/boot/initrd.img-{RELEASE}"
 MODULES = f"loop-rust-modules-{RELEASE}"
 TOOL = "/usr/lib/loop-rust/loop-rust-module"
 LOADED_VERSION = "/sys/module/loop/version"
-# Of programs that are to speak in the place of others: mokutil, which has nothing to say without EFI, and what is to fail.
+# Directory of stand-ins for programs: for mokutil, which needs EFI, and for those that are to fail.
 STUB = "/run/stub"
 MOK = "/var/lib/dkms"
 
