@@ -6,10 +6,11 @@
 //! That would undo what another request writes to the block in between, so writes that share a
 //! block take turns:
 //!
-//! - A read-modify-write [enters](Exclusion::enter) with the blocks that it writes. It waits in a
-//!   list if it shares a block with one that runs, or with one that waits already. So one that is
-//!   slow, because its cgroup is throttled for instance, holds up no other blocks, unless more than
-//!   [`MAX_SEARCH`] wait or [`MAX_RUNNING`] run. No task waits for it.
+//! - A read-modify-write [enters](Exclusion::enter) with the range that it may rewrite: whole pages
+//!   and blocks of the file system (`blocks_of()` in `rmw.rs`). It waits in a list if it shares a
+//!   block with one that runs, or with one that waits already. So one that is slow, because its
+//!   cgroup is throttled for instance, holds up no other blocks, unless more than [`MAX_SEARCH`]
+//!   wait or [`MAX_RUNNING`] run. No task waits for it.
 //! - Each other write, discard or write-zeroes announces itself
 //!   ([`announce_write`](crate::abstractions::block::mq::Request::announce_write)), and then checks
 //!   whether a running read-modify-write [excludes](Exclusion::excludes) it. If so, it enters and

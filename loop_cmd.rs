@@ -25,7 +25,7 @@
 //! | transition | by | context |
 //! |---|---|---|
 //! | → 1 → 2, 3, end | [`LoopCmd::submit`] | the submitting task; must not call a file system |
-//! | 1 → 2, 3, 4, end | [`RequestRemapped::remapped`] | any |
+//! | 1 → 2, 3, 4, end | [`RequestRemapped::remapped`] | any; → 2 in process context only |
 //! | 2 → 3, 4, 5 | [`LoopCmd::issue_nowait`], [`RequestIoDone::io_done`] | worker under a plug; any |
 //! | 3 → 3, 5 for `Rmw` | [`LoopCmd::issue_rmw`] | worker |
 //! | 3 → 4, 5, end | [`LoopCmd::issue_blocking`], `io_done`, `remapped` | worker; any |

@@ -3,7 +3,8 @@
 //! Splits a request into pieces of whole blocks, where direct I/O on the backing file takes larger
 //! blocks than the device's.
 //!
-//! All of this is arithmetic on bytes of the device, whose start is aligned to a block of the file.
+//! All of this is arithmetic on bytes of the device, whose start is aligned to a block of the file
+//! ([`Blocks::around`] takes bytes of the file, too).
 //! The host tests cover it (`tests/host/test_pieces.rs`).
 //!
 //! The last block of the device may be incomplete, since the device's size is a multiple of 512

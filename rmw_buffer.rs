@@ -37,8 +37,8 @@ impl Reserve {
         }))
     }
 
-    /// A buffer of `bytes` bytes, at most [`MAX_TRANSFER`]; where memory is short of one block
-    /// (`unit` bytes), or else the reserve, for which it may sleep.
+    /// A buffer of `bytes` bytes, at most [`MAX_TRANSFER`]. Where memory is short, one of a block
+    /// (`unit` bytes), or else the reserve, for which this may sleep.
     pub(crate) fn buffer(&self, bytes: u64, unit: usize, op: Op) -> Buffer<'_> {
         let bytes = max(min(bytes, u64::from(MAX_TRANSFER)), 1) as usize;
         match IoBuffer::new_nowait(bytes).or_else(|_| IoBuffer::new_nowait(unit)) {

@@ -4,7 +4,7 @@
 //!
 //! `queue_rq` may run deep in the stack of a task that is in the middle of file-system I/O and
 //! holds locks of its file system. So a request that needs a file system is handed to a worker;
-//! `route.rs` says which requests do not. Batching makes up for the cost: the nowait work of a
+//! `route.rs` says which requests need none. Batching makes up for the cost: the nowait work of a
 //! hardware queue issues all waiting requests under one plug.
 //!
 //! A task that flushes its plug hands over all requests in it at once (`queue_rqs`). The driver

@@ -6,9 +6,9 @@
 //! Pinned mode and bios to a backing block device bypass `write_iter`, which would call
 //! `file_update_time()`. Instead, each such write marks the times: in pinned mode when it ends, to
 //! a block device when it begins, as `blkdev_write_iter()` does. The first mark after an update
-//! schedules the next update, which runs within a second ([`LOOK_EVERY_MS`]). A flush, the end of
+//! schedules the next update, which runs within a second ([`MAX_LOOKS`]). A flush, the end of
 //! pinned mode and detach update at once. While the times are marked, a write only reads the mark.
-//! Only tasks call file systems.
+//! The update calls the file system, so it runs in process context only.
 //!
 //! The mark is write access to the file system ([`WriteAccess`]), which the update drops. So a
 //! freeze waits for the update, the update never waits for a thaw, and a frozen file system has no

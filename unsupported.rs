@@ -4,8 +4,9 @@
 //! them.
 //!
 //! Most file systems do not say in advance whether a file can punch holes or zero ranges, so the
-//! limits offer both until a request fails. Changing them takes a frozen queue, which waits for
-//! that request, and for any that uses its work item next. So a work item of its own does it.
+//! limits offer both until a request fails. To change the limits the queue is frozen, and a freeze
+//! waits for the failed request, and for requests that wait for the same work item. So a work item
+//! of its own changes them.
 //!
 //! A request in flight may take long, or hang, and must not hold up all others. So a freeze that
 //! takes long is given up, and tried again a few times, with growing pauses ([`TRIES`]). After that

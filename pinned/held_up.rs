@@ -71,8 +71,8 @@ pub(super) struct HeldUp<'a> {
 }
 
 impl<'a> HeldUp<'a> {
-    /// Blocks writes while the file system is not frozen. May sleep; holds no lock for more than a
-    /// moment. `ETIMEDOUT` if freezing times out too often.
+    /// Blocks writes while the file system is not frozen. May sleep; holds the disk's mutex for one
+    /// freeze at a time. `ETIMEDOUT` if freezing times out too often.
     pub(super) fn begin(
         disk: &'a Disk<Loop>,
         file: &'a File,

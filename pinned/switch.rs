@@ -4,9 +4,9 @@
 //!
 //! Both directions call the file system, which may take long. Meanwhile the device's
 //! [`WriteBarrier`](super::write_barrier::WriteBarrier) blocks writes, and reads continue. The
-//! queue is frozen only for moments, and at the end of pinned mode for a flush of the device below:
-//! a task that has frozen the queue must wait neither for the file system nor for memory, since the
-//! task that holds either may wait for a request of this device.
+//! queue is frozen for as long as [`Patience`] allows at a time, and at the end of pinned mode for
+//! a flush of the device below. A task that has frozen the queue must wait neither for the file
+//! system nor for memory, since the task that holds either may wait for a request of this device.
 //!
 //! The long parts come first, a piece at a time: [`write_back`] writes dirty pages, and [`fill`]
 //! fills holes. It fills a piece in the page cache while writes are blocked, and writes it back

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Blocks writes for a long time while reads continue.
+//! Blocks writes, while reads continue, for longer than a queue may be frozen.
 //!
 //! A frozen queue blocks every request, so the task that froze it must not wait for anything that
 //! depends on the device. Here only writes wait, each in a work item that may block.
