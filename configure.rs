@@ -264,11 +264,13 @@ pub(crate) fn change_fd(io: &Ioctl<'_, Loop>, fd: u32) -> Result {
 
 /// Exchanges the file. Returns whether the device scans for partitions.
 fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
+    // Read access to the device is enough to call this, but must have no effect on a writable one.
+    check_read_only(Loop::lock_bound(disk)?.config().ok_or(ENXIO)?)?;
     switch::prepare_unpin(disk)?;
     let turn = disk.data().changes.lock_killable()?;
-    let mut retry = Retry::new();
+    let (mut retry, mut announced) = (Retry::new(), false);
     let (old_snapshot, partscan) = loop {
-        let tried = try_switch_file(disk, &mut backing, &retry)?;
+        let tried = try_switch_file(disk, &mut backing, &retry, &mut announced)?;
         match tried {
             Tried::Done(done) => break done,
             tried => retry.wait(disk, &tried)?,
@@ -281,18 +283,29 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
     // Under no lock: the last put of a file may take `open_mutex`.
     drop(old_snapshot);
     drop(old);
-    // Pages that were in use hold data of the old file, also those of partitions. Under no lock:
-    // this may wait for reads of the new file.
+    // Pages that were in use, or were read between the announcement and the exchange, hold data of
+    // the old file, also those of partitions. Under no lock: this may wait for reads of the new
+    // file.
     disk.invalidate_in_use();
     Ok(partscan)
 }
 
+/// `EINVAL` if the device is writable: its file cannot be exchanged.
+fn check_read_only(binding: &Binding) -> Result {
+    match binding.read_only {
+        true => Ok(()),
+        false => Err(EINVAL),
+    }
+}
+
 /// Tries once to exchange the file for that in `backing`. If that is done, `backing` is the old
-/// file; returns the old snapshot, and whether the device scans for partitions.
+/// file; returns the old snapshot, and whether the device scans for partitions. `announced` says
+/// whether an earlier try has announced the new medium.
 fn try_switch_file(
     disk: &Disk<Loop>,
     backing: &mut BackingFile,
     retry: &Retry,
+    announced: &mut bool,
 ) -> Result<Tried<(Option<SysfsSnapshot>, bool)>> {
     let chain = match chain::is_loop(backing.file()) {
         true => Some(ChainLock::take(&disk.data().shared)?),
@@ -301,9 +314,7 @@ fn try_switch_file(
     let valid = ChainLock::validate(chain.as_ref(), backing.file(), disk);
     Loop::try_change(disk, retry, |guard, step| {
         let binding = guard.config().ok_or(ENXIO)?;
-        if !binding.read_only {
-            return Err(EINVAL);
-        }
+        check_read_only(binding)?;
         valid?;
         let (offset, limit) = (binding.offset, guard.size_limit);
         if backing.sectors(offset, limit) != binding.backing.sectors(offset, limit) {
@@ -320,6 +331,18 @@ fn try_switch_file(
         if !switch::unpin(guard, NotPinned::Changed, step) {
             return Ok(Tried::Busy);
         }
+        if !*announced {
+            // Most of the time the next freeze will succeed too. If not, nothing was announced.
+            if guard.freeze_while_progressing(step).is_none() {
+                return Ok(Tried::Busy);
+            }
+            // Before the exchange: this shuts down a file system on the device, which must not read
+            // the new file. It may wait for requests. The caller sends one event, when the change
+            // is complete.
+            let _quiet = guard.suppress_uevents();
+            disk.force_media_change();
+            *announced = true;
+        }
         let Some(mut frozen) = guard.freeze_while_progressing(step) else {
             return Ok(Tried::Busy);
         };
@@ -333,10 +356,6 @@ fn try_switch_file(
         core::mem::swap(&mut binding.backing, backing);
         state.no_dio = binding.apply_dio(disk, state.no_dio);
         drop(frozen);
-        // The caller sends one event, when the change is complete.
-        let quiet = guard.suppress_uevents();
-        disk.force_media_change();
-        drop(quiet);
         let old_snapshot = snapshot::update(guard);
         Ok(Tried::Done((old_snapshot, partscan)))
     })
