@@ -45,7 +45,7 @@ impl NotPinned {
             Self::Append => "the backing file was opened to be appended to",
             Self::Offset => "the offset is not a multiple of the page size",
             Self::Size => {
-                "the size of the backing file is not a multiple of the page size, or too large"
+                "the size of the backing file is not a multiple of the page size, or too large, or less than that of the device"
             }
             Self::BlockSize => "the block size is smaller than that of the device below",
             Self::Alignment => "the device below needs buffers of a larger alignment",

@@ -254,10 +254,8 @@ fn try_pin(disk: &Disk<Loop>, sparse: Sparse) -> Result<DiskGuard<'_, Loop>, Not
         let result = match guard.config() {
             Some(binding) if disk.data().phase() == Phase::Bound => check(disk, binding, sparse)
                 .and_then(|()| disk.data().pinning.check().map_err(NotPinned::from_fill))
-                .and_then(|()| match has_stable_writes(disk, binding, &pinned) {
-                    true => Ok(binding),
-                    false => Err(NotPinned::StableWrites),
-                }),
+                .and_then(|()| check_pinned(disk, binding, &pinned))
+                .map(|()| binding),
             _ => Err(NotPinned::Changed),
         };
         match result {
@@ -343,10 +341,18 @@ fn require_stable_writes(disk: &Disk<Loop>) -> Result<(), NotPinned> {
     }
 }
 
-/// Whether the device has `BLK_FEAT_STABLE_WRITES` if the device below needs it: a file system may
-/// store a file on another device than [`require_stable_writes`] has asked.
-fn has_stable_writes(disk: &Disk<Loop>, binding: &Binding, pinned: &Pinned) -> bool {
-    binding.read_only || !pinned.bdev().needs_stable_writes() || disk.part0().needs_stable_writes()
+/// Looks for reasons against pinning in what is known of the file by now.
+fn check_pinned(disk: &Disk<Loop>, binding: &Binding, pinned: &Pinned) -> Result<(), NotPinned> {
+    let part0 = disk.part0();
+    // The file was truncated. In ordinary mode writes beyond its end make it longer.
+    if pinned.is_beyond(binding.offset, part0.sectors()) {
+        return Err(NotPinned::Size);
+    }
+    // A file system may store a file on another device than `require_stable_writes()` has asked.
+    match binding.read_only || !pinned.bdev().needs_stable_writes() || part0.needs_stable_writes() {
+        true => Ok(()),
+        false => Err(NotPinned::StableWrites),
+    }
 }
 
 /// Makes a swap file of the backing file. The caller has blocked writes.
