@@ -48,7 +48,8 @@
 //! - Physical block size, minimum and optimal I/O size are hints. They follow direct I/O where its
 //!   blocks are larger.
 //! - Discard and write-zeroes may be withdrawn: the block layer refuses them with `EOPNOTSUPP`, and
-//!   their users fall back.
+//!   their users fall back. Their size is not reduced: a request of request-based device mapper
+//!   that is larger than the limit takes a path of it out of use.
 //!
 //! [`AddressSpace::write_dirty`]: crate::abstractions::fs::AddressSpace::write_dirty
 //! [`AddressSpace::set_error`]: crate::abstractions::fs::AddressSpace::set_error
@@ -69,6 +70,9 @@ use kernel::{
 
 /// Bytes in a sector, the unit of capacities.
 pub(crate) const SECTOR_SIZE: u32 = 512;
+
+/// The largest discard or write-zeroes of a file, in sectors: the C driver's.
+pub(crate) const MAX_DISCARD: u32 = u32::MAX / SECTOR_SIZE;
 
 /// The largest transfer, in bytes, of a request that is not made of whole direct-I/O blocks of the
 /// file, and so the largest such block.
@@ -347,7 +351,7 @@ impl BackingFile {
             },
             _ if self.file.has_deallocate() => match self.file.fs_block_size() {
                 Ok(granularity) => DiscardLimits {
-                    sectors: u32::MAX / SECTOR_SIZE,
+                    sectors: MAX_DISCARD,
                     granularity,
                 },
                 Err(_) => DiscardLimits::default(),

@@ -24,7 +24,7 @@ use crate::{
         iov::Direction,
         time::jiffies,
     },
-    backing::SECTOR_SIZE,
+    backing::{MAX_DISCARD, SECTOR_SIZE},
     recent::Recent,
 };
 use core::ops::Range;
@@ -206,16 +206,15 @@ impl Pinned {
         self.bdev().write_zeroes_sectors() > 0
     }
 
-    /// Sets the limits of discards and write-zeroes to what the device below supports now.
+    /// Sets the limits of discards and write-zeroes by what the device below supports now: none, or
+    /// those of the file. [`zero`](Self::zero) splits them.
     pub(crate) fn set_discard_limits(&self, limits: &mut QueueLimits) {
-        let bdev = self.bdev();
         // Without write-zeroes of the device, a discard would be a slow write.
-        let zeroes = bdev.write_zeroes_sectors();
-        let granularity = match zeroes {
-            0 => 0,
-            _ => bdev.discard_granularity(),
+        let (sectors, granularity) = match self.has_discard() {
+            true => (MAX_DISCARD, self.bdev().discard_granularity()),
+            false => (0, 0),
         };
-        limits.set_discard(zeroes, zeroes, granularity);
+        limits.set_discard(sectors, sectors, granularity);
     }
 }
 

@@ -21,6 +21,7 @@ for dev in "$NULLB" "${LOOP_SCRATCH_DEV:-}"; do
 	used=$(stat -c %b "$IMG")
 	pin 1
 	max=$(<"/sys/block/${dev#/dev/}/queue/write_zeroes_max_bytes")
+	((!max)) || max=$((4294967295 / 512 * 512))
 	limit write_zeroes_max_bytes "$max"
 	limit discard_max_bytes "$max"
 	io -d "$DEV" zeroout 4K 1M , zero 4K 1M , check 1 0 4K , check 1 1052672 4K , \
