@@ -57,7 +57,7 @@
 //! [`LoopCmd`]: crate::loop_cmd::LoopCmd
 
 use crate::abstractions::{
-    block::{limits::QueueLimits, BlockDevice, DeviceLimits},
+    block::{limits::QueueLimits, mq::Op, BlockDevice, DeviceLimits},
     fs::{FileBlockDevice, FileExt, NoFsRecursion, StatMask},
 };
 use core::cmp::{max, min};
@@ -209,15 +209,19 @@ impl BackingFile {
     /// Whether direct I/O of that many bytes can be tried without waiting. A request beyond the
     /// largest of the device below is refused only after it was accounted to its cgroup, and a
     /// second try would count it again.
-    pub(crate) fn can_try_direct(&self, bytes: u32) -> bool {
+    ///
+    /// For a read, file systems pass `IOCB_NOWAIT` on (`iomap_dio_read_simple()` of Linux 7.3). If
+    /// the device below does not know it, the try fails, and the file system reports an I/O error.
+    pub(crate) fn can_try_direct(&self, op: Op, bytes: u32) -> bool {
         if !self.nowait {
             return false;
         }
+        let is_read = op == Op::Read;
         // The largest request of a device is never smaller (`BLK_MIN_SEGMENT_SIZE`).
-        if bytes <= 4096 {
+        if bytes <= 4096 && !is_read {
             return true;
         }
-        self.with_device(|bdev| bytes <= bdev.max_bytes())
+        self.with_device(|bdev| bytes <= bdev.max_bytes() && (!is_read || bdev.has_nowait()))
             .unwrap_or(true)
     }
 

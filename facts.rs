@@ -78,9 +78,9 @@ impl Facts for Request<Loop> {
         let binding = self.config();
         let backing = &binding.backing;
         match (self.op(), binding.direct) {
-            (Op::Read, true) => backing.can_try_direct(self.bytes()),
-            (Op::Write, true) => {
-                backing.can_try_direct(self.bytes())
+            (op @ Op::Read, true) => backing.can_try_direct(op, self.bytes()),
+            (op @ Op::Write, true) => {
+                backing.can_try_direct(op, self.bytes())
                     && (backing.is_block() || binding.write_backoff.should_try())
             }
             (Op::Read, false) => backing.can_try_buffered(),

@@ -47,6 +47,11 @@ unsigned int rust_helper_bdev_max_bytes(struct block_device *bdev)
 	return queue_max_bytes(bdev_get_queue(bdev));
 }
 
+bool rust_helper_bdev_nowait(struct block_device *bdev)
+{
+	return bdev_nowait(bdev);
+}
+
 bool rust_helper_bdev_has_integrity(struct block_device *bdev)
 {
 	return blk_get_integrity(bdev->bd_disk);

@@ -30,11 +30,14 @@
  *	discard, zeroout OFFSET LENGTH	the ioctls of block devices
  *	hold COMMAND			runs a shell command with the file open
  *	map-hold OFFSET LENGTH COMMAND	and with its pages mapped
+ *	no-errors COMMAND	the same; meanwhile its filesystem may not report
+ *				an error (FAN_FS_ERROR)
  */
 #include <fcntl.h>
 #include <unistd.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <sys/fanotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -198,6 +201,27 @@ static int map_hold(size_t offset, size_t len, const char *command)
 	return err;
 }
 
+static int no_errors(const char *command)
+{
+	int group = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID |
+				  FAN_NONBLOCK, O_RDONLY);
+	ssize_t len;
+
+	if (group < 0 || fanotify_mark(group, FAN_MARK_ADD |
+				       FAN_MARK_FILESYSTEM, FAN_FS_ERROR,
+				       AT_FDCWD, path))
+		return errno;
+	if (system(command))
+		return EREMOTEIO;
+	/* They are reported by a work item. */
+	sleep(1);
+	len = read(group, buf, block);
+	close(group);
+	if (len > 0)
+		printf("%s: its filesystem has reported an error\n", path);
+	return len > 0 ? EIO : 0;
+}
+
 static int once(const struct op *op, bool write)
 {
 	uint64_t offset = number(op_arg(op, 0));
@@ -298,6 +322,8 @@ static int run(const struct op *op)
 	if (!strcmp(name, "map-hold"))
 		return map_hold(number(op_arg(op, 0)), number(op_arg(op, 1)),
 				op_arg(op, 2));
+	if (!strcmp(name, "no-errors"))
+		return no_errors(op_arg(op, 0));
 	if (!strcmp(name, "cached"))
 		return cached(op_arg(op, 0));
 	if (!strcmp(name, "put"))
@@ -387,7 +413,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < argc; i++) {
 		const char *const readers[] = {
 			"check", "zero", "map-check", "read", "hold", "cached",
-			"map-hold", "shutdown",
+			"map-hold", "shutdown", "no-errors",
 		};
 		size_t j;
 

@@ -25,6 +25,7 @@ extern "C" {
     fn rust_helper_bdev_is_bottom(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_takes_writes(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_max_bytes(bdev: *mut bindings::block_device) -> c_uint;
+    fn rust_helper_bdev_nowait(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_can_poll(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_has_integrity(bdev: *mut bindings::block_device) -> bool;
     fn rust_helper_bdev_stable_writes(bdev: *mut bindings::block_device) -> bool;
@@ -74,6 +75,12 @@ impl DeviceLimits {
     pub fn max_bytes(&self) -> u32 {
         // SAFETY: By the type invariants the device is valid.
         unsafe { rust_helper_bdev_max_bytes(self.0.get()) }
+    }
+
+    /// Whether the device takes `REQ_NOWAIT` (`bdev_nowait()`).
+    pub fn has_nowait(&self) -> bool {
+        // SAFETY: By the type invariants the device is valid.
+        unsafe { rust_helper_bdev_nowait(self.0.get()) }
     }
 
     /// Logical block size in bytes.

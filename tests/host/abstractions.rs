@@ -16,6 +16,7 @@ pub(crate) mod block {
         pub(crate) content: Vec<u8>,
         pub(crate) disk: Option<ARef<disk::Disk<Loop>>>,
         pub(crate) max_bytes: u32,
+        pub(crate) has_nowait: bool,
         pub(crate) logical_block_size: u32,
         pub(crate) write_zeroes_sectors: u32,
         pub(crate) discard_granularity: u32,
@@ -49,6 +50,10 @@ pub(crate) mod block {
 
         pub(crate) fn max_bytes(&self) -> u32 {
             self.max_bytes
+        }
+
+        pub(crate) fn has_nowait(&self) -> bool {
+            self.has_nowait
         }
 
         pub(crate) fn logical_block_size(&self) -> u32 {
