@@ -122,6 +122,14 @@ fn is_cached(rq: &Request<Loop>) -> bool {
     pos.is_ok_and(|pos| mapping.is_cached(pos, rq.bytes()))
 }
 
+/// Whether the request was written past the page cache of a block device that has cached a part of
+/// it, old data perhaps: `blkdev_direct_write()` drops pages before a write that it does not wait
+/// for, and not after it. Any context.
+fn has_stale_pages(rq: &Request<Loop>) -> bool {
+    let binding = rq.config();
+    binding.direct && binding.backing.is_block() && is_cached(rq)
+}
+
 /// Drops the backing file's cached pages in the range that a request has written past them. May
 /// sleep.
 fn invalidate_cached(rq: &Request<Loop>) {
@@ -549,6 +557,10 @@ impl RequestIoDone<Loop> for LoopCmd {
                 Self::set_stage(&mut rq, Stage::Sync);
                 Self::enqueue(rq);
             }
+            Ok(bytes) if is_write && bytes >= rq.bytes() && has_stale_pages(&rq) => {
+                Self::set_stage(&mut rq, Stage::PostWrite);
+                Self::enqueue(rq);
+            }
             result => {
                 let binding = rq.config();
                 // A read that has waited does not count: it shows that the file system admitted
@@ -603,6 +615,9 @@ impl WorkItem for LoopCmd {
                 Self::finish_whole(rq, committed.map_err(|_| EIO));
             }
             Stage::Sync => rq.attributed(|rq| {
+                if has_stale_pages(&rq) {
+                    invalidate_cached(&rq);
+                }
                 let result = sync_file(&rq);
                 Self::finish_whole(rq, result);
             }),
