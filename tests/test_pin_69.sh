@@ -27,7 +27,7 @@ for _ in 1 2 3 4 5; do
 	lo "$DEV" open r , get-status64
 done
 kill -9 "$filler"
-poll 2 ended "$filler" || fail "the attempt goes on"
+poll $((2 * PATIENCE)) ended "$filler" || fail "the attempt goes on"
 dmsetup resume loop-selftest
 wait "$reader"
 is_pinned 0
