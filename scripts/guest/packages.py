@@ -45,6 +45,10 @@ def deb(pattern):
     return path
 
 
+# udev opens devices that were just made, or detached.
+UNLOAD = "udevadm settle --timeout=120 && modprobe -r loop"
+
+
 def next_is_ours():
     path = sh(f"modinfo -k {RELEASE} -F filename loop")
     want(path == PLACED, f"modprobe takes {path}")
@@ -99,11 +103,11 @@ def apt_installs():
 
 def reload():
     """After a reload ours is loaded, and works."""
-    sh("modprobe -r loop && modprobe loop")
+    sh(f"{UNLOAD} && modprobe loop")
     version = sh("dpkg-query -f '${Version}' -W loop-rust-common")
     want(sh(f"cat {LOADED_VERSION}") == sh(f"modinfo -k {RELEASE} -F version loop") == version, f"it is not version {version}")
     sh("truncate -s 1M /run/image; losetup -fP --show /run/image && losetup -D")
-    sh("modprobe -r loop")
+    sh(UNLOAD)
 
 
 def new_kernel():
@@ -126,9 +130,9 @@ def purged():
         if os.path.exists(path)
     ]  # fmt: skip
     want(not left, f"left: {left}")
-    sh("modprobe -r loop && modprobe loop")
+    sh(f"{UNLOAD} && modprobe loop")
     want(not os.path.exists(LOADED_VERSION), "ours is still loaded")
-    sh("modprobe -r loop")
+    sh(UNLOAD)
     # It takes a while to be made anew, and is not looked at any more.
     os.unlink(INITRD)
 
@@ -212,7 +216,7 @@ def enforced():
     """On a kernel that takes only signed modules it is not placed; had it been, there would be no driver."""
     has(install(), "not placed")
     next_is_c()
-    sh("modprobe loop && modprobe -r loop")
+    sh(f"modprobe loop && {UNLOAD}")
     os.makedirs(f"{TREE}/updates", exist_ok=True)
     shutil.copy(f"/usr/lib/loop-rust/{RELEASE}/loop.ko", PLACED)
     sh(f"depmod {RELEASE}")
