@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Disks for what lies below loop devices: null_blk and device mapper. Sourced by test_common.sh.
+# Disks for what lies below loop devices: null_blk, scsi_debug and device mapper. Sourced by test_common.sh.
 
 DMS=()
 NULLBS=()
+SCSI_DISK=
 
 # nullb NAME [ATTRIBUTE=VALUE...]: NULLB is a new null_blk device which keeps
 # what is written.
@@ -31,6 +32,29 @@ nullb()
 	[[ -d /sys/block/$name ]] || name=nullb$(<"$dir/index")
 	NULLB=/dev/$name
 	[[ -b $NULLB ]] || poll 5 test -b "$NULLB" || fail "no $NULLB"
+}
+
+# scsi_disk SETTING...: SCSI_DISK is the disk of scsi_debug with these settings.
+scsi_disk()
+{
+	[[ ! -d /sys/module/scsi_debug ]] || skip "scsi_debug is in use"
+	modprobe -q sd_mod || true
+	modprobe -q scsi_debug "$@" || skip "no module scsi_debug"
+	poll 20 has_scsi_disk || fail "no disk appears"
+	SCSI_DISK=/dev/$(basename "$(<"$TMP/scsi_disk")")
+	poll 20 test -b "$SCSI_DISK"
+	settle
+}
+
+has_scsi_disk()
+{
+	compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/*" >"$TMP/scsi_disk"
+}
+
+# scsi_disk_gone: nobody uses it any more.
+scsi_disk_gone()
+{
+	poll 20 rmmod scsi_debug || fail "the disk is still in use"
 }
 
 # dm NAME TABLE: a device-mapper device /dev/mapper/NAME.

@@ -6,19 +6,9 @@
 DESCRIPTION="With direct I/O on a disk that checks protection information, pages that are mapped and modified all the time can be written: nobody modifies them between the checksum and the disk"
 
 need python3 mkfs.ext4
-[[ ! -d /sys/module/scsi_debug ]] || skip "scsi_debug is in use"
-modprobe -q sd_mod || true
 # Most writes wait for one before them, with the checksum made already.
-modprobe -q scsi_debug dev_size_mb=64 dif=1 dix=1 guard=0 max_queue=2 ndelay=200000 || skip "no module scsi_debug"
-is_disk()
-{
-	compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/*" >"$TMP/disk"
-}
-poll 20 is_disk || fail "no disk appears"
-disk=/dev/$(basename "$(<"$TMP/disk")")
-poll 20 test -b "$disk"
-settle
-[[ $(<"/sys/block/${disk#/dev/}/integrity/format") == T10-DIF* ]] || fail "no protection information"
+scsi_disk dev_size_mb=64 dif=1 dix=1 guard=0 max_queue=2 ndelay=200000
+[[ $(<"/sys/block/${SCSI_DISK#/dev/}/integrity/format") == T10-DIF* ]] || fail "no protection information"
 
 # synced FILE: it is modified by one process, and synced by another.
 synced()
@@ -53,10 +43,10 @@ synced()
 rc=0
 # Each failure is to be told of. Zeroes that the block layer has the disk write would keep the old checksums there,
 # so no place is used for another purpose later.
-attach_quietly "$disk" offset=61M flags=$DIRECT_IO
+attach_quietly "$SCSI_DISK" offset=61M flags=$DIRECT_IO
 (synced "$DEV") || rc=1
 detach
-LOOP_SCRATCH_DEV=$disk fs ext4 60
+LOOP_SCRATCH_DEV=$SCSI_DISK fs ext4 60
 img 0 "$FS/img"
 io "$IMG" fill 1 0 32M , fsync
 attach_quietly "$IMG" flags=$DIRECT_IO
@@ -81,5 +71,5 @@ lo "$DEV" configure "$IMG" flags=$DIRECT_IO
 (synced "$DEV") || rc=1
 detach
 umounted "$FS"
-poll 20 rmmod scsi_debug || fail "the disk is still in use"
+scsi_disk_gone
 ((rc == 0)) || fail "pages were modified while they were written"

@@ -6,33 +6,15 @@
 TOPIC="data"
 DESCRIPTION="The disk below keeps protection information, which it checks, and has blocks of 4096 bytes"
 
-[[ ! -d /sys/module/scsi_debug ]] || skip "scsi_debug is in use"
-modprobe -q sd_mod || true
-
-# with_disk SETTING...: $disk is one of 64 MiB with these settings of scsi_debug.
-with_disk()
-{
-	modprobe -q scsi_debug dev_size_mb=64 delay=0 "$@" || skip "no module scsi_debug"
-	poll 20 is_disk || fail "no disk appears"
-	disk=/dev/$(basename "$(<"$TMP/disk")")
-	poll 20 test -b "$disk"
-	settle
-}
-
-is_disk()
-{
-	compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/*" >"$TMP/disk"
-}
-
 for setting in "dif=1 dix=1" "dif=3 dix=1" "sector_size=4096" "sector_size=4096 dif=1 dix=1"; do
 	# shellcheck disable=SC2086
-	with_disk $setting
+	scsi_disk dev_size_mb=64 delay=0 $setting
 	size=512
 	[[ $setting != sector_size* ]] || size=4096
-	same "block size" "$(<"/sys/block/${disk#/dev/}/queue/logical_block_size")" $size
-	[[ $setting != *dif* ]] || [[ $(<"/sys/block/${disk#/dev/}/integrity/format") == T10-DIF* ]] ||
+	same "block size" "$(<"/sys/block/${SCSI_DISK#/dev/}/queue/logical_block_size")" $size
+	[[ $setting != *dif* ]] || [[ $(<"/sys/block/${SCSI_DISK#/dev/}/integrity/format") == T10-DIF* ]] ||
 		fail "no protection information"
-	LOOP_SCRATCH_DEV=$disk fs ext4 60
+	LOOP_SCRATCH_DEV=$SCSI_DISK fs ext4 60
 	fragmented_img 4M
 	io "$IMG" fill 1 0 4M , fsync
 	attach "$IMG"
@@ -53,5 +35,5 @@ for setting in "dif=1 dix=1" "dif=3 dix=1" "sector_size=4096" "sector_size=4096 
 	detach
 	io "$IMG" drop , check 1 0 4K , check 2 4K 2M
 	umounted "$FS"
-	poll 20 rmmod scsi_debug || fail "the disk is still in use"
+	scsi_disk_gone
 done

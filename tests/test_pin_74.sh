@@ -10,11 +10,6 @@ DESCRIPTION="A discard on a pinned device gives space of a thin disk back; zeroe
 KEEP=1
 PUNCH=2
 
-is_disk()
-{
-	compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/*" >"$TMP/disk"
-}
-
 # provisioned: how many sectors of the disk have space.
 provisioned()
 {
@@ -22,15 +17,9 @@ provisioned()
 		awk -F- '{ sum += (NF > 1 ? $2 - $1 + 1 : 1) } END { print sum + 0 }'
 }
 
-[[ ! -d /sys/module/scsi_debug ]] || skip "scsi_debug is in use"
-modprobe -q sd_mod || true
-modprobe -q scsi_debug dev_size_mb=64 delay=0 lbpws=1 lbprz=1 || skip "no module scsi_debug"
-poll 20 is_disk || fail "no disk appears"
-disk=/dev/$(basename "$(<"$TMP/disk")")
-poll 20 test -b "$disk"
-settle
-[[ $(<"/sys/block/${disk#/dev/}/queue/write_zeroes_max_bytes") != 0 ]] || fail "the disk makes no zeroes"
-LOOP_SCRATCH_DEV=$disk fs ext4 60
+scsi_disk dev_size_mb=64 delay=0 lbpws=1 lbprz=1
+[[ $(<"/sys/block/${SCSI_DISK#/dev/}/queue/write_zeroes_max_bytes") != 0 ]] || fail "the disk makes no zeroes"
+LOOP_SCRATCH_DEV=$SCSI_DISK fs ext4 60
 written_img 16M
 sync -f "$IMG"
 attach_quietly "$IMG" flags=$DIRECT_IO
@@ -52,4 +41,4 @@ unpin
 io "$IMG" drop , check 2 0 1M , zero 1M 8M , check 1 9M 3M
 detach
 umounted "$FS"
-poll 20 rmmod scsi_debug || fail "the disk is still in use"
+scsi_disk_gone

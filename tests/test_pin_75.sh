@@ -7,25 +7,14 @@ DESCRIPTION="Where the disk below turns out not to make zeroes any more, discard
 
 TOPIC="data"
 
-is_disk()
-{
-	compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/*" >"$TMP/disk"
-}
-
 no_discards()
 {
 	(($(sys queue/discard_max_bytes) == 0))
 }
 
-[[ ! -d /sys/module/scsi_debug ]] || skip "scsi_debug is in use"
-modprobe -q sd_mod || true
-modprobe -q scsi_debug dev_size_mb=64 delay=0 lbpws=1 lbprz=1 || skip "no module scsi_debug"
-poll 20 is_disk || fail "no disk appears"
-disk=/dev/$(basename "$(<"$TMP/disk")")
-poll 20 test -b "$disk"
-settle
+scsi_disk dev_size_mb=64 delay=0 lbpws=1 lbprz=1
 nullb looppin size=8
-good="0 131072 linear $disk 0"
+good="0 131072 linear $SCSI_DISK 0"
 dm loop-selftest "$good"
 LOOP_SCRATCH_DEV=/dev/mapper/loop-selftest fs ext4 48
 mount -o remount,commit=600 "$FS"
@@ -34,7 +23,7 @@ attach_quietly "$IMG" flags=$DIRECT_IO
 pin 1
 io -d "$DEV" discard 0 1M , zero 0 1M , check 1 1M 1M
 # A part of another disk behind the file system, which does not make zeroes by itself: so none of both does.
-dm_table loop-selftest "$(printf '%s\n' "0 122880 linear $disk 0" "122880 8192 linear $NULLB 0")"
+dm_table loop-selftest "$(printf '%s\n' "0 122880 linear $SCSI_DISK 0" "122880 8192 linear $NULLB 0")"
 lines=$(dmesg | grep -c "I/O error, dev ${DEV#/dev/}" || true)
 io -d "$DEV" discard 1M 64K =ANY
 poll 20 no_discards || fail "they are still offered"
@@ -44,4 +33,4 @@ unpin
 detach
 umounted "$FS"
 dm_gone loop-selftest
-poll 20 rmmod scsi_debug || fail "the disk is still in use"
+scsi_disk_gone

@@ -6,21 +6,10 @@
 TOPIC="data"
 DESCRIPTION="Request-based device mapper that was loaded before goes on to discard, also more at once than the disk below takes"
 
-is_disk()
-{
-	compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/*" >"$TMP/disk"
-}
-
 need_module dm_multipath dm_round_robin
-[[ ! -d /sys/module/scsi_debug ]] || skip "scsi_debug is in use"
-modprobe -q sd_mod || true
-modprobe -q scsi_debug dev_size_mb=64 delay=0 lbpws=1 lbprz=1 write_same_length=2048 || skip "no module scsi_debug"
-poll 20 is_disk || fail "no disk appears"
-disk=/dev/$(basename "$(<"$TMP/disk")")
-poll 20 test -b "$disk"
-settle
-same "write-zeroes of the disk" "$(<"/sys/block/${disk#/dev/}/queue/write_zeroes_max_bytes")" 1048576
-LOOP_SCRATCH_DEV=$disk fs ext4 60
+scsi_disk dev_size_mb=64 delay=0 lbpws=1 lbprz=1 write_same_length=2048
+same "write-zeroes of the disk" "$(<"/sys/block/${SCSI_DISK#/dev/}/queue/write_zeroes_max_bytes")" 1048576
+LOOP_SCRATCH_DEV=$SCSI_DISK fs ext4 60
 written_img 16M
 attach_quietly "$IMG" flags=$DIRECT_IO
 dm loop-paths "0 32768 multipath 0 0 1 1 round-robin 0 1 0 $DEV"
@@ -30,4 +19,4 @@ io -d /dev/mapper/loop-paths discard 0 8M , zero 0 8M , zeroout 8M 4M , zero 8M 
 dm_gone loop-paths
 detach
 umounted "$FS"
-poll 20 rmmod scsi_debug || fail "the disk is still in use"
+scsi_disk_gone

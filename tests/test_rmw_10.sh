@@ -48,19 +48,8 @@ for type in ext4 xfs; do
 done
 
 # A disk that makes zeroes by itself.
-is_disk()
-{
-	compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/*" >"$TMP/disk"
-}
-
-[[ ! -d /sys/module/scsi_debug ]] || skip "scsi_debug is in use"
-modprobe -q sd_mod || true
-modprobe -q scsi_debug dev_size_mb=64 sector_size=4096 delay=0 lbpws=1 lbprz=1 || skip "no module scsi_debug"
-poll 20 is_disk || fail "no disk appears"
-disk=/dev/$(basename "$(<"$TMP/disk")")
-poll 20 test -b "$disk"
-settle
-LOOP_SCRATCH_DEV=$disk fs ext4 60
+scsi_disk dev_size_mb=64 sector_size=4096 delay=0 lbpws=1 lbprz=1
+LOOP_SCRATCH_DEV=$SCSI_DISK fs ext4 60
 written_img 4M
 attach_quietly "$IMG" block_size=512 flags=$DIRECT_IO
 pin 1
@@ -71,4 +60,4 @@ io -d -b 512 "$DEV" zeroout 2560 512 , zero 2560 512
 loop_rmw -p 6 -n 200 -f "$IMG:0" "$DEV" 0 256K
 detach
 umounted "$FS"
-poll 20 rmmod scsi_debug || fail "the disk is still in use"
+scsi_disk_gone

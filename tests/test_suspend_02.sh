@@ -9,25 +9,14 @@ DESCRIPTION="The system is suspended, all but for the last step, while a request
 grep -qw mem /sys/power/state || skip "no suspend to memory"
 need fio
 
-is_disk()
-{
-	compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/*" >"$TMP/disk"
-}
-
 # A disk that makes zeroes by itself until the device is bound, and no more then.
-[[ ! -d /sys/module/scsi_debug ]] || skip "scsi_debug is in use"
-modprobe -q sd_mod || true
-modprobe -q scsi_debug dev_size_mb=64 delay=0 lbpws=1 lbprz=1 || skip "no module scsi_debug"
-poll 20 is_disk || fail "no disk appears"
-disk=/dev/$(basename "$(<"$TMP/disk")")
-poll 20 test -b "$disk"
-settle
+scsi_disk dev_size_mb=64 delay=0 lbpws=1 lbprz=1
 nullb loopzero size=8
-dm loop-selftest "0 131072 linear $disk 0"
+dm loop-selftest "0 131072 linear $SCSI_DISK 0"
 attach_quietly /dev/mapper/loop-selftest flags=$DIRECT_IO
 lo "$DEV" get-status64 flags=$DIRECT_IO
 (($(sys queue/discard_max_bytes) > 0)) || fail "no discards"
-dm_table loop-selftest "$(printf '%s\n' "0 122880 linear $disk 0" "122880 8192 linear $NULLB 0")"
+dm_table loop-selftest "$(printf '%s\n' "0 122880 linear $SCSI_DISK 0" "122880 8192 linear $NULLB 0")"
 dmsetup suspend --nolockfs --noflush loop-selftest
 # What waits for it can be frozen, as it could not in read(2).
 fio --name="$TID" --filename="$DEV" --rw=read --bs=4k --direct=1 --ioengine=libaio \
@@ -56,4 +45,4 @@ dmsetup resume loop-selftest
 wait "$job" || fail "the read failed"
 detach
 dm_gone loop-selftest
-poll 20 rmmod scsi_debug || fail "the disk is still in use"
+scsi_disk_gone
