@@ -122,9 +122,9 @@ fn is_cached(rq: &Request<Loop>) -> bool {
     pos.is_ok_and(|pos| mapping.is_cached(pos, rq.bytes()))
 }
 
-/// Whether the request was written past the page cache of a block device that has cached a part of
-/// it, old data perhaps: `blkdev_direct_write()` drops pages before a write that it does not wait
-/// for, and not after it. Any context.
+/// Whether a direct write to a block device leaves cached pages in its range: a read may have
+/// cached the old data while the write was in flight. `blkdev_direct_write()` drops pages before an
+/// asynchronous write, and not after it. Any context.
 fn has_stale_pages(rq: &Request<Loop>) -> bool {
     let binding = rq.config();
     binding.direct && binding.backing.is_block() && is_cached(rq)

@@ -78,8 +78,8 @@ pub(crate) trait Facts {
     fn can_remap(&self) -> bool;
     /// Whether a copy out of the page cache may serve the request.
     fn can_copy(&self) -> bool;
-    /// Whether to try the file's I/O without waiting (`IOCB_NOWAIT`): the file supports that, and
-    /// no recent write would have had to wait.
+    /// Whether to try the file's I/O without waiting (`IOCB_NOWAIT`): the file supports that, for a
+    /// direct read the device below too, and no recent write would have had to wait.
     fn can_try(&self) -> bool;
     /// Whether a buffered read with `IOCB_NOWAIT` starts to read the page that it finds missing.
     fn reads_ahead(&self) -> bool;

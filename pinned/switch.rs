@@ -344,7 +344,7 @@ fn require_stable_writes(disk: &Disk<Loop>) -> Result<(), NotPinned> {
 /// Looks for reasons against pinning in what is known of the file by now.
 fn check_pinned(disk: &Disk<Loop>, binding: &Binding, pinned: &Pinned) -> Result<(), NotPinned> {
     let part0 = disk.part0();
-    // The file was truncated. In ordinary mode writes beyond its end make it longer.
+    // A truncated file ends before the device. In ordinary mode writes beyond its end extend it.
     if pinned.is_beyond(binding.offset, part0.sectors()) {
         return Err(NotPinned::Size);
     }

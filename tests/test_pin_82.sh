@@ -3,8 +3,8 @@
 
 . ./test_common.sh
 
-TOPIC="who may switch it"
-DESCRIPTION="With a descriptor that reads nobody drops what is cached of a file that is pinned for writing"
+TOPIC="on and off"
+DESCRIPTION="LOOP_CHANGE_FD with a descriptor that only reads is refused on a writable device, and leaves the cached pages of the pinned file"
 
 fs ext4
 written_img 4M
