@@ -12,7 +12,7 @@ EVENTS=
 settle()
 {
 	need udevadm
-	udevadm settle -t $((20 * PATIENCE))
+	udevadm settle -t $((120 * PATIENCE))
 }
 
 # mark SECONDS: makes an event that marks a point in their sequence, and waits

@@ -117,7 +117,7 @@ heard()
 settle_after()
 {
 	poll 600 heard || fail "udev does not keep up"
-	until udevadm settle -t $((20 * PATIENCE)) 2>/dev/null; do
+	until udevadm settle -t $((120 * PATIENCE)) 2>/dev/null; do
 		((SECONDS < 600 * PATIENCE)) || fail "udev does not settle"
 	done
 }
