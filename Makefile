@@ -26,9 +26,20 @@ CUTS ?= 10
 SETUPS ?= *
 BREAK ?=
 
-# Which of the measurements, and how often (0: once by instructions, five times by the clock).
+# On the debug kernel if not empty: storms and power cuts.
+DEBUG ?=
+
+# Which of the measurements, how often (0: once by instructions, five times by the clock), and where to write them to
+# (OUTPUT.json, .md and .svg).
 CASE ?= *
 ROUNDS ?= 0
+OUTPUT ?=
+
+# How long a session of the release's tests is, and of which commands (a shell pattern, empty: all that was not run).
+MINUTES ?= 100
+PIECES ?=
+# If not empty only what is missing is listed.
+STATUS ?=
 
 lab := scripts/toolbox python3 -m lab
 metadata := $(KDIR)/rust/libkernel.rmeta
@@ -81,13 +92,14 @@ test-differential:
 	@$(lab) differential --kernel $(KERNEL) --seeds $(SEEDS)
 
 test-storm:
-	@$(lab) storm --kernel $(KERNEL) --calls $(CALLS) --seed $(SEED)
+	@$(lab) storm --kernel $(KERNEL) --calls $(CALLS) --seed $(SEED) $(if $(DEBUG),--debug)
 
 test-dropin:
 	@$(lab) dropin --kernel $(KERNEL) --tests $(patsubst %,'%',$(TESTS))
 
 test-powercut:
-	@$(lab) powercut --kernel $(KERNEL) --cuts $(CUTS) --seed $(SEED) --setups $(patsubst %,'%',$(SETUPS)) $(BREAK:%=--break %)
+	@$(lab) powercut --kernel $(KERNEL) --cuts $(CUTS) --seed $(SEED) --setups $(patsubst %,'%',$(SETUPS)) $(BREAK:%=--break %) \
+		$(if $(DEBUG),--debug)
 
 # Of all kernels that the suite has, or of those that KERNEL= names.
 only_kernel = $(if $(filter file,$(origin KERNEL)),,--kernel $(KERNEL))
@@ -104,7 +116,7 @@ doc:
 	@$(lab) doc --kernel $(KERNEL)
 
 bench:
-	@$(lab) bench --kernel $(KERNEL) --cases '$(CASE)' --rounds $(ROUNDS)
+	@$(lab) bench --kernel $(KERNEL) --cases '$(CASE)' --rounds $(ROUNDS) $(OUTPUT:%=--output %)
 
 # The picture of the README, from doc/results/.
 chart:
@@ -119,20 +131,25 @@ shell:
 check:
 	@$(lab) check --kernel $(KERNEL)
 
+release-check:
+	@$(lab) release --minutes $(MINUTES) $(if $(PIECES),--pieces '$(PIECES)') $(if $(STATUS),--status)
+
 help:
 	@echo 'make run      boot the stock kernel with our loop.ko in QEMU, do the main job on a real image'
 	@echo 'make test     in QEMU, on the C driver and on ours: the kselftests (TESTS=glob: only these), and'
 	@echo '    make test-differential    the same random sequences on both, compared (SEEDS=1-300)'
 	@echo '    make test-dropin          systemd, udev, udisks, … on ours as installed (TESTS=glob)'
 	@echo '    DRIVERS=c or DRIVERS=ours runs the kselftests alone, on one of them'
-	@echo 'make test-powercut  kill guests that write, lose what was not flushed, check the rest (CUTS=10 SEED=1 SETUPS=glob)'
+	@echo 'make test-powercut  kill guests that write, lose what was not flushed, check the rest (CUTS=10 SEED=1 SETUPS=glob DEBUG=1)'
 	@echo 'make test-debug  kselftests, power cuts on ours and a debug kernel (KASAN, lockdep, …), built first (TESTS=glob)'
-	@echo 'make test-storm  random calls by many processes at once on ours (CALLS=100000, SEED=1)'
+	@echo 'make test-storm  random calls by many processes at once on ours (CALLS=100000, SEED=1, DEBUG=1)'
 	@echo 'make bench    measure it beside the C driver and others; takes long (CASE=glob: some; CASE=list)'
 	@echo 'make chart    doc/headlines.svg, from the tables in doc/results/'
 	@echo 'make profile  in which functions the instructions of an I/O go, for CASE=name'
 	@echo 'make shell    a guest to play in, our loop.ko loaded'
 	@echo 'make check    formatting, lints, warnings, the audit of unsafe, tests of what needs no kernel'
+	@echo 'make release-check  a session of all the tests of a release, goes on where the last one ended (MINUTES=100)'
+	@echo '    STATUS=1 lists what is missing or failed; PIECES=glob runs that again'
 	@echo 'make doc      documentation of the sources by rustdoc, as build/doc'
 	@echo 'make deb      Debian packages for all stock kernels, as build/deb/*.deb (KERNEL=7.3.4: only for these)'
 	@echo '    make deb-twice     built twice, they have to be the same; make test-packages  installed in a guest'
@@ -146,4 +163,5 @@ help:
 	@echo 'make clean    remove what was built; make distclean the cache too (toolbox, kernels, guest)'
 
 .PHONY: modules install clean distclean kdir module run test test-debug test-differential test-storm test-dropin \
-	test-powercut test-packages deb deb-twice doc bench chart profile shell check help
+	test-powercut test-packages deb deb-twice doc bench chart profile shell check \
+	release-check help

@@ -9,7 +9,7 @@ from bench import run as bench
 
 from . import (
     accelerator, check, deb, demo, differential, dropin, kernel, kernel_debug, kselftest, module, packages,
-    powercut, rustdoc, storm,
+    powercut, release, rustdoc, storm,
 )  # fmt: skip
 from .guest import Guest
 from .say import Failure, say
@@ -100,6 +100,10 @@ def main():
     debs.add_argument("--kernel", default="", metavar="RELEASE", help="only releases that begin so (7.2, 7.3.4)")
     debs.add_argument("--twice", action="store_true", help="and again: they have to be the same to the byte")
     installed = commands.add_parser("packages", help="install the packages in a guest, and remove them")
+    session = commands.add_parser("release", help="run pieces of what a release has to pass, write the results down")
+    session.add_argument("--minutes", type=int, default=100, metavar="N", help="begin no piece that takes longer")
+    session.add_argument("--pieces", metavar="GLOB", help="of these commands those that are missing or failed")
+    session.add_argument("--status", action="store_true", help="run nothing, list what is missing or failed")
     documents = commands.add_parser("doc", help="rustdoc of the driver, print its path")
     guest = commands.add_parser("guest", help="boot a guest, run a command in it (without: a shell)")
     for command in (
@@ -151,6 +155,8 @@ def main():
             print("\n".join(deb.build(arguments.kernel, arguments.twice)))
         elif arguments.command == "packages":
             return not packages.run(arguments.kernel).report()
+        elif arguments.command == "release":
+            return not release.run(arguments.minutes, arguments.pieces, arguments.status)
         elif arguments.command == "doc":
             print(rustdoc.build(choose_kernel(arguments)))
         elif arguments.command == "guest":

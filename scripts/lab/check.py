@@ -81,7 +81,7 @@ def documentation(stock):
 
 def python(_stock):
     """All Python compiles."""
-    for path in glob.glob(f"{SCRIPTS}/**/*.py", recursive=True):
+    for path in glob.glob(f"{SCRIPTS}/**/*.py", recursive=True) + glob.glob(f"{module.REPO}/tests/lab/*.py"):
         with open(path) as file:
             try:
                 compile(file.read(), path, "exec")
@@ -115,6 +115,11 @@ def tests_index(_stock):
     return not complaints
 
 
+def lab_tests(_stock):
+    """What of the lab is easily wrong and seldom run does what its tests say (tests/lab/)."""
+    return passes("python3", "-m", "unittest", "-q", "-b", *sorted(glob.glob("tests/lab/test_*.py", root_dir=module.REPO)))
+
+
 def host_rustc(stock, built, *arguments):
     """Compile for this machine, with the kernel's configuration."""
     config = os.path.join(stock.kdir, "include/generated/rustc_cfg")
@@ -144,7 +149,10 @@ def host_tests(stock):
         )
 
 
-CHECKS = (rustfmt, clippy, clippy_core, documentation, manual, shellcheck, python, audit, document_links, tests_index, host_tests)
+CHECKS = (
+    rustfmt, clippy, clippy_core, documentation, manual, shellcheck, python, audit, document_links, tests_index, lab_tests,
+    host_tests,
+)  # fmt: skip
 
 
 def run(series):
