@@ -35,7 +35,12 @@ CASE ?= *
 ROUNDS ?= 0
 OUTPUT ?=
 
-# How long a session of the release's tests is, and of which commands (a shell pattern, empty: all that was not run).
+# Which ways to break the driver (patterns of names in tests/mutants.toml), and in how many guests at once.
+MUTANTS ?= *
+GUESTS ?= 2
+
+# How long a session of these is, or of the release's tests, and which commands of the latter it runs (a shell pattern,
+# empty: all that were not run).
 MINUTES ?= 100
 PIECES ?=
 # If not empty only what is missing is listed.
@@ -131,6 +136,9 @@ shell:
 check:
 	@$(lab) check --kernel $(KERNEL)
 
+test-mutants:
+	@$(lab) mutants --kernel $(KERNEL) --mutants $(patsubst %,'%',$(MUTANTS)) --minutes $(MINUTES) --guests $(GUESTS)
+
 release-check:
 	@$(lab) release --minutes $(MINUTES) $(if $(PIECES),--pieces '$(PIECES)') $(if $(STATUS),--status)
 
@@ -148,6 +156,7 @@ help:
 	@echo 'make profile  in which functions the instructions of an I/O go, for CASE=name'
 	@echo 'make shell    a guest to play in, our loop.ko loaded'
 	@echo 'make check    formatting, lints, warnings, the audit of unsafe, tests of what needs no kernel'
+	@echo 'make test-mutants   do the tests notice that the driver is broken? (MUTANTS=glob GUESTS=2, MINUTES=100: goes on later)'
 	@echo 'make release-check  a session of all the tests of a release, goes on where the last one ended (MINUTES=100)'
 	@echo '    STATUS=1 lists what is missing or failed; PIECES=glob runs that again'
 	@echo 'make doc      documentation of the sources by rustdoc, as build/doc'
@@ -163,5 +172,5 @@ help:
 	@echo 'make clean    remove what was built; make distclean the cache too (toolbox, kernels, guest)'
 
 .PHONY: modules install clean distclean kdir module run test test-debug test-differential test-storm test-dropin \
-	test-powercut test-packages deb deb-twice doc bench chart profile shell check \
+	test-powercut test-packages test-mutants deb deb-twice doc bench chart profile shell check \
 	release-check help

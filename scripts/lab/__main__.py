@@ -8,7 +8,7 @@ import sys
 from bench import run as bench
 
 from . import (
-    accelerator, check, deb, demo, differential, dropin, kernel, kernel_debug, kselftest, module, packages,
+    accelerator, check, deb, demo, differential, dropin, kernel, kernel_debug, kselftest, module, mutants, packages,
     powercut, release, rustdoc, storm,
 )  # fmt: skip
 from .guest import Guest
@@ -100,6 +100,11 @@ def main():
     debs.add_argument("--kernel", default="", metavar="RELEASE", help="only releases that begin so (7.2, 7.3.4)")
     debs.add_argument("--twice", action="store_true", help="and again: they have to be the same to the byte")
     installed = commands.add_parser("packages", help="install the packages in a guest, and remove them")
+    mutations = commands.add_parser("mutants", help="break the driver in single ways, see whether the tests notice")
+    mutations.add_argument("--mutants", nargs="+", default=["*"], metavar="GLOB", help="only these of tests/mutants.toml")
+    mutations.add_argument("--minutes", type=int, default=100, metavar="N", help="begin none that takes longer")
+    mutations.add_argument("--guests", type=int, default=kselftest.GUESTS, metavar="N", help="at the same time")
+    mutations.add_argument("--build-only", action="store_true", help="see whether they compile")
     session = commands.add_parser("release", help="run pieces of what a release has to pass, write the results down")
     session.add_argument("--minutes", type=int, default=100, metavar="N", help="begin no piece that takes longer")
     session.add_argument("--pieces", metavar="GLOB", help="of these commands those that are missing or failed")
@@ -107,7 +112,8 @@ def main():
     documents = commands.add_parser("doc", help="rustdoc of the driver, print its path")
     guest = commands.add_parser("guest", help="boot a guest, run a command in it (without: a shell)")
     for command in (
-        kdir, build, job, checks, test, diff, storms, measure, system, cuts, installed, documents, guest,
+        kdir, build, job, checks, test, diff, storms, measure, system, cuts, mutations, installed, documents,
+        guest,
     ):  # fmt: skip
         command.add_argument("--kernel", default="7.2", metavar="SERIES", help="7.2 (the default) or 7.3")
     guest.add_argument("--driver", choices=("ours", "c", "none"), default="ours")
@@ -155,6 +161,10 @@ def main():
             print("\n".join(deb.build(arguments.kernel, arguments.twice)))
         elif arguments.command == "packages":
             return not packages.run(arguments.kernel).report()
+        elif arguments.command == "mutants":
+            return not mutants.run(
+                arguments.kernel, arguments.mutants, arguments.minutes, arguments.guests, arguments.build_only
+            )
         elif arguments.command == "release":
             return not release.run(arguments.minutes, arguments.pieces, arguments.status)
         elif arguments.command == "doc":

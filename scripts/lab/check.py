@@ -6,7 +6,7 @@ import glob
 import os
 import subprocess
 
-from . import cache, kernel, links, module, rustdoc, test_index
+from . import cache, kernel, links, module, mutants, rustdoc, test_index
 from .say import Failure, say
 
 SCRIPTS = os.path.join(module.REPO, "scripts")
@@ -115,6 +115,14 @@ def tests_index(_stock):
     return not complaints
 
 
+def mutant_texts(_stock):
+    """Each text that tests/mutants.toml, and BREAK= of the power cuts, wants to change is there once."""
+    complaints = list(mutants.complaints())
+    for complaint in complaints:
+        say(complaint)
+    return not complaints
+
+
 def lab_tests(_stock):
     """What of the lab is easily wrong and seldom run does what its tests say (tests/lab/)."""
     return passes("python3", "-m", "unittest", "-q", "-b", *sorted(glob.glob("tests/lab/test_*.py", root_dir=module.REPO)))
@@ -150,8 +158,8 @@ def host_tests(stock):
 
 
 CHECKS = (
-    rustfmt, clippy, clippy_core, documentation, manual, shellcheck, python, audit, document_links, tests_index, lab_tests,
-    host_tests,
+    rustfmt, clippy, clippy_core, documentation, manual, shellcheck, python, audit, document_links, tests_index, mutant_texts,
+    lab_tests, host_tests,
 )  # fmt: skip
 
 

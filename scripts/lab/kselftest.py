@@ -80,6 +80,14 @@ def seconds_of_a_test():
         return int(re.search(r"^timeout=(\d+)", file.read(), re.MULTILINE)[1])
 
 
+def command(tests, patience):
+    """What runs tests in a guest."""
+    words = ["env", f"LOOP_PATIENCE={patience}", "./kselftests"]
+    if patience > 1:
+        words += ["-o", str(seconds_of_a_test() * patience)]
+    return words + [word for test in tests for word in ("-t", f"loop:{test}")]
+
+
 class Run:
     """Tests on one driver, in one guest; more of them can be added, with what they showed."""
 
@@ -92,12 +100,8 @@ class Run:
         patience = booted.patience
         self.guest = Guest(booted, accel, driver=driver, ko=ko, payload=[payload])
         self.guests = [self.guest]
-        command = ["env", f"LOOP_PATIENCE={patience}", "./kselftests"]
-        if patience > 1:
-            command += ["-o", str(seconds_of_a_test() * patience)]
-        command += [word for test in tests for word in ("-t", f"loop:{test}")]
         say(f"{len(tests)} tests on {driver if driver == 'ours' else 'the C driver'}, {booted.release} ({accel.name})")
-        self.guest.run(command, SECONDS * patience, self.take, SILENT_SECONDS * patience)
+        self.guest.run(command(tests, patience), SECONDS * patience, self.take, SILENT_SECONDS * patience)
         if self.guest.verdict:
             where = f" during {self.parser.running}" if self.parser.running else ""
             self.problems.append(self.guest.verdict + where)

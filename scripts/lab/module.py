@@ -7,6 +7,7 @@ The sources are copied to a directory of the build's own first: kbuild leaves
 its objects beside the sources, and those of two kernels must not meet.
 """
 
+import io
 import os
 import shutil
 
@@ -87,3 +88,30 @@ def build(stock):
             shutil.copy2(built, result + ".new")
             os.rename(result + ".new", result)
     return result
+
+
+def broken_texts(changes):
+    """Of changes (file, text, what takes its place) those whose text is not there exactly once."""
+    for name, old, _ in changes:
+        path = os.path.join(REPO, name)
+        with open(path) if os.path.exists(path) else io.StringIO() as file:
+            if (count := file.read().count(old)) != 1:
+                yield f"{name} has {count} times: {old.strip()}"
+
+
+def build_changed(stock, name, changes):
+    """The path of loop.ko with changes (file, text, what takes its place), in a directory of its own."""
+    where = os.path.join(place_of(stock), name)
+    with cache.locked(where + ".lock", "building the broken module"):
+        for complaint in broken_texts(changes):
+            raise Failure(f"the driver cannot be broken: {complaint}")
+        shutil.rmtree(where, ignore_errors=True)
+        copy_sources(where)
+        for path, old, new in changes:
+            path = os.path.join(where, path)
+            with open(path) as file:
+                text = file.read()
+            with open(path, "w") as file:
+                file.write(text.replace(old, new))
+        kbuild(stock, where, copied=True)
+    return os.path.join(where, "loop.ko")

@@ -440,25 +440,6 @@ class Cut:
             print(f"    the image is {disk['path']}", flush=True)
 
 
-def broken_module(stock, broken):
-    """The driver, with one of BREAKS."""
-    where = os.path.join(module.place_of(stock), f"broken-{broken}")
-    ko = os.path.join(where, "loop.ko")
-    with cache.locked(where + ".lock", "building the broken module"):
-        shutil.rmtree(where, ignore_errors=True)
-        module.copy_sources(where)
-        for name, right, wrong in BREAKS[broken]:
-            path = os.path.join(where, name)
-            with open(path) as file:
-                text = file.read()
-            if text.count(right) != 1:
-                raise Failure(f"BREAK={broken} does not know how to break {path}: it wants one {right} there")
-            with open(path, "w") as file:
-                file.write(text.replace(right, wrong))
-        module.kbuild(stock, where, copied=True)
-    return ko
-
-
 class Run:
     """What all cuts have in common."""
 
@@ -467,7 +448,9 @@ class Run:
         self.booted = kernel_debug.DebugKernel(series).get() if debug else stock
         self.broken = broken
         image.GuestImage().get()
-        self.ko = ko or (broken_module(self.booted, broken) if BREAKS.get(broken) else module.build(self.booted))
+        if BREAKS.get(broken) and not ko:
+            ko = module.build_changed(self.booted, f"broken-{broken}", BREAKS[broken])
+        self.ko = ko or module.build(self.booted)
         self.accel = accelerator.choose(stock)
         self.base = Base(stock, self.accel).get()
 
