@@ -25,6 +25,11 @@ SEED ?= 1
 CUTS ?= 10
 SETUPS ?= *
 BREAK ?=
+# Which suites that others wrote (patterns), and which part of their tests: 1/8 is the first eighth.
+SUITES ?= *
+SLICE ?= 1/1
+# Not empty: without the results of earlier runs.
+FRESH ?=
 
 # On the debug kernel if not empty: storms and power cuts.
 DEBUG ?=
@@ -102,6 +107,10 @@ test-storm:
 test-dropin:
 	@$(lab) dropin --kernel $(KERNEL) --tests $(patsubst %,'%',$(TESTS))
 
+test-peers:
+	@$(lab) peers --kernel $(KERNEL) --suites $(patsubst %,'%',$(SUITES)) --tests $(patsubst %,'%',$(TESTS)) \
+		--slice $(SLICE) $(DRIVERS:%=--drivers %) $(FRESH:%=--fresh)
+
 test-powercut:
 	@$(lab) powercut --kernel $(KERNEL) --cuts $(CUTS) --seed $(SEED) --setups $(patsubst %,'%',$(SETUPS)) $(BREAK:%=--break %) \
 		$(if $(DEBUG),--debug)
@@ -148,6 +157,7 @@ help:
 	@echo '    make test-differential    the same random sequences on both, compared (SEEDS=1-300)'
 	@echo '    make test-dropin          systemd, udev, udisks, … on ours as installed (TESTS=glob)'
 	@echo '    DRIVERS=c or DRIVERS=ours runs the kselftests alone, on one of them'
+	@echo 'make test-peers  suites that others wrote, on both drivers (SUITES=glob TESTS=glob SLICE=1/8 DRIVERS=c FRESH=y)'
 	@echo 'make test-powercut  kill guests that write, lose what was not flushed, check the rest (CUTS=10 SEED=1 SETUPS=glob DEBUG=1)'
 	@echo 'make test-debug  kselftests, power cuts on ours and a debug kernel (KASAN, lockdep, …), built first (TESTS=glob)'
 	@echo 'make test-storm  random calls by many processes at once on ours (CALLS=100000, SEED=1, DEBUG=1)'
@@ -172,5 +182,4 @@ help:
 	@echo 'make clean    remove what was built; make distclean the cache too (toolbox, kernels, guest)'
 
 .PHONY: modules install clean distclean kdir module run test test-debug test-differential test-storm test-dropin \
-	test-powercut test-packages test-mutants deb deb-twice doc bench chart profile shell check \
-	release-check help
+	test-peers test-powercut test-packages test-mutants deb deb-twice doc bench chart profile shell check release-check help

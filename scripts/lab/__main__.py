@@ -9,7 +9,7 @@ from bench import run as bench
 
 from . import (
     accelerator, check, deb, demo, differential, dropin, kernel, kernel_debug, kselftest, module, mutants, packages,
-    powercut, release, rustdoc, storm,
+    peers, powercut, release, rustdoc, storm,
 )  # fmt: skip
 from .guest import Guest
 from .say import Failure, say
@@ -88,6 +88,12 @@ def main():
     system.add_argument("--tests", nargs="+", default=["*"], metavar="GLOB")
     system.add_argument("--drivers", nargs="+", choices=("c", "ours"), default=["c", "ours"])
     system.add_argument("--ko", metavar="FILE", help="install this module (default: make install)")
+    others = commands.add_parser("peers", help="suites that others wrote, on the C driver and on ours")
+    others.add_argument("--suites", nargs="+", default=["*"], metavar="GLOB", help=f"of {', '.join(peers.SOURCES)}")
+    others.add_argument("--tests", nargs="+", default=["*"], metavar="GLOB")
+    others.add_argument("--slice", default="1/1", metavar="K/N", help="each N-th test, from the K-th on")
+    others.add_argument("--drivers", nargs="+", choices=("c", "ours"), default=["c", "ours"])
+    others.add_argument("--fresh", action="store_true", help="take no results of earlier runs")
     cuts = commands.add_parser("powercut", help="cut the power of guests that write, check what is left")
     cuts.add_argument(
         "--cuts", type=int, default=powercut.HANDFUL, metavar="N", help="so many images of disks are checked"
@@ -112,7 +118,7 @@ def main():
     documents = commands.add_parser("doc", help="rustdoc of the driver, print its path")
     guest = commands.add_parser("guest", help="boot a guest, run a command in it (without: a shell)")
     for command in (
-        kdir, build, job, checks, test, diff, storms, measure, system, cuts, mutations, installed, documents,
+        kdir, build, job, checks, test, diff, storms, measure, system, others, cuts, mutations, installed, documents,
         guest,
     ):  # fmt: skip
         command.add_argument("--kernel", default="7.2", metavar="SERIES", help="7.2 (the default) or 7.3")
@@ -150,6 +156,11 @@ def main():
             return not bench.run(arguments)
         elif arguments.command == "dropin":
             tally = dropin.run(arguments.kernel, arguments.tests, arguments.drivers, arguments.ko)
+            return not tally.report()
+        elif arguments.command == "peers":
+            tally = peers.run(
+                arguments.kernel, arguments.suites, arguments.tests, arguments.slice, arguments.drivers, arguments.fresh
+            )
             return not tally.report()
         elif arguments.command == "powercut":
             tally = powercut.run(

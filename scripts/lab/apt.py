@@ -70,3 +70,25 @@ def unpack(step, packages, where):
         step.run("dpkg-deb", "-x", deb, where)
         os.unlink(deb)
     os.rmdir(debs)
+
+
+def source(step, package, where):
+    """Download what upstream wrote of a source package of the stable suite and unpack it in a directory."""
+    listing, lists = os.path.join(where, "sources.list"), cache.path("sources")
+    with open(listing, "w") as file:
+        file.write(f"deb-src {mirror()} {SUITE} main\n")
+    os.makedirs(os.path.join(lists, "partial"), exist_ok=True)
+    options = list(OPTIONS)
+    for option in (
+        f"Dir::Etc::sourcelist={listing}", "Dir::Etc::sourceparts=-", f"Dir::State::lists={lists}",
+        "Dir::Cache::pkgcache=", "Dir::Cache::srcpkgcache=",
+    ):  # fmt: skip
+        options += ["-o", option]
+    with open("/etc/apt/apt.conf.d/90proxy", "w") as file:
+        file.write(PROXY + "\n")
+    with cache.locked(cache.path("sources.lock"), "apt"):
+        step.run("apt-get", *options, "-o", "APT::Update::Error-Mode=any", "update")
+        step.run("apt-get", *options, "source", "--download-only", "--tar-only", package, cwd=where)
+    for tar in glob.glob(os.path.join(where, "*.orig.tar.*z*")):
+        step.run("tar", "-C", where, "--strip-components=1", "-xf", tar)
+        os.unlink(tar)
