@@ -36,13 +36,14 @@ pub(crate) struct Binding {
     pub(crate) read_only: bool,
     /// The alignment of requests that direct I/O takes; none while direct I/O is off.
     pub(crate) dio_unit: DioUnit,
+    /// Relaxed, as the next: a request that sets one ends before the freeze in `Withdraw` does.
     no_punch_hole: AtomicFlag,
     no_zero_range: AtomicFlag,
     /// Used for direct writes only.
     pub(crate) write_backoff: WriteBackoff,
     /// Whether the file system lets the file be read through its page cache.
     readable: Recent,
-    /// Blocking writes in flight.
+    /// Blocking writes in flight. Relaxed: it only helps to choose a worker.
     blocking_writes: Atomic<i32>,
     /// Serialises writes of parts of direct-I/O blocks. Made before the first of them can arrive,
     /// and kept.

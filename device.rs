@@ -120,7 +120,8 @@ pub(crate) enum Phase {
 #[pin_data]
 pub(crate) struct LoopDevice {
     pub(crate) number: u32,
-    /// A [`Phase`]; written under the disk's mutex.
+    /// A [`Phase`]; written under the disk's mutex. Relaxed: the mutex orders it, and a task that
+    /// does not hold that takes the phase as a hint.
     phase: Atomic<u32>,
     /// Runs commands. Made when the device is first bound, and kept until the disk is released: it
     /// must not be destroyed under `open_mutex`.
@@ -140,9 +141,11 @@ pub(crate) struct LoopDevice {
     /// Blocks writes while pinned mode is switched on or off.
     pub(crate) write_barrier: WriteBarrier,
     pub(crate) pinning: Pinning,
-    /// A `Withdraw` is under way.
+    /// A `Withdraw` is under way. Relaxed: one that changes the limits clears this in the freeze
+    /// that waits for requests which found it set. Otherwise the next refused request starts anew.
     pub(crate) withdrawing: AtomicFlag,
-    /// The last `Withdraw` has given up: it could not lock and freeze the device in time.
+    /// The last `Withdraw` has given up: it could not lock and freeze the device in time. Relaxed:
+    /// it only chooses the number of tries.
     pub(crate) is_hard_to_freeze: AtomicFlag,
     /// See [`LoopDevice::may_log`].
     #[pin]

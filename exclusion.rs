@@ -56,7 +56,7 @@ struct Ranges {
 /// change, and nothing else happens.
 #[pin_data]
 pub(crate) struct Exclusion {
-    /// The length of `running`.
+    /// The length of `running`. Changed under the lock, with `Full`: see the head of the file.
     nr_running: Atomic<i32>,
     #[pin]
     ranges: SpinLock<Ranges>,
@@ -102,6 +102,8 @@ impl Exclusion {
     /// to enter. Process context.
     #[inline]
     pub(crate) fn excludes(&self, bytes: &Range<i64>) -> bool {
+        // Acquire: pairs with `leave`. A read-modify-write that is not counted any more has written
+        // its blocks. One that is counted is in `ranges`, as both change under the lock.
         self.nr_running.load(Acquire) != 0 && self.ranges.lock().overlaps(bytes)
     }
 

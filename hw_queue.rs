@@ -45,6 +45,7 @@ pub(crate) struct HwQueue {
     #[pin]
     lists: SpinLock<Lists>,
     /// Requests were queued with `!is_last`; `commit_rqs`, or the last request, schedules the work.
+    /// Written under the lock of `lists`.
     held_back: Atomic<bool>,
     #[pin]
     nowait: Work<HwQueue, NOWAIT>,

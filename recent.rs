@@ -13,7 +13,8 @@ use kernel::{
 /// twice as long.
 const ASK_EVERY_MS: Msecs = 20;
 
-/// When the file system last said yes.
+/// When the file system last said yes. Relaxed throughout: the times stand for themselves, and an
+/// old one makes a request ask once more, or not yet.
 pub(crate) struct Recent {
     /// In jiffies.
     confirmed_at: Atomic<usize>,

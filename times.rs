@@ -65,13 +65,13 @@ pub(crate) struct Times {
     /// dropped.
     #[pin]
     work: DelayedWork<Times>,
-    /// How often `work` has looked since the times were marked.
+    /// How often `work` has looked since the times were marked. Relaxed: it only delays the update.
     looks: Atomic<u32>,
     /// Whether the file's times may not be durable. Locked during updates and commits.
     #[pin]
     is_dirty: Mutex<bool>,
     /// Whether an update since the last commit replaced times that were queried. Written under
-    /// `is_dirty`.
+    /// `is_dirty`. Relaxed, as the next: a commit decides under `is_dirty`.
     were_queried: Atomic<bool>,
     /// When the times were last committed, in jiffies. Written under `is_dirty`.
     committed_at: Atomic<usize>,

@@ -14,7 +14,7 @@ const SKIPPED_WRITES: u32 = 1024;
 /// A nowait write that fails midway costs more than one that may block from the start. In a sparse
 /// file, where blocks have to be allocated, write after write fails. So the writes after a failure
 /// are not tried. Where two tasks race, a write may be tried too early or too late, which does no
-/// harm.
+/// harm; so `Relaxed` is enough.
 pub(crate) struct WriteBackoff {
     skip: Atomic<u32>,
 }

@@ -27,6 +27,8 @@ use kernel::{
 ///
 /// An [`IntParam`] becomes a parameter when it is declared by [`module_params!`].
 pub struct IntParam {
+    // Relaxed throughout: the kernel sets parameters before it calls the module's init, and later
+    // values stand for themselves.
     value: Atomic<i32>,
     specified: Atomic<bool>,
     minimum: i32,

@@ -35,7 +35,10 @@ bool rust_helper_complete_request_nested(struct request *rq, int max)
 	return fits;
 }
 
-/* Full barrier: others see that @rq is started before this CPU reads on. */
+/*
+ * Full barrier: others see that @rq is started before this CPU reads on. Pairs
+ * with DiskGuard::take_config, and with the release that ends a freeze.
+ */
 void rust_helper_start_request_mb(struct request *rq)
 {
 	blk_mq_start_request(rq);

@@ -148,6 +148,8 @@ fn begin_access(binding: &Binding, wait: bool) -> Result<WriteAccess<'_>> {
 fn end_access(binding: &Binding, access: WriteAccess<'_>) {
     // `None` on a read-only device, which refuses writes before they begin.
     if let Some(times) = &binding.times {
+        // The end of the last share, or of the wait for the I/O, comes before this: a write that
+        // finds the mark is older than the update that takes it.
         if !times.is_marked() {
             times.mark(access);
         }

@@ -38,8 +38,10 @@ impl Status {
 /// An attempt to pin the backing file of a device, for other tasks to watch and to cancel. There is
 /// one at a time ([`Status::is_pinning`]).
 pub(crate) struct Pinning {
+    /// Relaxed: it only ends an attempt early. The last check before the file is pinned is made
+    /// under the disk's mutex, as the changes are that cancel.
     is_cancelled: AtomicFlag,
-    /// How much of the file, from its beginning on, has no holes, in percent.
+    /// How much of the file, from its beginning on, has no holes, in percent. Relaxed: to be shown.
     percent: Atomic<u32>,
 }
 

@@ -23,8 +23,8 @@ impl WriteBarrier {
         }
     }
 
-    /// Blocks writes of a queue that is frozen, so every later write sees it, and none is in
-    /// flight. `None` if writes are blocked already.
+    /// Blocks writes of a queue that is frozen, so every later write sees it ([`Frozen::parts`]
+    /// says why), and none is in flight. `None` if writes are blocked already.
     ///
     /// While writes are blocked the queue must not be frozen with the disk's mutex held, since the
     /// task that blocks writes may need the mutex to end that: a task that freezes the queue calls

@@ -88,6 +88,7 @@ impl<T: Operations> Private<T> {
     /// Records whether every `queue_rq` that ran when the disk's last request ended has returned.
     /// Returns what was recorded before.
     pub(super) fn set_quiesced(&self, quiesced: bool) -> bool {
+        // Relaxed: the block layer makes and exits hardware queues one after the other.
         self.quiesced.xchg(quiesced, Relaxed)
     }
 
@@ -96,7 +97,7 @@ impl<T: Operations> Private<T> {
     }
 
     pub(super) fn config(&self) -> *const T::Config {
-        // Pairs with the release in `DiskGuard::publish`.
+        // Acquire: pairs with the release in `DiskGuard::publish`.
         self.config.load(Acquire).cast_const()
     }
 }
@@ -104,6 +105,7 @@ impl<T: Operations> Private<T> {
 #[pinned_drop]
 impl<T: Operations> PinnedDrop for Private<T> {
     fn drop(self: Pin<&mut Self>) {
+        // Relaxed: nobody else uses `self` any more.
         let config = self.config.load(Relaxed);
         if !config.is_null() {
             // SAFETY: By the type invariants `config` comes from `KBox::into_raw`, and is owned by

@@ -81,6 +81,7 @@ impl<T: Probe> MajorRegistration<T> {
         }
         let slot = PROBES.get(major as usize).ok_or(EINVAL)?;
         let probe = probe.into_foreign();
+        // Full: one registration wins the slot; pairs with the acquire in `probe_callback`.
         if slot.cmpxchg(core::ptr::null_mut(), probe, Full).is_err() {
             // SAFETY: `into_foreign` made `probe` above, and the slot does not hold it.
             drop(unsafe { Arc::<T>::from_foreign(probe) });
@@ -137,6 +138,8 @@ impl<T: Probe> MajorRegistration<T> {
             // SAFETY: By the safety requirements the slot holds an `Arc<T>`: it is filled before
             // the number is registered, and emptied after the number is unregistered, which takes
             // the lock held during this call.
+            //
+            // Acquire: pairs with the `cmpxchg` in `register`, as the lock does.
             let probe = unsafe { Arc::<T>::borrow(slot.load(Acquire)) };
             probe.probe(devt & ((1 << bindings::MINORBITS) - 1));
         }

@@ -166,7 +166,8 @@ impl<P: KiocbOwner> Kiocb<P> {
             if asynchronous {
                 (*iocb).ki_complete = Some(Self::complete);
             }
-            // One share for this function, one for the callback.
+            // One share for this function, one for the callback. Relaxed: the file's operation
+            // hands the kiocb to whatever calls the callback.
             (*this.as_ptr()).parties.store(2, Relaxed);
             (*this.as_ptr()).writing = false;
         }
@@ -246,8 +247,8 @@ impl<P: KiocbOwner> Kiocb<P> {
     unsafe fn leave(this: NonNull<Self>) {
         // SAFETY: The object stays in place until both shares are dropped.
         let parties = unsafe { &(*this.as_ptr()).parties };
-        // Orders what the first one did before it dropped its share before what the second does
-        // next.
+        // Full: pairs with itself. What the first one did before it dropped its share comes before
+        // what the second does next.
         if parties.fetch_sub(1, Full) != 1 {
             return;
         }

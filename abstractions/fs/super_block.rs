@@ -172,12 +172,15 @@ impl WriteAccessSlot {
     /// Whether the slot holds an access; may be out of date at once.
     #[inline]
     pub fn is_full(&self) -> bool {
+        // Relaxed: with a full barrier of the caller's before it, pairs with that of `take`. Either
+        // this returns false, or what the caller did before comes before what the taker does next.
         self.is_full.load(Relaxed)
     }
 
     /// Stores an access, and returns true. Drops it, and returns false, if the slot holds one
     /// already or if it is to another file system.
     pub fn put(&self, access: WriteAccess<'_>) -> bool {
+        // Full: pairs with `take`, which finds what the caller did before.
         let put = access.is_to(&self.file) && self.is_full.cmpxchg(false, true, Full).is_ok();
         if put {
             // INVARIANT: The slot owns `access` now, which is not dropped.
@@ -190,6 +193,8 @@ impl WriteAccessSlot {
     pub fn take(&self) -> Option<WriteAccess<'_>> {
         // INVARIANT: By the type invariants of the slot, which owned this access until `is_full`
         // was cleared.
+        //
+        // Full: pairs with `put` and `is_full`.
         self.is_full.xchg(false, Full).then(|| WriteAccess {
             sb: self.file.super_block(),
         })

@@ -25,14 +25,16 @@ impl WaitFlag {
         Self(Atomic::new(0))
     }
 
-    /// Sets the flag; `false` if it is set already. Any context.
+    /// Sets the flag; `false` if it is set already. Orders nothing. Any context.
     pub fn try_set(&self) -> bool {
+        // Relaxed: a caller brings its own ordering (`Frozen`).
         self.0.cmpxchg(0, 1, Relaxed).is_ok()
     }
 
     /// Whether the flag is set. A task that sees it clear sees everything that was done before it
     /// was cleared. Any context.
     pub fn is_set(&self) -> bool {
+        // Acquire, as in `wait`: pairs with the release in `clear`.
         self.0.load(Acquire) != 0
     }
 

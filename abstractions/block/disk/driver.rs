@@ -26,6 +26,7 @@ impl Users {
 
     /// Adds a user; `ENODEV` without a [`DiskDriver`].
     fn get(&self) -> Result {
+        // Relaxed: `cmpxchg` checks what this returns.
         let mut users = self.0.load(Relaxed);
         while users != 0 {
             match self
@@ -41,7 +42,8 @@ impl Users {
 
     /// Removes a user. If the caller does not keep the module, it may only return after this.
     pub(super) fn put(&self) {
-        // A full barrier, as `wake_up_var()` requires.
+        // Full: `wake_up_var()` requires it, and it pairs with the acquire in `DiskDriver::drop`,
+        // before which the data is released.
         if self.0.fetch_sub(1, Full) == 1 {
             // SAFETY: `wake_up_var()` uses the address to find waiters, and does not read from it.
             unsafe { bindings::wake_up_var(self.0.as_ptr().cast()) };

@@ -85,7 +85,9 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
         if self.config().is_some() {
             return Err(config);
         }
-        // INVARIANT: The mutex is held, and the pointer was null. Pairs with `Private::config`.
+        // INVARIANT: The mutex is held, and the pointer was null.
+        //
+        // Release: pairs with the acquire in `Private::config`.
         self.disk
             .private()
             .config
@@ -101,7 +103,8 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
         let config = &self.disk.private().config;
         // INVARIANT: The mutex is held.
         //
-        // A full barrier, as in `Request::start`: a request that is not found below finds null.
+        // Full: pairs with the barrier in `Request::start`. A request that is not found below finds
+        // null.
         let taken = config.xchg(core::ptr::null_mut(), Full);
         if taken.is_null() {
             return None;
@@ -265,7 +268,11 @@ pub struct Frozen<'g, 'a, T: Operations> {
 
 impl<T: Operations> Frozen<'_, '_, T> {
     /// The configuration and the state, to be changed.
+    ///
+    /// Requests that the block layer admits afterwards see the changes: the thaw, a release, pairs
+    /// with the barrier in `Request::start`.
     pub fn parts(&mut self) -> (Option<&mut T::Config>, &mut T::State) {
+        // Relaxed: the pointer changes under the mutex, which is held.
         let config = self.guard.disk.private().config.load(Relaxed);
         // SAFETY: By the type invariants no request borrows the configuration. Other users need the
         // mutex, which the guard that `self` borrows mutably holds.

@@ -26,11 +26,14 @@ impl Polled {
 
     /// Called after the bio is set up and before it is submitted.
     pub(super) fn set(&self) {
+        // Release: pairs with the acquire in `poll_request`.
         self.0.store(true, Release);
     }
 
     /// Called after the bio has ended and before the request ends.
     pub(super) fn clear(&self) {
+        // Relaxed: the full barrier in `leave` follows. A task that still reads true in its RCU
+        // section holds off the grace period that precedes the release of the bio's device.
         self.0.store(false, Relaxed);
     }
 }
@@ -91,7 +94,7 @@ unsafe extern "C" fn poll_request<T: Operations>(
     }
     let _rcu = rcu::read_lock();
     let pdu = Request::<T>::pdu_ptr(rq);
-    // Pairs with the `Release` in `set`: the bio is seen as it was set up.
+    // Acquire: pairs with the release in `set`. The bio is seen as it was set up.
     //
     // SAFETY: `init_request` initialised `polled`, which lives as long as the request's memory.
     if !unsafe { &(*pdu).polled }.0.load(Acquire) {

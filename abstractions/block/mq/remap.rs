@@ -267,7 +267,7 @@ unsafe fn set_status<T: Operations>(
     if status != bindings::BLK_STS_OK as bindings::blk_status_t {
         // SAFETY: The request does not end before all shares are dropped, and the caller has one.
         let remapping = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).remapping };
-        // Fails if another status was recorded before, which counts.
+        // Fails if another status was recorded before, which counts. Relaxed: `leave` follows.
         let _ = remapping
             .status
             .cmpxchg(bindings::BLK_STS_OK as i32, i32::from(status), Relaxed);
@@ -287,8 +287,8 @@ where
 {
     // SAFETY: The request does not end before all shares are dropped, and `begin` set the counter.
     let parties = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).remapping.parties };
-    // Orders what the others did before they dropped their shares before what the last one does
-    // next.
+    // Full: pairs with itself. What the others did before they dropped their shares comes before
+    // what the last one does next.
     if parties.fetch_sub(1, Full) == 1 {
         // SAFETY: This was the last share.
         unsafe { end::<T>(rq) };
@@ -305,6 +305,8 @@ where
     T: Operations,
     T::RequestData: RequestRemapped<T>,
 {
+    // Relaxed: `leave` came before.
+    //
     // SAFETY: The request has not ended. Others that may have set the status have dropped their
     // shares.
     let status = unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).remapping.status }.load(Relaxed);

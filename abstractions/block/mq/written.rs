@@ -31,6 +31,8 @@ impl Written {
         }
     }
 
+    /// Relaxed, here and in `others_write`: the full barriers in `announce_write` and
+    /// `others_write` pair.
     fn set(&self, range: Range<i64>) {
         self.start.store(range.start, Relaxed);
         self.end.store(range.end, Relaxed);
@@ -62,8 +64,8 @@ impl<T: Operations> Request<T> {
         smp_mb();
     }
 
-    /// Withdraws what [`announce_write`](Self::announce_write) announced, for this request or an
-    /// earlier one in the same memory. Any context.
+    /// Withdraws what [`announce_write`](Self::announce_write) announced, for this request, which
+    /// has not begun to write, or an earlier one in the same memory. Any context.
     #[inline]
     pub fn withdraw_write(&self) {
         self.written().set(0..0);

@@ -128,6 +128,9 @@ where
             if clone.is_null() {
                 return Err(ENOMEM);
             }
+            // Relaxed: the caller's share keeps the counter above 0, and the bio is submitted after
+            // this.
+            //
             // SAFETY: The caller's share keeps the request. The bio gets a share of its own.
             unsafe {
                 (*Self::pdu_ptr(rq.as_ptr()))
