@@ -165,7 +165,7 @@ help:
 	@echo 'make chart    doc/headlines.svg, from the tables in doc/results/'
 	@echo 'make profile  in which functions the instructions of an I/O go, for CASE=name'
 	@echo 'make shell    a guest to play in, our loop.ko loaded'
-	@echo 'make check    formatting, lints, warnings, the audit of unsafe, tests of what needs no kernel'
+	@echo 'make check    formatting, lints, warnings, the audit of unsafe, litmus tests, tests of what needs no kernel'
 	@echo 'make test-mutants   do the tests notice that the driver is broken? (MUTANTS=glob GUESTS=2, MINUTES=100: goes on later)'
 	@echo 'make release-check  a session of all the tests of a release, goes on where the last one ended (MINUTES=100)'
 	@echo '    STATUS=1 lists what is missing or failed; PIECES=glob runs that again'

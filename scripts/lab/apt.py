@@ -4,6 +4,7 @@
 import glob
 import os
 import re
+import shutil
 import subprocess
 
 from . import cache
@@ -61,15 +62,33 @@ def versions(package):
     return [line.split("|")[1].strip() for line in lines]
 
 
-def unpack(step, packages, where):
-    """Download packages ("name" or "name=version") and unpack them in a directory."""
+def look_into(step, suite, where):
+    """Fetch the package lists of another suite into a directory. Returns options with which apt uses them."""
+    os.makedirs(where)
+    sources = os.path.join(where, "sources.list")
+    with open(sources, "w") as file:
+        file.write(f"deb {mirror()} {suite} main\n")
+    # A mirror may be a copy that is no longer updated, and the signatures of such a suite expire within a week.
+    settings = (
+        f"Dir::State={where}", f"Dir::Cache={where}", f"Dir::Etc::sourcelist={sources}", "Dir::Etc::sourceparts=/dev/null",
+        "Acquire::Languages=none", "Acquire::Check-Valid-Until=false",
+        "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
+    )  # fmt: skip
+    options = [word for setting in settings for word in ("-o", setting)]
+    step.run("apt-get", *OPTIONS, *options, "-o", "APT::Update::Error-Mode=any", "update")
+    return options
+
+
+def unpack(step, packages, where, suite=None):
+    """Download packages ("name" or "name=version"), perhaps of another suite, and unpack them in a directory."""
     debs = os.path.join(where, "debs")
     os.makedirs(debs)
-    step.run("apt-get", *OPTIONS, "download", *packages, cwd=debs)
+    options = look_into(step, suite, os.path.join(debs, suite)) if suite else []
+    step.run("apt-get", *OPTIONS, *options, "download", *packages, cwd=debs)
     for deb in glob.glob(os.path.join(debs, "*.deb")):
         step.run("dpkg-deb", "-x", deb, where)
         os.unlink(deb)
-    os.rmdir(debs)
+    shutil.rmtree(debs)
 
 
 def source(step, package, where):
