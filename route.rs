@@ -138,13 +138,15 @@ pub(crate) fn route(facts: &impl Facts, context: SubmitContext) -> Route {
         return Route::OwnWork;
     }
     let nowait = context != SubmitContext::MayWait;
+    // Before the path: a write that finds writes allowed again then finds the file pinned, too.
+    let is_blocked = op == Op::Write && facts.are_writes_blocked();
     match facts.path() {
         DataPath::BlockDevice => {
             if facts.is_direct() && context != SubmitContext::NoSubmit && facts.can_remap() {
                 return Route::Remap { nowait };
             }
         }
-        _ if op == Op::Write && facts.are_writes_blocked() => return Route::OwnWork,
+        _ if is_blocked => return Route::OwnWork,
         DataPath::Pinned if context == SubmitContext::NoSubmit => return remap_later(facts),
         DataPath::Pinned => return Route::Remap { nowait },
         DataPath::File => (),

@@ -2,6 +2,8 @@
 
 //! `route.rs`: each combination of facts, against what must hold for all, and against a table.
 
+use core::cell::Cell;
+
 use crate::{
     abstractions::block::mq::Op,
     route::{reroute, route, DataPath, Facts, Route, SubmitContext, Why},
@@ -244,6 +246,60 @@ fn reroutes_lead_on() {
                 if !in_task && !matches!(why, Why::NotRemapped | Why::NotCached) {
                     assert_eq!(route, Route::OwnWork, "{}", say());
                 }
+            }
+        }
+    });
+}
+
+/// A write that begins while writes are blocked. After so many looks at the path and at whether writes are
+/// blocked, the file is pinned and writes are allowed, in this order.
+struct Pinning {
+    write: Known,
+    looks: Cell<u32>,
+}
+
+impl Pinning {
+    fn is_over(&self) -> bool {
+        let left = self.looks.get();
+        self.looks.set(left.saturating_sub(1));
+        left == 0
+    }
+}
+
+#[rustfmt::skip]
+impl Facts for Pinning {
+    fn path(&self) -> DataPath { if self.is_over() { DataPath::Pinned } else { DataPath::File } }
+    fn are_writes_blocked(&self) -> bool { !self.is_over() }
+    fn op(&self) -> Op { self.write.op() }
+    fn is_direct(&self) -> bool { self.write.is_direct() }
+    fn needs_rmw(&self) -> bool { self.write.needs_rmw() }
+    fn is_read_only(&self) -> bool { self.write.is_read_only() }
+    fn in_cgroup(&self) -> bool { self.write.in_cgroup() }
+    fn is_flush_step(&self) -> bool { self.write.is_flush_step() }
+    fn is_ordered(&self) -> bool { self.write.is_ordered() }
+    fn has_blocking_writes(&self) -> bool { self.write.has_blocking_writes() }
+    fn can_remap(&self) -> bool { self.write.can_remap() }
+    fn can_copy(&self) -> bool { self.write.can_copy() }
+    fn can_try(&self) -> bool { self.write.can_try() }
+    fn reads_ahead(&self) -> bool { self.write.reads_ahead() }
+}
+
+/// The nowait work issues a write on the file without another look: the file must not be pinned by then, as
+/// its file system then refuses writes.
+#[test]
+fn a_write_finds_the_file_pinned_once_writes_are_allowed() {
+    for_all(|known| {
+        if known.op != Op::Write || known.path != DataPath::File {
+            return;
+        }
+        for context in CONTEXTS {
+            for looks in 0..4 {
+                let facts = Pinning {
+                    write: known,
+                    looks: Cell::new(looks),
+                };
+                let route = route(&facts, context);
+                assert_ne!(route, Route::Nowait, "{known:?} {context:?}: {looks} looks");
             }
         }
     });
