@@ -71,7 +71,8 @@ pub(crate) struct Times {
     #[pin]
     is_dirty: Mutex<bool>,
     /// Whether an update since the last commit replaced times that were queried. Written under
-    /// `is_dirty`. Relaxed, as the next: a commit decides under `is_dirty`.
+    /// `is_dirty`. Relaxed, as the next: a commit decides under `is_dirty`. `is_due` reads both
+    /// after the times, with an acquire in between; the update replaces those with a full barrier.
     were_queried: Atomic<bool>,
     /// When the times were last committed, in jiffies. Written under `is_dirty`.
     committed_at: Atomic<usize>,
@@ -139,7 +140,8 @@ impl Times {
     /// Whether a FUA write whose data is durable has to wait for a [commit](Self::commit) before it
     /// ends. Any context.
     pub(crate) fn is_due(&self) -> bool {
-        self.must_commit() || self.file().times_were_queried()
+        // In this order: an update notes that the times were queried before it replaces them.
+        self.file().times_were_queried() || self.must_commit()
     }
 
     fn must_commit(&self) -> bool {

@@ -10,6 +10,7 @@
 #include <linux/pagemap.h>
 #include <linux/statfs.h>
 #include <linux/uio.h>
+#include <asm/barrier.h>
 
 /* Constants that bindgen cannot see, as abstractions/fs/ defines them. */
 static_assert((__force int)RWF_NOWAIT == 0x8);
@@ -85,14 +86,20 @@ void rust_helper_sb_end_write(struct super_block *sb)
 	sb_end_write(sb);
 }
 
-/* Whether ctime or the change counter were, or may have been, queried since they were set. */
+/*
+ * Whether ctime or the change counter were, or may have been, queried since they
+ * were set. Acquire: if not, the caller sees what was done before they were set,
+ * which is done by a cmpxchg.
+ */
 bool rust_helper_file_times_queried(struct file *file)
 {
 	struct inode *inode = file_inode(file);
+	bool queried = !is_mgtime(inode) ||
+		       READ_ONCE(inode->i_ctime_nsec) & I_CTIME_QUERIED ||
+		       (IS_I_VERSION(inode) && inode_iversion_need_inc(inode));
 
-	return !is_mgtime(inode) ||
-	       READ_ONCE(inode->i_ctime_nsec) & I_CTIME_QUERIED ||
-	       (IS_I_VERSION(inode) && inode_iversion_need_inc(inode));
+	smp_rmb();
+	return queried;
 }
 
 bool rust_helper_file_can_odirect(struct file *file)

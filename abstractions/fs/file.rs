@@ -183,7 +183,8 @@ pub trait FileExt {
     /// system. May sleep.
     fn update_times(&self, access: &WriteAccess<'_>) -> Result;
     /// Whether ctime or the change counter were queried since they were set (multigrain
-    /// timestamps). True if the file system does not track queries. Any context.
+    /// timestamps). True if the file system does not track queries. An acquire: if false, the
+    /// caller sees what was done before they were set. Any context.
     fn times_were_queried(&self) -> bool;
     /// The path as seen from the current root (`file_path()`), written to the end of `buf`.
     /// `ENAMETOOLONG` if it does not fit.
