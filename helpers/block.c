@@ -8,6 +8,7 @@
 #include <linux/sched/mm.h>
 #include <linux/wait_bit.h>
 #include <linux/part_stat.h>
+#include <asm/barrier.h>
 #include <trace/events/block.h>
 
 /* Constants that bindgen cannot see, as abstractions/block/ defines them. */
@@ -307,9 +308,16 @@ void rust_helper_queue_limits_cancel_update(struct request_queue *q)
 	queue_limits_cancel_update(q);
 }
 
+/*
+ * Acquire, here and in the other two: percpu_ref_is_zero() is none, and the
+ * caller reads what requests have written before they ended.
+ */
 unsigned int rust_helper_blk_mq_freeze_queue(struct request_queue *q)
 {
-	return blk_mq_freeze_queue(q);
+	unsigned int memflags = blk_mq_freeze_queue(q);
+
+	smp_acquire__after_ctrl_dep();
+	return memflags;
 }
 
 static u64 ended_requests(struct block_device *part)
@@ -332,8 +340,10 @@ bool rust_helper_blk_mq_freeze_queue_progress(struct request_queue *q,
 	*memflags = memalloc_noio_save();
 	blk_freeze_queue_start(q);
 	do {
-		if (blk_mq_freeze_queue_wait_timeout(q, step) > 0)
+		if (blk_mq_freeze_queue_wait_timeout(q, step) > 0) {
+			smp_acquire__after_ctrl_dep();
 			return true;
+		}
 		before = ended;
 		ended = ended_requests(q->disk->part0);
 	} while (ended != before);
@@ -347,8 +357,10 @@ bool rust_helper_blk_mq_freeze_queue_timeout(struct request_queue *q,
 {
 	*memflags = memalloc_noio_save();
 	blk_freeze_queue_start(q);
-	if (blk_mq_freeze_queue_wait_timeout(q, timeout) > 0)
+	if (blk_mq_freeze_queue_wait_timeout(q, timeout) > 0) {
+		smp_acquire__after_ctrl_dep();
 		return true;
+	}
 	blk_mq_unfreeze_queue(q, *memflags);
 	return false;
 }
