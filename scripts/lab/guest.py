@@ -75,6 +75,8 @@ class Guest:
     image = image.GuestImage
     init = "init"
     boot_seconds = BOOT_SECONDS
+    # Whether what is written to the root disk stays, so that it has to be unmounted in the end.
+    keeps_disk = False
 
     def __init__(
         self, kernel, accelerator, ko=None, driver="none", cpus=2, memory=None, payload=(), kernel_arguments="", asks=False
@@ -117,7 +119,7 @@ class Guest:
                 if self.driver == "ours":
                     file.write("export LOOP_KO=/lab/loop.ko\n")
                 size = shutil.get_terminal_size()
-                file.write(f"DRIVER={self.driver} DIRECTORY={shlex.quote(directory)}\n")
+                file.write(f"DRIVER={self.driver} DIRECTORY={shlex.quote(directory)} KEEPS_DISK={'yes' if self.keeps_disk else ''}\n")
                 file.write(f"TTY={tty} ROWS={size.lines} COLUMNS={size.columns}\n")
             with open(os.path.join(stage, "command"), "w") as file:
                 file.write(shlex.join(command) + "\n")
@@ -132,23 +134,30 @@ class Guest:
             )
         return disk
 
+    def boot(self):
+        """Arguments that say what is booted."""
+        return [
+            "-machine", "q35", "-kernel", self.kernel.vmlinuz,
+            "-append", f'{KERNEL_ARGUMENTS} {self.kernel_arguments} root=PARTUUID={self.image.partuuid} rw init=/bin/sh -- -c "{FIRST_COMMANDS}"',
+        ]  # fmt: skip
+
+    def root_disk(self):
+        """The disk with the root file system, and the options of its QEMU drive."""
+        return self.image().get().path, "snapshot=on"
+
     def qemu(self, command, tty):
-        root = self.image().get()
         scratch = os.path.join(self.dir, "scratch.img")
         with open(scratch, "wb") as file:
             file.truncate(SCRATCH_BYTES)
         arguments = [
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-machine", "q35", "-smp", str(self.cpus), "-m", str(self.memory), *self.accelerator.options,
-            "-kernel", self.kernel.vmlinuz,
-            "-append", f'{KERNEL_ARGUMENTS} {self.kernel_arguments} root=PARTUUID={root.partuuid} rw init=/bin/sh -- -c "{FIRST_COMMANDS}"',
-            "-serial", f"file:{self.dmesg}",
+            "-smp", str(self.cpus), "-m", str(self.memory), *self.accelerator.options, *self.boot(), "-serial", f"file:{self.dmesg}",
             "-device", "virtio-rng-pci", "-device", "virtio-serial-pci", "-device", "nvme,serial=lab",
         ]  # fmt: skip
-        disks = [root.path, self.lab_disk(command, tty), self.modules, scratch]
-        for nsid, disk in enumerate(disks, 1):
+        others = [(disk, "snapshot=on") for disk in (self.lab_disk(command, tty), self.modules, scratch)]
+        for nsid, (disk, options) in enumerate([self.root_disk(), *others], 1):
             arguments += [
-                "-drive", f"if=none,id=disk{nsid},format=raw,file={disk},cache=unsafe,discard=unmap,snapshot=on",
+                "-drive", f"if=none,id=disk{nsid},format=raw,file={disk},cache=unsafe,discard=unmap,{options}",
                 "-device", f"nvme-ns,drive=disk{nsid},nsid={nsid}",
             ]  # fmt: skip
         arguments += [
