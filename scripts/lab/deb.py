@@ -67,12 +67,13 @@ def changelog():
     return "\n".join(entries)
 
 
-def lay_out(where, trees):
-    """The source package in a directory that exists."""
+def lay_out(where, trees, number):
+    """The source package, as of a version, in a directory that exists."""
     for name in module.sources():
         target = os.path.join(where, "driver", name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         shutil.copy2(os.path.join(module.REPO, name), target)
+    write(f"{number}\n", where, "driver/VERSION")
     for name in DOCUMENTS:
         target = os.path.join(where, "documents", name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -86,31 +87,31 @@ def lay_out(where, trees):
     newest = {tree.flavour: tree for tree in trees}
     flavours = " | ".join(f"loop-rust-{flavour}" for flavour in sorted(newest))
     control = fill(read(debian, "control.in"), FLAVOURS=flavours)
-    versions = {"loop-rust": f"{version()}+{trees[-1].version}"}
+    versions = {"loop-rust": f"{number}+{trees[-1].version}"}
     for flavour, tree in newest.items():
-        versions[f"loop-rust-{flavour}"] = modules_version = f"{version()}+{tree.version}"
+        versions[f"loop-rust-{flavour}"] = modules_version = f"{number}+{tree.version}"
         values = {"FLAVOUR": flavour, "RELEASE": tree.release, "MODULES_VERSION": modules_version}
         control += fill(read(debian, "control.flavour.in"), **values)
     for tree in trees:
         package = f"loop-rust-modules-{tree.release}"
-        versions[package] = f"{version()}+{tree.version}"
+        versions[package] = f"{number}+{tree.version}"
         control += fill(read(debian, "control.modules.in"), RELEASE=tree.release, VERSION=tree.version)
         for file in ("postinst", "prerm", "postrm", "lintian-overrides"):
             write(fill(read(debian, f"modules.{file}.in"), RELEASE=tree.release), debian, f"{package}.{file}")
     for name in glob.glob(f"{debian}/*.in"):
         os.unlink(name)
     write(control, debian, "control")
-    write(changelog(), debian, "changelog")
+    write(changelog().replace(f"({version()})", f"({number})", 1), debian, "changelog")
     write("".join(f"{tree.release} {tree.kdir}\n" for tree in trees), debian, "kernels")
-    write("".join(f"{package} {number}\n" for package, number in versions.items()), debian, "versions")
+    write("".join(f"{package} {each}\n" for package, each in versions.items()), debian, "versions")
 
 
-def build_in(place, trees, log):
-    """Build all packages in a directory, made anew; returns their paths."""
+def build_in(place, trees, log, number=None):
+    """Build all packages in a directory, made anew, as if of another version if one is given; returns their paths."""
     shutil.rmtree(place, ignore_errors=True)
     source = os.path.join(place, f"loop-rust-{version()}")
     os.makedirs(source)
-    lay_out(source, trees)
+    lay_out(source, trees, number or version())
     with Step(f"building packages for {len(trees)} kernels", cache.log(log)) as step:
         # The toolbox has what is needed, but for the C++ compiler of build-essential.
         step.run(
