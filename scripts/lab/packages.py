@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""`make test-packages`: the Debian packages installed and removed on a system in a guest.
+"""`make test-packages`: the Debian packages installed and removed on a system in a guest, then on machines that reboot.
 
 The kernel's own modules lie on the guest's disk of modules; a package without
 files stands for them, since ours depend on it. A second guest takes only signed
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from . import accelerator, apt, cache, deb, dropin, image, kernel, kernel_tree, kselftest
+from . import accelerator, apt, cache, deb, dropin, image, kernel, kernel_tree, kselftest, machine
 from .guest import INSIDE
 from .say import Failure, Step
 from .system import SystemGuest, SystemImage
@@ -98,4 +98,6 @@ def run(series):
             ordinary = Run(stock, accel, "packages", [name for name in names if name != ENFORCED], None, files)
             enforcing = EnforcingRun(stock, accel, "packages", ["prepare", ENFORCED], None, files)
     ordinary.add(enforcing)
-    return kselftest.report([ordinary], names, {})
+    tally = kselftest.report([ordinary], names, {})
+    tally += machine.run(series)
+    return tally
