@@ -139,6 +139,17 @@ chart:
 profile:
 	@$(lab) bench --profile --kernel $(KERNEL) --cases '$(CASE)'
 
+# The driver as patches for the kernel's own tree, and what builds them, at their end or after each.
+ARCH ?= x86_64
+series:
+	@$(lab) series
+
+series-build:
+	@$(lab) series --build --arch $(ARCH)
+
+series-bisect:
+	@$(lab) series --each --arch $(ARCH)
+
 shell:
 	@scripts/in-guest --kernel $(KERNEL)
 
@@ -172,6 +183,8 @@ help:
 	@echo 'make doc      documentation of the sources by rustdoc, as build/doc'
 	@echo 'make deb      Debian packages for all stock kernels, as build/deb/*.deb (KERNEL=7.3.4: only for these)'
 	@echo '    make deb-twice     built twice, they have to be the same; make test-packages  installed in a guest'
+	@echo "make series   patches for the kernel's own tree, checked by checkpatch, as build/series/, and on top of these"
+	@echo '    make series-build    build rust/ and drivers/block/ of them (ARCH=x86_64|arm64); make series-bisect  after each'
 	@echo 'make module   loop.ko for the stock kernel, as build/$(KERNEL)/loop.ko'
 	@echo 'make kdir     prepare a tree of the stock kernel to build modules against, print its path'
 	@echo '    KERNEL=7.2|7.3 says which stock kernel (default 7.2); MIRROR=URL where Debian is'
@@ -183,3 +196,4 @@ help:
 
 .PHONY: modules install clean distclean kdir module run test test-debug test-differential test-storm test-dropin \
 	test-peers test-powercut test-packages test-mutants deb deb-twice doc bench chart profile shell check release-check help
+.PHONY: series series-build series-bisect

@@ -9,7 +9,7 @@ from bench import run as bench
 
 from . import (
     accelerator, check, deb, demo, differential, dropin, kernel, kernel_debug, kselftest, module, mutants, packages,
-    peers, powercut, release, rustdoc, storm,
+    peers, powercut, release, rustdoc, series, storm,
 )  # fmt: skip
 from .guest import Guest
 from .say import Failure, say
@@ -115,6 +115,11 @@ def main():
     session.add_argument("--minutes", type=int, default=100, metavar="N", help="begin no piece that takes longer")
     session.add_argument("--pieces", metavar="GLOB", help="of these commands those that are missing or failed")
     session.add_argument("--status", action="store_true", help="run nothing, list what is missing or failed")
+    patches = commands.add_parser("series", help="the driver as patches for the kernel's tree, print their directory")
+    patches.add_argument("--build", action="store_true", help="build rust/ and drivers/block/ at the end of the series")
+    patches.add_argument("--each", action="store_true", help="build them after each patch")
+    patches.add_argument("--arch", choices=tuple(series.ARCHES), default="x86_64")
+    patches.add_argument("--goals", nargs="+", default=series.GOALS, help="what is built")
     documents = commands.add_parser("doc", help="rustdoc of the driver, print its path")
     guest = commands.add_parser("guest", help="boot a guest, run a command in it (without: a shell)")
     for command in (
@@ -178,6 +183,11 @@ def main():
             )
         elif arguments.command == "release":
             return not release.run(arguments.minutes, arguments.pieces, arguments.status)
+        elif arguments.command == "series":
+            if arguments.build or arguments.each:
+                print(series.build(arguments.arch, arguments.each, arguments.goals))
+            else:
+                return not series.run()
         elif arguments.command == "doc":
             print(rustdoc.build(choose_kernel(arguments)))
         elif arguments.command == "guest":
