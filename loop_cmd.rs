@@ -22,6 +22,8 @@
 //! 5. [`Done`](Stage::Done): it is on its way to [`LoopCmd::complete`], on the CPU that the block
 //!    layer chooses, or in its own work item where completions nest too deeply.
 //!
+//! `any` context is also that of a hard irq, which must not sleep.
+//!
 //! | transition | by | context |
 //! |---|---|---|
 //! | → 1 → 2, 3, end | [`LoopCmd::submit`] | the submitting task; must not call a file system |
