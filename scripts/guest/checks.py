@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the checks of whole systems share (dropin.py, packages.py).
+"""What the checks of whole systems share (dropin.py, packages.py, machine.py).
 
 A check is a function without arguments; its docstring says what it shows. The
 program is called with --list, which prints the names of its checks, or with the
@@ -30,9 +30,22 @@ def sh(command, status=0, timeout=500):
     return done.stdout.rstrip()
 
 
+def shown(command, status=0, timeout=2000):
+    """As sh, and prints the command and what it printed."""
+    print(f"# {command}", flush=True)
+    text = sh(command, status, timeout)
+    print(text, flush=True)
+    return text
+
+
 def want(condition, complaint):
     if not condition:
         raise Wrong(complaint)
+
+
+def has(text, *words):
+    for word in words:
+        want(word in text, f"'{word}' is missing in: {text}")
 
 
 def chosen(checks):

@@ -16,7 +16,7 @@ import shutil
 import sys
 
 import checks
-from checks import want
+from checks import has, shown as sh, want
 
 RELEASE = os.uname().release
 PLACED = "/lib/modules/{}/updates/loop.ko"
@@ -26,19 +26,6 @@ GRUB = "/etc/default/grub"
 MOK = "/var/lib/dkms"
 SNAPS = 30
 SNAP = "/srv/snap"
-
-
-def sh(command, status=0):
-    """As checks.sh, and shows what was printed."""
-    print(f"# {command}", flush=True)
-    text = checks.sh(command, status, timeout=2000)
-    print(text, flush=True)
-    return text
-
-
-def has(text, *words):
-    for word in words:
-        want(word in text, f"'{word}' is missing in: {text}")
 
 
 def apt(arguments):

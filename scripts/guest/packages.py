@@ -13,7 +13,7 @@ import os
 import shutil
 
 import checks
-from checks import want
+from checks import has, shown as sh, want
 
 RELEASE = os.uname().release
 TREE = f"/lib/modules/{RELEASE}"
@@ -25,19 +25,6 @@ LOADED_VERSION = "/sys/module/loop/version"
 # Directory of stand-ins for programs: for mokutil, which needs EFI, and for those that are to fail.
 STUB = "/run/stub"
 MOK = "/var/lib/dkms"
-
-
-def sh(command, status=0):
-    """As checks.sh, and shows what was printed."""
-    print(f"# {command}", flush=True)
-    text = checks.sh(command, status)
-    print(text, flush=True)
-    return text
-
-
-def has(text, *words):
-    for word in words:
-        want(word in text, f"'{word}' is missing in: {text}")
 
 
 def deb(pattern):

@@ -162,7 +162,7 @@ class Run:
 def report(runs, names, defects):
     """Print the table. Returns the tally."""
     width = max(len(name) for name in names)
-    columns = [run.driver.replace("c", "C") for run in runs]
+    columns = ["C" if run.driver == "c" else run.driver for run in runs]
     print(f"\n{'test':{width}}  " + "".join(f"{column:11}" for column in columns).rstrip())
     for name in names:
         note = f"  # {defects[name]}" if name in defects else ""

@@ -30,8 +30,8 @@ SILENT_SECONDS = 1200
 DEATHS = 5
 # From best to worst: of a splat, or a death of the guest, there is more to say than that a test failed.
 OUTCOMES = ("pass", "skip", "fail", "splat", "died")
-# For each suite that has a source package what is kept of it, and what has to be built. Nothing that is built
-# has libraries that the guest may lack.
+# By suite: the files that are kept of its source package, and the command that builds some of them first. The
+# programs among them are linked with no library that the guest may lack.
 SOURCES = {
     "util-linux": (
         ("tests", "test_ismounted", "test_md5", "test_mkfds", "test_mount_context", "test_sysinfo"),
