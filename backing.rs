@@ -218,11 +218,14 @@ impl BackingFile {
         }
         let is_read = op == Op::Read;
         // The largest request of a device is never smaller (`BLK_MIN_SEGMENT_SIZE`).
-        if bytes <= 4096 && !is_read {
+        let is_small = bytes <= 4096;
+        if is_small && !is_read {
             return true;
         }
-        self.with_device(|bdev| bytes <= bdev.max_bytes() && (!is_read || bdev.has_nowait()))
-            .unwrap_or(true)
+        self.with_device(|bdev| {
+            (is_small || bytes <= bdev.max_bytes()) && (!is_read || bdev.has_nowait())
+        })
+        .unwrap_or(true)
     }
 
     /// Whether a buffered read can be tried without waiting. On a block device even that waits for

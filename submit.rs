@@ -18,7 +18,7 @@ use crate::{
             task_holds_requests, with_inner_plug, with_plug,
         },
         cgroup::Blkcg,
-        task::{cond_resched, IoWorkerScope},
+        task::{cond_resched, IoPriorityScope, IoWorkerScope},
     },
     binding::Binding,
     cgroup_queue::{CgroupQueue, BATCH},
@@ -48,9 +48,11 @@ impl WorkItem<NOWAIT> for HwQueue {
             }
             with_plug(|| {
                 while let Some(first) = requests.pop_front() {
-                    let cgroup = first.blkcg().map(Blkcg::id);
-                    let is_same = |rq: &Request<Loop>| rq.blkcg().map(Blkcg::id) == cgroup;
+                    let submitter = |rq: &Request<Loop>| (rq.blkcg().map(Blkcg::id), rq.ioprio());
+                    let (cgroup, ioprio) = submitter(&first);
+                    let is_same = |rq: &Request<Loop>| submitter(rq) == (cgroup, ioprio);
                     first.attributed(|first| {
+                        let _priority = IoPriorityScope::enter(ioprio);
                         LoopCmd::issue_nowait(first);
                         cond_resched();
                         while let Some(rq) = requests.pop_front_if(is_same) {
