@@ -87,7 +87,7 @@ module:
 run:
 	@$(lab) run --kernel $(KERNEL)
 
-# All of what follows, or with TESTS only those of the kselftests.
+# The kselftests; without TESTS also random sequences, the drop-in test, and the packages in short.
 test:
 	@$(lab) test --kernel $(KERNEL) --tests $(patsubst %,'%',$(TESTS)) --seeds $(SEEDS) $(DRIVERS:%=--drivers %)
 

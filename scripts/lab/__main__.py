@@ -44,7 +44,7 @@ def run_guest(arguments):
 
 
 def run_tests(arguments):
-    """The kselftests; where none is asked for by name, also all that compares the drivers."""
+    """The kselftests; where none is asked for by name, also what compares the drivers, and the packages in short."""
     if arguments.debug:
         tally = kselftest.run(arguments.kernel, arguments.tests, arguments.drivers or ["ours"], debug=True)
         if arguments.tests == ["*"]:
@@ -55,6 +55,7 @@ def run_tests(arguments):
     if arguments.tests == ["*"] and len(drivers) > 1:
         tally += differential.run(arguments.kernel, arguments.seeds)
         tally += dropin.run(arguments.kernel, ["*"], drivers)
+        tally += packages.run_short(arguments.kernel)
     return tally
 
 

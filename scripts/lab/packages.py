@@ -19,6 +19,8 @@ from .system import SystemGuest, SystemImage
 
 CHECKS = os.path.join(INSIDE, "packages.py")
 ENFORCED = "enforced"
+# What `make test` does of them.
+SHORT = ("prepare", "apt_installs", "reload", "new_kernel", "purged")
 
 
 class PackagesImage(SystemImage):
@@ -80,8 +82,8 @@ def payload(where, tree):
     shutil.copy(os.path.join(deb.PLACE, f"loop-rust-{deb.version()}/build/{tree.release}/loop.ko"), f"{where}/foreign.ko")
 
 
-def run(series):
-    """Build the packages of the lab's kernel and run the checks; returns the tally."""
+def run_guests(series, of_guests):
+    """Build the packages of the lab's kernel and run checks in guests, each with its type and checks; returns the tally."""
     stock = kernel.Kernel(series).get()
     tree = next((tree for tree in kernel_tree.offered(series) if tree.release == stock.release), None)
     if not tree:
@@ -90,14 +92,24 @@ def run(series):
         debs = deb.build_in(deb.PLACE, [tree.get()], "deb")
         PackagesImage().get()
         accel = accelerator.choose(stock)
-        listed = subprocess.run([sys.executable, CHECKS, "--list"], check=True, capture_output=True, text=True)
-        names = listed.stdout.split()
         with tempfile.TemporaryDirectory() as temporary:
             payload(temporary, tree)
             files = [*debs, *(os.path.join(temporary, name) for name in os.listdir(temporary))]
-            ordinary = Run(stock, accel, "packages", [name for name in names if name != ENFORCED], None, files)
-            enforcing = EnforcingRun(stock, accel, "packages", ["prepare", ENFORCED], None, files)
-    ordinary.add(enforcing)
-    tally = kselftest.report([ordinary], names, {})
+            first, *others = [wanted(stock, accel, "packages", names, None, files) for wanted, names in of_guests]
+    for other in others:
+        first.add(other)
+    return kselftest.report([first], dict.fromkeys(name for _, names in of_guests for name in names), {})
+
+
+def run_short(series):
+    """Install, reload and purge, without a reboot; returns the tally."""
+    return run_guests(series, [(Run, list(SHORT))])
+
+
+def run(series):
+    """All checks, and the machines that reboot; returns the tally."""
+    listed = subprocess.run([sys.executable, CHECKS, "--list"], check=True, capture_output=True, text=True)
+    ordinary = [name for name in listed.stdout.split() if name != ENFORCED]
+    tally = run_guests(series, [(Run, ordinary), (EnforcingRun, ["prepare", ENFORCED])])
     tally += machine.run(series)
     return tally
