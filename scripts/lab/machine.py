@@ -90,7 +90,7 @@ class MachineImage(cache.Entry):
     """`disk.img`: an EFI system partition and a Debian with one stock kernel, before its first boot."""
 
     gib = 3
-    recipe = 1
+    recipe = 2
     root_mib = 2048
     packages = (
         "apt,e2fsprogs,grub-common,grub2-common,init,initramfs-tools,kmod,mokutil,mount,procps,python3,squashfs-tools,systemd,"
@@ -141,6 +141,8 @@ class MachineImage(cache.Entry):
                 # Few modules: it is made again at each installation of a kernel, under emulation.
                 "--essential-hook=cd $1/etc && mkdir -p initramfs-tools/conf.d && echo MODULES=list >initramfs-tools/conf.d/modules",
                 f"--customize-hook=copy-in {tree}/etc {tree}/boot /",
+                # Its release is not among the repositories that the machine has later.
+                "--customize-hook=rm -f $1/etc/apt/apt.conf.d/99mmdebstrap",
                 f"--customize-hook=for unit in {units}; do ln -sf /dev/null $1/etc/systemd/system/$unit; done",
                 "--customize-hook=ln -s ../lab.service $1/etc/systemd/system/multi-user.target.wants/",
                 apt.SUITE, tar, "-", input=sources,
