@@ -125,7 +125,7 @@ pub(crate) enum Why {
 }
 
 /// The route of a request that the block layer hands over.
-#[inline]
+#[inline(always)] // As `LoopCmd::submit`.
 pub(crate) fn route(facts: &impl Facts, context: SubmitContext) -> Route {
     let op = facts.op();
     if op.is_write() && facts.is_read_only() {

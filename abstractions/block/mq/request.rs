@@ -144,6 +144,7 @@ impl<T: Operations> Request<T> {
     ///
     /// `rq` was passed to `queue_rq` or `queue_rqs` for a disk made by `OwnedDisk<T>`, and was not
     /// started yet.
+    #[inline]
     pub(super) unsafe fn start(rq: NonNull<bindings::request>) -> Option<Self> {
         // The barrier pairs with the one in `DiskGuard::take_config`: either `take_config` finds
         // this request started, or this request finds no configuration.
