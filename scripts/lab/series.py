@@ -524,8 +524,7 @@ class Series:
         home = "drivers/block/loop_rust"
         for path in [*glob.glob(f"{module.REPO}/*.rs"), *glob.glob(f"{module.REPO}/pinned/*.rs")]:
             name = os.path.relpath(path, module.REPO)
-            if name != "abstractions.rs":
-                files[f"{home}/{name}"] = Rust(name, self.helpers).text
+            files[f"{home}/{name}"] = Rust(name, self.helpers).text
         for name in ("Kconfig", "Makefile"):
             files[f"{home}/{name}"] = read(UPSTREAM, name)
         return files

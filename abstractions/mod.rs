@@ -7,7 +7,7 @@
 //! `kernel::bindings`.
 
 #![allow(unsafe_code)]
-// As in `rust/kernel/`, `pub` is what a driver may use. Not every such item is used by this one.
+// As in `rust/kernel/`, `pub` is what a driver may use. Not every such item is used by each.
 #![allow(unreachable_pub)]
 
 pub mod block;
