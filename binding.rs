@@ -56,12 +56,6 @@ pub(crate) struct Binding {
     pub(crate) times: Option<Arc<Times>>,
 }
 
-impl AsRef<File> for Binding {
-    fn as_ref(&self) -> &File {
-        self.backing.file()
-    }
-}
-
 impl Binding {
     pub(crate) fn new(
         backing: BackingFile,
@@ -86,6 +80,11 @@ impl Binding {
             ordered,
             times,
         }
+    }
+
+    /// The backing file.
+    pub(crate) fn file(&self) -> &File {
+        self.backing.file()
     }
 
     /// Whether a read may be served from the page cache without calling the file system, which may

@@ -238,7 +238,7 @@ impl LoopCmd {
                 },
                 Route::CopyCached => {
                     let pos = rq.config().file_pos(rq.pos());
-                    if pos.is_ok_and(|pos| rq.fill_from_cache(pos)) {
+                    if pos.is_ok_and(|pos| rq.fill_from_cache(Binding::file, pos)) {
                         return rq.end(Ok(()));
                     }
                     Why::NotCached
@@ -478,7 +478,7 @@ impl LoopCmd {
                     Some(_) if !mode.nowait() => GFP_KERNEL,
                     _ => GFP_NOWAIT,
                 };
-                rq.issue(pos, mode, gfp);
+                rq.issue(Binding::file, pos, mode, gfp);
             }
             Err(e) => Self::finish(rq, Err(e)),
         }

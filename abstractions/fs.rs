@@ -17,6 +17,8 @@ mod swap_file;
 mod write;
 
 pub use address_space::{AddressSpace, FileKind};
+#[allow(unused_imports)] // A driver may get its files from userspace.
+pub use file::open;
 pub use file::{FallocateMode, FileBlockDevice, FileExt, StatMask};
 pub use gfp_mask::NoFsRecursion;
 #[cfg(FILE_EXTENTS)]

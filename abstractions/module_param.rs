@@ -9,6 +9,7 @@
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
+use core::cell::UnsafeCell;
 use kernel::{
     bindings,
     error::to_result,
@@ -166,6 +167,65 @@ impl IntParam {
     }
 }
 
+/// A string as a module parameter, of at most 1024 bytes (`param_ops_charp`).
+///
+/// A [`StringParam`] becomes a parameter when it is declared by [`module_params!`].
+///
+/// # Invariants
+///
+/// `value` is null, or a NUL-terminated string that stays until the module is gone.
+#[allow(dead_code)] // Not every driver has one.
+pub struct StringParam {
+    value: UnsafeCell<*mut c_char>,
+}
+
+// SAFETY: The kernel writes the value before it calls the module's init, and frees the string after
+// the module's exit. In between it is only read, since the parameter's mode is 0444.
+unsafe impl Sync for StringParam {}
+
+#[allow(dead_code)] // As the type.
+impl StringParam {
+    /// Creates a parameter without a value.
+    pub const fn new() -> Self {
+        // INVARIANT: The pointer is null.
+        Self {
+            value: UnsafeCell::new(core::ptr::null_mut()),
+        }
+    }
+
+    /// Returns the value, if one was given. May be called in any context.
+    pub fn get(&'static self) -> Option<&'static CStr> {
+        // SAFETY: Nobody writes while the module's code runs; see the `impl` of `Sync`.
+        let value = unsafe { *self.value.get() };
+        // SAFETY: By the type invariants a value that is not null is a string, and it stays.
+        (!value.is_null()).then(|| unsafe { CStr::from_char_ptr(value) })
+    }
+
+    /// Builds the C description of this parameter, as [`IntParam::kernel_param`] does.
+    #[doc(hidden)]
+    pub const fn kernel_param(
+        &'static self,
+        name: &'static [u8],
+        module: *mut bindings::module,
+    ) -> KernelParam {
+        assert!(CStr::from_bytes_with_nul(name).is_ok());
+
+        // INVARIANT: `param_set_charp()` stores a copy of the string, which `param_free_charp()`
+        // frees when the module is gone.
+        KernelParam::new(bindings::kernel_param {
+            name: name.as_ptr().cast(),
+            mod_: module,
+            ops: &raw const bindings::param_ops_charp,
+            perm: 0o444,
+            level: -1,
+            flags: 0,
+            __bindgen_anon_1: bindings::kernel_param__bindgen_ty_1 {
+                arg: self.value.get().cast(),
+            },
+        })
+    }
+}
+
 /// Returns the bytes of a string that consists of several parts.
 ///
 /// # Examples
@@ -212,12 +272,13 @@ pub const fn text_len(parts: &[&str]) -> usize {
 /// Declares module parameters.
 ///
 /// For loadable modules only: a built-in parameter would need the module's name in front of its
-/// own, and no owner. Each parameter consists of a static of type [`IntParam`] and, in parentheses,
+/// own, and no owner. Each parameter consists of a static of type [`IntParam`] or [`StringParam`]
+/// and, in parentheses,
 ///
 /// - `name`: the name of the parameter, a string,
 /// - `description`: the text that `modinfo` shows, a string, as for C's `MODULE_PARM_DESC()`,
 /// - `parmtype` (optional): the type that `modinfo` shows. C's `module_param()` gives the type,
-///   `"int"`; C's `module_param_cb()` does not.
+///   `"int"` or `"charp"`; C's `module_param_cb()` does not.
 ///
 /// All the strings may be constant expressions. Attributes apply to the static and the parameter,
 /// so that `#[cfg]` can choose between two declarations.
@@ -244,7 +305,7 @@ macro_rules! module_params {
     (
         $(
             $(#[$attribute:meta])*
-            $vis:vis static $ident:ident: IntParam = $init:expr => (
+            $vis:vis static $ident:ident: $kind:ident = $init:expr => (
                 name: $name:expr,
                 description: $description:expr
                 $(, parmtype: $parmtype:expr)? $(,)?
@@ -253,7 +314,7 @@ macro_rules! module_params {
     ) => {
         $(
             $(#[$attribute])*
-            $vis static $ident: $crate::abstractions::module_param::IntParam = $init;
+            $vis static $ident: $crate::abstractions::module_param::$kind = $init;
 
             // `link_section` counts as unsafe code. The kernel expects these types in these
             // sections.

@@ -15,7 +15,6 @@
 #include "swap.c"
 #endif
 #include "task.c"
-#include "version.c"
 #ifdef FILE_EXTENTS
 #include "wait_bit.c"
 #endif

@@ -35,11 +35,21 @@ pub(crate) mod prelude {
 
     pub(crate) trait CStrExt {
         fn as_char_ptr(&self) -> *const c_char;
+
+        /// # Safety
+        ///
+        /// `text` is a C string for `'a`.
+        unsafe fn from_char_ptr<'a>(text: *const c_char) -> &'a Self;
     }
 
     impl CStrExt for CStr {
         fn as_char_ptr(&self) -> *const c_char {
             self.as_ptr()
+        }
+
+        unsafe fn from_char_ptr<'a>(text: *const c_char) -> &'a Self {
+            // SAFETY: By the safety requirement.
+            unsafe { CStr::from_ptr(text) }
         }
     }
 }
@@ -118,7 +128,7 @@ pub(crate) mod module_param {
 }
 
 /// `kernel::bindings`
-#[allow(non_camel_case_types)]
+#[allow(non_camel_case_types, non_upper_case_globals)]
 pub(crate) mod bindings {
     use super::prelude::*;
 
@@ -133,6 +143,14 @@ pub(crate) mod bindings {
         pub(crate) get: Option<Get>,
         pub(crate) free: Option<()>,
     }
+
+    /// Only its address is taken.
+    pub(crate) static param_ops_charp: kernel_param_ops = kernel_param_ops {
+        flags: 0,
+        set: None,
+        get: None,
+        free: None,
+    };
 
     pub(crate) struct kernel_param__bindgen_ty_1 {
         pub(crate) arg: *mut u8,

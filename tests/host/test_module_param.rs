@@ -3,7 +3,7 @@
 //! `abstractions/module_param.rs`: which values a parameter takes, and the texts that describe it.
 
 use crate::{
-    abstractions::module_param::{text, text_len, IntParam},
+    abstractions::module_param::{text, text_len, IntParam, StringParam},
     cases::{edges, Random, CASES},
     prelude::*,
 };
@@ -83,4 +83,18 @@ fn text_is_all_parts() {
         assert_eq!(&text::<LEN>(&parts), WHOLE.as_bytes());
     }
     assert_eq!((text_len(&[]), text::<0>(&[])), (0, []));
+}
+
+#[test]
+fn string_is_there_once_the_kernel_has_stored_it() {
+    let param: &'static StringParam = Box::leak(Box::new(StringParam::new()));
+    assert_eq!(param.get(), None);
+    let arg = param
+        .kernel_param(b"path\0", core::ptr::null_mut())
+        .0
+        .__bindgen_anon_1
+        .arg;
+    // SAFETY: It is what `param_set_charp()` takes for a `char **`.
+    unsafe { *arg.cast::<*const c_char>() = c"/some/path".as_ptr() };
+    assert_eq!(param.get(), Some(c"/some/path"));
 }

@@ -19,13 +19,19 @@ pub trait DiskOperations: Operations + HasDiskVTable {
     const OWNER: &'static ThisModule;
 
     /// The disk, or a partition of it, is being opened. Called under `open_mutex`; may sleep.
-    fn open(disk: &Disk<Self>) -> Result;
+    fn open(_disk: &Disk<Self>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// The disk, or a partition of it, was closed. Called under `open_mutex`; may sleep.
-    fn release(disk: &OpenLocked<'_, Self>);
+    fn release(_disk: &OpenLocked<'_, Self>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// An ioctl that the block layer does not handle. May sleep.
-    fn ioctl(ioctl: Ioctl<'_, Self>) -> Result<i32>;
+    fn ioctl(_ioctl: Ioctl<'_, Self>) -> Result<i32> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// An ioctl of a 32-bit program, whether or not the block layer handles it. May sleep.
     #[cfg_attr(not(CONFIG_COMPAT), allow(dead_code))]
@@ -79,9 +85,17 @@ impl<T: DiskOperations> DiskVTable<T> {
     pub const fn new() -> Self {
         Self {
             ops: bindings::block_device_operations {
-                open: Some(Self::open),
-                release: Some(Self::release),
-                ioctl: Some(Self::ioctl),
+                open: if T::HAS_OPEN { Some(Self::open) } else { None },
+                release: if T::HAS_RELEASE {
+                    Some(Self::release)
+                } else {
+                    None
+                },
+                ioctl: if T::HAS_IOCTL {
+                    Some(Self::ioctl)
+                } else {
+                    None
+                },
                 #[cfg(CONFIG_COMPAT)]
                 compat_ioctl: if T::HAS_COMPAT_IOCTL {
                     Some(Self::compat_ioctl)

@@ -24,7 +24,7 @@ use kernel::{
 
 /// Parameters of a new disk.
 pub struct DiskParams {
-    /// Major device number.
+    /// Major device number; 0, with `minors` 0, for a number that the block layer chooses.
     pub major: u32,
     /// First minor device number.
     pub first_minor: u32,

@@ -94,7 +94,9 @@ pub trait Operations: Sized + 'static {
     /// with it.
     ///
     /// Called from process, softirq or hard irq context: must not sleep.
-    fn complete(rq: Request<Self>);
+    fn complete(_rq: Request<Self>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// The `struct blk_mq_ops` of a driver.
@@ -265,7 +267,11 @@ impl<T: Operations> VTable<T> {
             } else {
                 None
             },
-            complete: Some(Self::complete),
+            complete: if T::HAS_COMPLETE {
+                Some(Self::complete)
+            } else {
+                None
+            },
             init_hctx: Some(Self::init_hctx),
             exit_hctx: Some(Self::exit_hctx),
             init_request: Some(Self::init_request),

@@ -442,6 +442,7 @@ impl<T: Operations> Request<T> {
     /// stack, as with disks of this driver on top of each other. The caller then calls this again
     /// on a shallow stack, for example in a work item.
     pub fn complete_nested(self, max: i32) -> Result<(), Self> {
+        const { assert!(T::HAS_COMPLETE) };
         let rq = self.into_raw();
         // SAFETY: The request was started and not ended. Its ownership was given up above:
         // `VTable::complete` takes it, or nobody does if fault injection drops the completion.

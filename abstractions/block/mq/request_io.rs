@@ -102,10 +102,9 @@ pub trait RequestIoDone<T: Operations> {
 impl<T> Request<T>
 where
     T: Operations,
-    T::Config: AsRef<File>,
     T::RequestData: HasRequestIo<T> + RequestIoDone<T>,
 {
-    /// Reads the request's data from the file of its configuration, or writes it there, from byte
+    /// Reads the request's data from a file of its configuration, or writes it there, from byte
     /// `pos` of the file on. [`RequestIoDone::io_done`] is called once, perhaps before this
     /// returns; with `EIO` for other operations and for requests without data.
     ///
@@ -113,13 +112,19 @@ where
     /// no memory for it, only the first bio is transferred, and the result is a short transfer.
     ///
     /// May sleep. [`Kiocb::start`] says what a non-blocking mode still waits for.
-    pub fn issue(self, pos: i64, mode: IoMode, gfp: Flags) {
+    pub fn issue(
+        self,
+        file: impl for<'a> FnOnce(&'a T::Config) -> &'a File,
+        pos: i64,
+        mode: IoMode,
+        gfp: Flags,
+    ) {
         let direction = match self.op() {
             Op::Read => Direction::Dest,
             Op::Write => Direction::Source,
             _ => return T::RequestData::io_done(self, Err(EIO)),
         };
-        let file: *const File = self.config().as_ref();
+        let file: *const File = file(self.config());
         let ioprio = self.ioprio();
         let rq = self.as_ptr();
         // SAFETY: `self` owns the request.
@@ -141,7 +146,7 @@ where
         };
 
         let params = KiocbParams {
-            // SAFETY: The request keeps the configuration, and with it the file, until it has
+            // SAFETY: `file` borrows from the configuration, which the request keeps until it has
             // ended.
             file: unsafe { &*file },
             pos,
@@ -172,18 +177,14 @@ where
     }
 }
 
-impl<T> Request<T>
-where
-    T: Operations,
-    T::Config: AsRef<File>,
-{
-    /// Fills the memory of a read from the page cache of the configuration's file, from byte `pos`
-    /// of the file on. Returns false if the page cache lacks a part, when some of the memory may be
-    /// filled.
+impl<T: Operations> Request<T> {
+    /// Fills the memory of a read from the page cache of a file of the configuration, from byte
+    /// `pos` of the file on. Returns false if the page cache lacks a part, when some of the memory
+    /// may be filled.
     ///
     /// Neither calls the file system nor waits. [`copy_cached`] says for which files this may be
     /// used.
-    pub fn fill_from_cache(&mut self, pos: i64) -> bool {
+    pub fn fill_from_cache(&mut self, file: impl Fn(&T::Config) -> &File, pos: i64) -> bool {
         if self.op() != Op::Read {
             return false;
         }
@@ -192,7 +193,7 @@ where
         let mut bio = unsafe { (*rq).bio };
         let mut pos = pos;
         while !bio.is_null() {
-            let file = self.config().as_ref();
+            let file = file(self.config());
             // SAFETY: The bio is one of the request's, which `self` owns.
             let len = unsafe { (*bio).bi_iter.bi_size };
             // SAFETY: The bio's segments and their pages stay while `self` is borrowed, and the
