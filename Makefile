@@ -191,6 +191,7 @@ help:
 	@echo
 	@echo 'make          loop.ko for KDIR (default: the running kernel)'
 	@echo 'make install  install it into $(INSTALL_MOD_DIR)/ of the modules of KDIR (INSTALL_MOD_PATH=root)'
+	@echo '    SAMPLES=y for these: rust_mirror.ko of samples/, too'
 	@echo '    LOOP_PINNED=n for these, and for module, test and what else uses ours: without pinned mode (build/*/core/)'
 	@echo 'make clean    remove what was built; make distclean the cache too (toolbox, kernels, guest)'
 

@@ -7,7 +7,7 @@
 - driver files have no unsafe code and no bindings; those are for abstractions/
 - each unsafe block and impl says why it is sound, also in macros (where
   clippy does not look); each unsafe function and trait says what it asks for
-- abstractions/ does not know of the driver
+- abstractions/ and samples/ do not know of the driver
 - no circle of imports among driver files: what is imported lies below
 - no panics: neither unwrap and expect nor the macros
 - comments of Rust code, but for tables, are no wider than 100 columns
@@ -96,8 +96,8 @@ def audit_rust(path, source):
         if not is_abstraction and not is_test:
             for word in re.findall(r"\b(?:unsafe|bindings)\b", line):
                 yield number, f"`{word}` in a driver file: it belongs in abstractions/"
-        if is_abstraction and (found := OF_THE_DRIVER.search(line)):
-            yield number, f"`{found[0]}` in abstractions/, which must not know of the driver"
+        if (is_abstraction or path.startswith("samples/")) and (found := OF_THE_DRIVER.search(line)):
+            yield number, f"`{found[0]}` in {path.partition('/')[0]}/, which must not know of the driver"
         if NEEDS_SAFETY_COMMENT.search(line) and "SAFETY:" not in comment_above(code, comments, number):
             yield number, "unsafe without a `SAFETY:` comment"
         if NEEDS_SAFETY_SECTION.search(line) and not implements_trait(code, number):
@@ -138,6 +138,9 @@ TRIALS = (
     ("abstractions/a.rs", "use crate::abstractions::b;\nloop {}", None),
     ("abstractions/a.rs", "use crate::device::Device;", "know of the driver"),
     ("abstractions/a.rs", "fn a(b: &LoopCmd) {}", "know of the driver"),
+    ("samples/a.rs", "use crate::abstractions::b;", None),
+    ("samples/a.rs", "use crate::device::Device;", "know of the driver"),
+    ("samples/a.rs", "let a = unsafe { b() };", "driver file"),
     ("device.rs", "let a = b.unwrap();", "panic"),
     ("device.rs", "let a = b.unwrap_or('\"');\nlet c = b.expect(\"\");", "panic"),
     ("device.rs", "panic!(\"\");", "panic"),

@@ -19,7 +19,8 @@ def passes(*command, cwd=module.REPO):
 
 def rustfmt(stock):
     """Formatted as the kernel's .rustfmt.toml says."""
-    files = [name for name in module.sources() if name.endswith(".rs")] + [HOST_TESTS]
+    sources = [*module.sources(), *module.sample_sources()]
+    files = [name for name in sources if name.endswith(".rs")] + [HOST_TESTS]
     config = os.path.join(stock.source, ".rustfmt.toml")
     return passes("rustfmt", "--check", "--config-path", config, *files)
 
@@ -29,7 +30,7 @@ def lint(stock, name, *arguments):
     with cache.locked(os.path.join(place, ".check-lock"), "checking"):
         try:
             module.kbuild(
-                stock, os.path.join(place, name), "CLIPPY=1", "KRUSTFLAGS=-Dwarnings", "KCFLAGS=-Werror", *arguments
+                stock, os.path.join(place, name), "SAMPLES=y", "CLIPPY=1", "KRUSTFLAGS=-Dwarnings", "KCFLAGS=-Werror", *arguments
             )
         except Failure as failure:
             say(failure)
@@ -38,12 +39,12 @@ def lint(stock, name, *arguments):
 
 
 def clippy(stock):
-    """No warning of clippy with the kernel's lints, nor of the C compiler."""
+    """No warning of clippy with the kernel's lints, nor of the C compiler, for driver and sample."""
     return lint(stock, "check", "LOOP_PINNED=y")
 
 
 def clippy_core(stock):
-    """The same of the driver without pinned mode (LOOP_PINNED=n)."""
+    """The same without pinned mode (LOOP_PINNED=n)."""
     return lint(stock, "check-core", "LOOP_PINNED=n")
 
 

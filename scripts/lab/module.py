@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """loop.ko, built for one of the lab's kernels as build/<series>/loop.ko.
 
-Without pinned mode (`make … LOOP_PINNED=n`) it is build/<series>/core/loop.ko.
+Without pinned mode (`make … LOOP_PINNED=n`) it is build/<series>/core/loop.ko. What is in samples/
+is built beside it for its own tests only.
 
 The sources are copied to a directory of the build's own first: kbuild leaves
 its objects beside the sources, and those of two kernels must not meet.
@@ -16,11 +17,12 @@ from .say import Failure, Step, say
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SOURCES = (".rs", ".c", ".h")
-NOT_DRIVER = ("build", "scripts", "tests")
+SAMPLES = "samples"
+NOT_DRIVER = ("build", "scripts", "tests", SAMPLES)
 
 
 def sources():
-    """Paths of what kbuild needs, relative to the repository."""
+    """Paths of what kbuild needs for the driver, relative to the repository."""
     for base, dirs, files in os.walk(REPO):
         dirs[:] = [name for name in dirs if not name.startswith(".")]
         if base == REPO:
@@ -30,13 +32,20 @@ def sources():
                 yield os.path.relpath(os.path.join(base, name), REPO)
 
 
+def sample_sources():
+    """Paths of what kbuild needs besides for the sample."""
+    for name in os.listdir(os.path.join(REPO, SAMPLES)):
+        if name.endswith(SOURCES):
+            yield os.path.join(SAMPLES, name)
+
+
 def same_stat(one, other):
     return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
 
 
 def copy_sources(where):
     """Bring the copy up to date; untouched files keep their times, so make does little."""
-    wanted = set(sources())
+    wanted = {*sources(), *sample_sources()}
     if "Kbuild" not in wanted:
         raise Failure(f"there is no Kbuild in {REPO}: no driver to build")
     for name in wanted:
@@ -77,17 +86,22 @@ def place_of(stock):
     return place if os.environ.get("LOOP_PINNED", "y") == "y" else os.path.join(place, "core")
 
 
-def build(stock):
-    """The path of loop.ko for a kernel, up to date."""
+def build(stock, ko="loop.ko", *arguments):
+    """The path of loop.ko for a kernel, up to date; or of another module that the arguments ask for."""
     place = place_of(stock)
-    result = os.path.join(place, "loop.ko")
+    result = os.path.join(place, ko)
     with cache.locked(os.path.join(place, ".lock"), "building the module"):
-        kbuild(stock, os.path.join(place, "module"))
-        built = os.path.join(place, "module", "loop.ko")
+        kbuild(stock, os.path.join(place, "module"), *arguments)
+        built = os.path.join(place, "module", ko)
         if not os.path.exists(result) or not same_stat(os.stat(built), os.stat(result)):
             shutil.copy2(built, result + ".new")
             os.rename(result + ".new", result)
     return result
+
+
+def build_sample(stock):
+    """The path of samples/rust_mirror.rs as a module."""
+    return build(stock, "rust_mirror.ko", "SAMPLES=y")
 
 
 def broken_texts(changes):
