@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The module under test: unloaded and loaded. Sourced by test_common.sh.
+# Modules: the one under test, unloaded and loaded, and others. Sourced by test_common.sh.
+
+MODULES=()
 
 # Loads the module under test again, with these parameters.
 load_loop()
@@ -19,6 +21,23 @@ unload_loop()
 	# gone by then, that would load the module.
 	is_quiet || settle
 	poll 20 rmmod loop || fail "rmmod loop"
+}
+
+# loaded NAME FILE [PARAMETER=VALUE...]: another module is there, until "unloaded NAME".
+loaded()
+{
+	insmod "${@:2}"
+	MODULES+=("$1")
+}
+
+unloaded()
+{
+	local i
+
+	poll 20 rmmod "$1" || fail "rmmod $1"
+	for i in "${!MODULES[@]}"; do
+		[[ ${MODULES[i]} != "$1" ]] || unset "MODULES[i]"
+	done
 }
 
 # is_ours: whether the module is not the C driver.

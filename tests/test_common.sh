@@ -210,6 +210,11 @@ cleanup()
 		left=1
 		umount "${MOUNTS[i]}" || umount -l "${MOUNTS[i]}"
 	done
+	for i in "${MODULES[@]}"; do
+		((rc)) || say "left behind: the module $i"
+		left=1
+		poll 20 rmmod "$i"
+	done
 	if [[ -n ${RELOAD+set} ]]; then
 		detach_leftovers || left=1
 		[[ ! -d /sys/module/loop ]] || poll 20 rmmod loop || left=1

@@ -534,6 +534,9 @@ class Series:
         names = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split()
         files = {}
         for name in names:
+            # The sample stays here, and so do its tests.
+            if re.fullmatch(r"tests/(?:test_)?sample_.*", name):
+                continue
             if re.fullmatch(r"tests/(?:[^/]*\.(?:sh|c|h)|Makefile|config|settings|known-c-defects|\.gitignore)", name):
                 text = read(module.REPO, name)
                 for edit in TABLE["edits"].get(name, []):
