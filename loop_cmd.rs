@@ -337,8 +337,8 @@ impl LoopCmd {
 
     /// Issues a request of the nowait list.
     ///
-    /// Called by a worker, under a plug, with I/O and memory attributed to the request's cgroup, and
-    /// with the request's I/O priority. Waits only for memory and tags.
+    /// Called by a worker, under a plug, with the request's I/O priority, and with I/O and memory
+    /// attributed to the request's cgroup. Waits only for memory and tags.
     pub(crate) fn issue_nowait(mut rq: Request<Loop>) {
         match Self::stage(&mut rq) {
             // If the file was pinned after a read was routed, reading it through the file system is
