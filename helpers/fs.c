@@ -98,6 +98,7 @@ bool rust_helper_file_times_queried(struct file *file)
 		       READ_ONCE(inode->i_ctime_nsec) & I_CTIME_QUERIED ||
 		       (IS_I_VERSION(inode) && inode_iversion_need_inc(inode));
 
+	/* After the query, so that it is an acquire; see above. */
 	smp_rmb();
 	return queried;
 }
