@@ -4,13 +4,8 @@
 
     dropin.py --list          names of the checks (see checks.py)
     dropin.py c|ours NAME…    run some; says which driver modprobe has to take
-
-What a check saw goes before its result, as lines "see NAME: TEXT": the lab
-compares those of one driver with those of the other, so numbers that chance
-decides are left out of them.
 """
 
-import contextlib
 import errno
 import fcntl
 import json
@@ -19,27 +14,19 @@ import re
 import shutil
 import stat
 import struct
-import subprocess
-import sys
-import time
 
 import checks
 from checks import sh, want
+from loops import (
+    CONTROL, COPY, DISK, DRIVER, HOLD, MIB, MOUNT, PLAIN, UUID, WORD, all_free, attach, bound, detach, devices, load,
+    mounted, nodes, nothing_bound, nothing_left, poll, prepare, read, see, settle, tidy, unload, write,
+)  # fmt: skip
 
-# Which modprobe has to take.
-DRIVER = sys.argv[1]
-MIB = 1 << 20
-HOLD = "/srv/images"
-PLAIN, DISK, COPY = f"{HOLD}/plain.img", f"{HOLD}/disk.img", f"{HOLD}/copy.img"
-MOUNT = "/run/check"
 CONF = "/etc/modprobe.d/loop.conf"
 # The parameters that the C driver does not have.
 OF_OURS = ("nr_hw_queues", "pinned", "poll_queues")
-CONTROL = "/dev/loop-control"
 SNAPS = 50
 STORM = 50
-PATIENCE = 120
-WORD = "a file in an image"
 
 LOOP_CLR_FD, LOOP_GET_STATUS64, LOOP_CONFIGURE = 0x4C01, 0x4C05, 0x4C0A
 LOOP_CTL_REMOVE, LOOP_CTL_GET_FREE = 0x4C81, 0x4C82
@@ -49,29 +36,6 @@ LO_FLAGS_AUTOCLEAR, LO_FLAGS_PARTSCAN, LO_FLAGS_DIRECT_IO = 4, 8, 16
 LOOP_INFO64 = struct.Struct("=QQQQQIIII64s64s32sQQ")
 # struct loop_config: fd, block_size, a struct loop_info64, reserved.
 LOOP_CONFIG = struct.Struct(f"=II{LOOP_INFO64.size}s64x")
-
-# Partition types of the Discoverable Partitions Specification.
-ROOT_X86_64 = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
-HOME = "933ac7e1-2eb4-4f13-b844-0e14e2aef915"
-UUID = "6c6f6f70-0000-4000-8000-00000000000{}"
-
-
-def poll(condition, complaint):
-    """Wait for what comes by itself soon."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        want(time.monotonic() < end, complaint)
-        time.sleep(0.05)
-
-
-def read(path):
-    with open(path, errors="replace") as file:
-        return file.read().strip()
-
-
-def write(path, text):
-    with open(path, "w") as file:
-        file.write(text)
 
 
 def error_of(call, *arguments):
@@ -83,129 +47,6 @@ def error_of(call, *arguments):
     if call is os.open:
         os.close(result)
     return "done"
-
-
-def settle():
-    sh("udevadm settle --timeout=120")
-
-
-def devices():
-    """All loop devices, in the order of their numbers."""
-    names = [name for name in os.listdir("/sys/block") if name.startswith("loop")]
-    return sorted(names, key=lambda name: int(name[4:]))
-
-
-def bound():
-    return [name for name in devices() if os.path.exists(f"/sys/block/{name}/loop")]
-
-
-def nodes():
-    """Device nodes and links in /dev that have to do with loop devices."""
-    found = [f"/dev/{name}" for name in os.listdir("/dev") if re.match(r"loop\d", name)]
-    for base, _, names in os.walk("/dev/disk"):
-        for name in names:
-            link = os.path.join(base, name)
-            disk = re.search(r"loop\d+", os.readlink(link))
-            if disk and base == "/dev/disk/by-diskseq":
-                # The kernel sends the last event of a disk that loses its medium
-                # before it counts on, so only the link of one that has one is right.
-                if disk[0] not in bound():
-                    continue
-                sequence = read(f"/sys/block/{disk[0]}/diskseq")
-                name = re.sub(rf"^{sequence}(?!\d)", f"({disk[0]})", name)
-            if disk:
-                found.append(os.path.join(base, name))
-    return sorted(found)
-
-
-def load():
-    sh("modprobe loop")
-    settle()
-
-
-def unload():
-    settle()
-    sh("modprobe -r loop")
-    settle()
-
-
-def attach(image, options=""):
-    device = sh(f"losetup --find --show {options} {image}")
-    settle()
-    return device
-
-
-def detach(device):
-    settle()
-    sh(f"losetup --detach {device}")
-    poll(lambda: os.path.basename(device) not in bound(), f"{device} stays bound")
-    settle()
-
-
-def all_free():
-    poll(lambda: not bound(), f"{bound()} stay bound")
-    settle()
-
-
-@contextlib.contextmanager
-def mounted(command, where=MOUNT):
-    sh(command)
-    try:
-        yield
-    finally:
-        sh(f"umount {where}")
-
-
-def see(what, text=""):
-    """Report what the driver must have in common with the other one."""
-    text = str(text)
-    for image in (PLAIN, DISK, COPY):
-        if os.path.exists(image):
-            # An inode's number is the filesystem's choice, NVMe disks are
-            # numbered as they are found, and partitions when others are gone.
-            text = re.sub(rf"\b{os.stat(image).st_ino}\b", f"(inode of {image})", text)
-            text = re.sub(rf"\b{os.stat(image).st_dev}\b", "(scratch disk)", text)
-    text = re.sub(r"\b259:\d+", "259:…", text)
-    for line in text.split("\n"):
-        print(f"see {checks.running}: {what}: {line}", flush=True)
-
-
-def prepare():
-    """Images on a filesystem of their own."""
-    os.makedirs(HOLD)
-    os.makedirs(MOUNT)
-    scratch = os.environ["LOOP_SCRATCH_DEV"]
-    sh(f"mkfs.ext4 -qF {scratch} && mount {scratch} {HOLD}")
-    tree = "/run/tree"
-    for name in ("etc", "home", "usr/lib", "usr/bin", "dev", "proc", "sys", "run", "tmp", "var", "root"):
-        os.makedirs(f"{tree}/{name}")
-    for name in ("bin", "lib"):
-        os.symlink(f"usr/{name}", f"{tree}/{name}")
-    os.symlink("usr/lib64", f"{tree}/lib64")
-    write(f"{tree}/etc/word", WORD)
-    write(f"{tree}/usr/lib/os-release", 'ID=image\nVERSION_ID=1\nPRETTY_NAME="An Image"\n')
-    write(f"{tree}/etc/machine-id", "")
-    write(f"{tree}/etc/resolv.conf", "")
-    os.symlink("../usr/lib/os-release", f"{tree}/etc/os-release")
-    for path in {"/usr/bin/cat", *re.findall(r"/\S+", sh("ldd /usr/bin/cat"))}:
-        path = path if path.startswith("/usr") else "/usr" + path
-        os.makedirs(os.path.dirname(tree + path), exist_ok=True)
-        shutil.copy(path, tree + path)
-    ext4 = f"mke2fs -qF -t ext4 -b 4096 -E hash_seed={UUID.format(9)},nodiscard"
-    sh(f"{ext4} -U {UUID.format(1)} -L plain -d {tree} {PLAIN} 24M")
-    sh(f"truncate -s 64M {DISK}")
-    table = (
-        f"label: gpt\nlabel-id: {UUID.format(2)}\n"
-        f"start=2048, size=32M, type={ROOT_X86_64}, uuid={UUID.format(3)}, name=root\n"
-        f"size=+, type={HOME}, uuid={UUID.format(4)}, name=home\n"
-    )
-    sh(f"printf '{table}' | sfdisk -q {DISK}")
-    parts = json.loads(sh(f"sfdisk --json {DISK}"))["partitiontable"]["partitions"]
-    for number, (part, content) in enumerate(zip(parts, (tree, f"{tree}/etc"))):
-        sh(
-            f"{ext4},offset={part['start'] * 512} -U {UUID.format(5 + number)} -L {part['name']} "
-            f"-d {content} {DISK} {part['size'] // 2}k"
-        )
 
 
 # The module
@@ -787,17 +628,6 @@ def storm():
     see("nodes", before)
 
 
-def nothing_left():
-    """Nothing is bound or mounted, no unit has failed, the module goes."""
-    want("/dev/loop" not in read("/proc/self/mounts"), "mounts are left")
-    see("failed units", sh("systemctl --failed --plain --no-legend"))
-    sh(f"umount {HOLD}")
-    unload()
-    want(not devices() and not os.path.exists("/sys/module/loop"), "the driver is still there")
-    see("nodes", nodes())
-    see("control", os.path.exists(CONTROL))
-
-
 def back_to_c():
     """With updates/loop.ko gone modprobe takes the kernel's own."""
     tree = f"/lib/modules/{os.uname().release}"
@@ -817,20 +647,6 @@ LOADED = (
     detach_all, swap, crypt, device_mapper, storm, nothing_left,
 )  # fmt: skip
 CHECKS = UNLOADED + LOADED + (back_to_c,)
-
-
-def tidy():
-    """Take away what a check has left; returns it in words."""
-    mounts = [line.split()[1] for line in read("/proc/self/mounts").split("\n") if line.startswith("/dev/loop")]
-    left = mounts + bound()
-    for where in reversed(mounts):
-        subprocess.run(["umount", "--lazy", where])
-    subprocess.run("swapoff -a; dmsetup remove_all; losetup -D; udevadm settle", shell=True)
-    return " ".join(left)
-
-
-def nothing_bound():
-    want(not bound(), f"{bound()} are left")
 
 
 def main():

@@ -23,7 +23,7 @@ from .system import SystemGuest, SystemImage
 from .tally import AGAIN
 
 CHECKS = os.path.join(INSIDE, "dropin.py")
-SHARED = os.path.join(INSIDE, "checks.py")
+SHARED = tuple(os.path.join(INSIDE, name) for name in ("checks.py", "loops.py"))
 # Both drivers took ten minutes on a busy machine with two cores.
 SECONDS = 2400
 SILENT_SECONDS = 600
@@ -74,7 +74,7 @@ class Run:
         with tempfile.TemporaryDirectory() as temporary:
             payload = os.path.join(temporary, "dropin")
             os.mkdir(payload)
-            for file in (self.checks, SHARED, *files):
+            for file in (self.checks, *SHARED, *files):
                 shutil.copy(file, payload)
             self.guest = self.guest_type(stock, accel, payload=[payload])
             if modules:
