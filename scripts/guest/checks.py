@@ -3,8 +3,8 @@
 
 A check is a function without arguments; its docstring says what it shows. The
 program is called with --list, which prints the names of its checks, or with the
-name of a driver and those of the checks to run. A line "ok NAME" or "FAIL NAME:
-WHY" ends each check.
+name of a driver and those of the checks to run. A line "ok NAME", "skip NAME:
+WHY" or "FAIL NAME: WHY" ends each check.
 """
 
 import subprocess
@@ -17,6 +17,10 @@ running = ""
 
 class Wrong(Exception):
     """What was not as it has to be."""
+
+
+class Skip(Exception):
+    """What a check needs, and is not there."""
 
 
 def sh(command, status=0, timeout=500):
@@ -65,6 +69,8 @@ def run(check, after=lambda: None, tidy=lambda: ""):
         check()
         after()
         verdict = f"ok {running}"
+    except Skip as reason:
+        verdict = f"skip {running}: {reason}"
     except (Wrong, OSError, LookupError, ValueError, subprocess.TimeoutExpired) as failure:
         left = tidy()
         verdict = f"FAIL {running}: {' / '.join(str(failure).splitlines())}" + (f" (left: {left})" if left else "")

@@ -2,7 +2,9 @@
 """`make test-dropin`: a system with systemd and udev, on the C driver and on ours.
 
 Ours is put there by `make install`, into a copy of the kernel's modules. The
-checks (scripts/guest/dropin.py) and what they see have to be the same.
+checks and what they see have to be the same. Those in scripts/guest/dropin.py
+are of what a system has anyway; those in neighbours.py, in guests of their own,
+of programs that people run beside loop devices.
 """
 
 import concurrent.futures
@@ -19,10 +21,10 @@ import tempfile
 from . import accelerator, cache, dmesg, kernel, kselftest, module
 from .guest import INSIDE
 from .say import Failure, Step, say
-from .system import SystemGuest, SystemImage
-from .tally import AGAIN
+from .system import NeighboursGuest, SystemGuest
+from .tally import AGAIN, Tally
 
-CHECKS = os.path.join(INSIDE, "dropin.py")
+CHECKS, NEIGHBOURS = (os.path.join(INSIDE, name) for name in ("dropin.py", "neighbours.py"))
 SHARED = tuple(os.path.join(INSIDE, name) for name in ("checks.py", "loops.py"))
 # Both drivers took ten minutes on a busy machine with two cores.
 SECONDS = 2400
@@ -123,41 +125,48 @@ class Run:
         return {"ok": "pass", "skip": "skip"}.get(self.cell(name), "fail")
 
 
-def choose(globs):
-    """Names of the checks that match any of some globs."""
-    listed = subprocess.run([sys.executable, CHECKS, "--list"], check=True, capture_output=True, text=True)
-    globs = " ".join(globs).split()
-    chosen = [name for name in listed.stdout.split() if any(fnmatch.fnmatch(name, glob) for glob in globs)]
-    if not chosen:
-        raise Failure(f"no check matches TESTS={' '.join(globs)}")
-    return chosen
+class NeighboursRun(Run):
+    checks, guest_type = NEIGHBOURS, NeighboursGuest
+
+
+def choose(kind, globs):
+    """Names of the checks of a kind of run that match any of some globs."""
+    listed = subprocess.run([sys.executable, kind.checks, "--list"], check=True, capture_output=True, text=True)
+    return [name for name in listed.stdout.split() if any(fnmatch.fnmatch(name, glob) for glob in globs)]
+
+
+def run_kind(kind, stock, accel, names, modules):
+    """Run checks of one kind on drivers, each with a disk of modules; returns the tally."""
+    kind.guest_type.image().get()
+
+    def boot(names):
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            runs = list(pool.map(lambda driver: kind(stock, accel, driver, names, modules[driver]), modules))
+        if len(runs) == 2:
+            oracle, ours = runs
+            ours.compare(oracle)
+        return runs
+
+    runs = boot(names)
+    failed = [name for name in names if any(run.outcome(name) == "fail" for run in runs)]
+    if failed and len(failed) <= AGAIN and not any(run.problems for run in runs):
+        say(f"once more, by themselves: {' '.join(failed)}")
+        for run, other in zip(runs, boot(failed)):
+            run.add(other)
+    return kselftest.report(runs, names, {})
 
 
 def run(series, globs, drivers, ko=None):
     """Run the checks that match on the drivers; returns the tally."""
-    names = choose(globs)
+    globs = " ".join(globs).split()
+    chosen = {kind: names for kind in (Run, NeighboursRun) if (names := choose(kind, globs))}
+    if not chosen:
+        raise Failure(f"no check matches TESTS={' '.join(globs)}")
     stock = kernel.Kernel(series).get()
-    SystemImage().get()
     accel = accelerator.choose(stock)
+    tally = Tally()
     with tempfile.TemporaryDirectory() as temporary:
-        modules = install(stock, temporary, ko) if "ours" in drivers else None
-
-        def boot(names):
-            with concurrent.futures.ThreadPoolExecutor() as pool:
-                runs = list(
-                    pool.map(
-                        lambda driver: Run(stock, accel, driver, names, modules if driver == "ours" else None), drivers
-                    )
-                )
-            if len(runs) == 2:
-                oracle, ours = runs
-                ours.compare(oracle)
-            return runs
-
-        runs = boot(names)
-        failed = [name for name in names if any(run.outcome(name) == "fail" for run in runs)]
-        if failed and len(failed) <= AGAIN and not any(run.problems for run in runs):
-            say(f"once more, by themselves: {' '.join(failed)}")
-            for run, other in zip(runs, boot(failed)):
-                run.add(other)
-    return kselftest.report(runs, names, {})
+        modules = {driver: install(stock, temporary, ko) if driver == "ours" else None for driver in drivers}
+        for kind, names in chosen.items():
+            tally += run_kind(kind, stock, accel, names, modules)
+    return tally

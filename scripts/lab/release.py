@@ -65,7 +65,7 @@ GROUPS = [
         ("kselftests, ours", "test DRIVERS=ours", FIFTHS, 8),
         ("kselftests, C", "test DRIVERS=c", FIFTHS, 8),
         ("random sequences, 10,000", "test-differential", [f"SEEDS={n}-{n + 999}" for n in range(1, 10001, 1000)], 8),
-        ("drop-in", "test-dropin", [""], 5),
+        ("drop-in", "test-dropin", [""], 8),
         ("kselftests, debug kernel", "test-debug", TWENTIETHS, 15),
         ("storms, 1,000,000 calls", "test-storm", [f"CALLS=100000 SEED={n}" for n in range(1, 41, 4)], 3),
         ("the same, 100,000, debug kernel", "test-storm DEBUG=1", [f"CALLS=25000 SEED={n}" for n in range(1, 5)], 12),

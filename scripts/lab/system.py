@@ -26,6 +26,18 @@ class SystemImage(image.Image):
     key = cache.recipe_key(recipe, packages, masked, apt.SUITE, image.SIZE_MIB)
 
 
+class NeighboursImage(SystemImage):
+    """A third one, with programs that people run beside loop devices: three times as large."""
+
+    name = "neighbours"
+    recipe = 1
+    packages = (
+        f"{SystemImage.packages},blktrace,bpftrace,crun,dosfstools,erofs-utils,kpartx,lvm2,mdadm,mkosi,mtools,podman,"
+        "qemu-utils,sysstat,systemd-repart"
+    )
+    key = cache.recipe_key(recipe, packages, SystemImage.masked, apt.SUITE, image.SIZE_MIB)
+
+
 class SystemGuest(Guest):
     """A guest whose command runs as a service, once the system is up.
 
@@ -36,3 +48,7 @@ class SystemGuest(Guest):
     image = SystemImage
     init = "system"
     boot_seconds = 300
+
+
+class NeighboursGuest(SystemGuest):
+    image = NeighboursImage
