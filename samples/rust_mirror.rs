@@ -11,7 +11,7 @@
 //!
 //! A file system may sleep, and the task in `queue_rq` may hold locks of another one. So each step
 //! of a request begins in the request's work item. The work item starts the I/O on a file, and
-//! returns; [`RequestIoDone::io_done`] queues it again for the next step.
+//! returns, if it is direct I/O; [`RequestIoDone::io_done`] queues it again for the next step.
 
 #![deny(unsafe_code)]
 
