@@ -104,7 +104,7 @@ class Tree(Kernel):
 
 
 def offered(wanted="", flavours=FLAVOURS):
-    """The trees of the releases that begin with `wanted` (7.2, 7.2.12, …), the oldest first."""
+    """The trees of the releases that are `wanted`, or begin so (7.2, 7.2.12, …), the oldest first."""
     apt.update()
     found = []
     for series in SERIES:
@@ -112,7 +112,8 @@ def offered(wanted="", flavours=FLAVOURS):
         pattern = re.compile(rf"linux-headers-(({re.escape(series)}\.(\d+)[^-]*)-({'|'.join(flavours)}))")
         for match in filter(None, map(pattern.fullmatch, apt.names(pattern))):
             version = next(iter(apt.versions(match[0])), None)
-            if f"{match[2]}.".startswith((f"{wanted}." if wanted else "", f"{wanted}+")) and version in sources:
+            is_wanted = wanted == match[1] or f"{match[2]}.".startswith((f"{wanted}." if wanted else "", f"{wanted}+"))
+            if is_wanted and version in sources:
                 found.append((SERIES.index(series), int(match[3]), match[4], Tree(series, match[2], match[4], version)))
     if not found:
         raise Failure(
