@@ -3,8 +3,8 @@
 //! A block device that writes to two files and reads from one: a sample of what `abstractions/`
 //! is good for besides loop.
 //!
-//! - A write goes to the first file, then to the second, and fails if either of them fails. No file
-//!   is marked as degraded or resynced: what the range of a failed write holds is undefined.
+//! - A write goes to the first file, then to the second, and fails if either of them fails, or has
+//!   become too short. What it then left there is undefined, as of writes that overlap in flight.
 //! - The first file serves a read. If it fails, or ends too early, the second one does.
 //! - A flush syncs both files: the device has a volatile write cache.
 //! - The first error of each file is logged.
@@ -79,7 +79,8 @@ impl Leg {
         let path = param.get().ok_or(EINVAL)?;
         Ok(Self {
             path,
-            file: fs::open(path, flags::O_RDWR | flags::O_LARGEFILE)?,
+            // `O_EXCL` refuses a block device that is in use, and the same one twice.
+            file: fs::open(path, flags::O_RDWR | flags::O_EXCL)?,
             has_failed: AtomicFlag::new(false),
         })
     }
@@ -94,14 +95,15 @@ impl Leg {
     /// The block size that makes every request fit for direct I/O, in bytes.
     fn dio_block_size(&self) -> Option<u32> {
         let (memory, pos) = self.file.stat(StatMask::DioAlign).ok()?.dio_align()?;
-        Some(memory.max(pos).max(SECTOR_SIZE)).filter(|_| self.file.can_odirect())
+        let bytes = memory.max(pos).max(SECTOR_SIZE);
+        (self.file.can_odirect() && bytes.is_power_of_two() && bytes <= 4096).then_some(bytes)
     }
 }
 
 /// Both files, as requests see them.
 struct Pair {
     legs: [Leg; 2],
-    /// Past the page cache if both files allow that.
+    /// Past the page cache if both files say which alignment that needs.
     mode: IoMode,
     /// The smallest I/O, in bytes.
     block_size: u32,
@@ -158,7 +160,13 @@ impl MirrorCmd {
     fn issue(rq: Request<Mirror>, leg: usize) {
         let _priority = IoPriorityScope::enter(rq.ioprio());
         let (pos, mode) = (rq.pos(), rq.config().mode);
-        rq.issue(|pair| &pair.legs[leg & 1].file, pos, mode, GFP_KERNEL);
+        // A write would make the file longer, with zeroes before it.
+        let size = rq.config().legs[leg & 1].file.mapping().size();
+        if rq.op() == Op::Write && size < pos.saturating_add(i64::from(rq.bytes())) {
+            return Self::settle(rq, leg, Err(EIO));
+        }
+        // `GFP_KERNEL` could wait for writeback to this disk. Without memory the I/O stops early.
+        rq.issue(|pair| &pair.legs[leg & 1].file, pos, mode, GFP_NOWAIT);
     }
 
     /// Goes on after the I/O on a file.
@@ -263,8 +271,12 @@ impl kernel::Module for MirrorModule {
         let mut limits = QueueLimits::new();
         limits.set_write_cache(true).set_block_size(block_size);
         limits.set_dma_alignment(block_size - 1);
-        let [first, second] = legs.each_ref().map(|leg| leg.file.mapping().size());
-        let blocks = u64::try_from(first.min(second))? / u64::from(block_size);
+        limits.require_stable_writes();
+        let [first, second] = legs.each_ref().map(|leg| leg.file.mapping());
+        let blocks = u64::try_from(first.size().min(second.size()))? / u64::from(block_size);
+        if blocks == 0 || core::ptr::eq(first, second) {
+            return Err(EINVAL);
+        }
 
         // One rescuer is enough, since no work waits for other work.
         let flags = QueueFlag::Unbound | QueueFlag::MemReclaim | QueueFlag::Legacy;

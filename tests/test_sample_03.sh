@@ -11,6 +11,8 @@ io -d $MIRROR fill 1 0 2M , fsync
 # It ends within a read, and before one.
 truncate -s 1028K "$A"
 io -d $MIRROR check 1 960K 128K , check 1 1536K 512K , check 1 0 2M
+# It gets no hole that would be read as zeroes.
+io -d $MIRROR write 1536K 4096 =EIO , check 1 0 2M
 # Both end.
 truncate -s 1M "$B"
 io -d $MIRROR check 1 0 1M , read 1536K 64K =EIO

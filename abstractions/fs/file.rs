@@ -34,13 +34,16 @@ const FALLOC_FL_KEEP_SIZE: c_int = 0x1;
 const FALLOC_FL_PUNCH_HOLE: c_int = 0x2;
 const FALLOC_FL_ZERO_RANGE: c_int = 0x10;
 
-/// Opens a file by its path as the current task sees it, with that task's credentials. `flags` are
-/// those of [`kernel::fs::file::flags`]; no file is created. May sleep.
+/// Opens a file of any size by its path as the current task sees it, with that task's credentials.
+/// `flags` are those of [`kernel::fs::file::flags`]; no file is created. May sleep.
 ///
 /// C: `filp_open()`
 #[allow(dead_code)] // A driver may get its files from userspace.
 pub fn open(path: &CStr, flags: u32) -> Result<ARef<File>> {
-    let flags = (flags & !kernel::fs::file::flags::O_CREAT) as c_int;
+    use kernel::fs::file::flags::{O_CREAT, O_DIRECTORY, O_LARGEFILE, O_TMPFILE};
+
+    let creates = O_CREAT | (O_TMPFILE & !O_DIRECTORY);
+    let flags = ((flags | O_LARGEFILE) & !creates) as c_int;
     // SAFETY: `path` is a NUL-terminated string.
     let file = from_err_ptr(unsafe { bindings::filp_open(path.as_char_ptr(), flags, 0) })?;
     let file = NonNull::new(file).ok_or(ENOENT)?;

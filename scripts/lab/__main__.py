@@ -55,7 +55,11 @@ def run_tests(arguments):
     if arguments.tests == ["*"] and len(drivers) > 1:
         tally += differential.run(arguments.kernel, arguments.seeds)
         tally += dropin.run(arguments.kernel, ["*"], drivers)
-        tally += packages.run_short(arguments.kernel)
+        try:
+            tally += packages.run_short(arguments.kernel)
+        except Failure as failure:
+            say(f"packages: {failure}")
+            tally.failed += 1
     return tally
 
 
