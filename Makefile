@@ -5,8 +5,11 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 INSTALL_MOD_DIR ?= updates
-# The series of the lab's stock Debian kernel: 7.2 or 7.3.
+# The lab's stock Debian kernel: SERIES[-sid|-experimental][-generic|-rt][-arm64]. Without these it is the cloud
+# flavour of trixie-backports for amd64. A kernel whose archive's compiler is another one gets a toolbox of its own.
 KERNEL ?= 7.2
+# Which kernels the table of kernels is made anew for (patterns).
+KERNELS ?= *
 # Which of the tests: shell patterns, one or more.
 TESTS ?= *
 # On which drivers, `ours` or `c` (empty: both; only then the drivers are compared).
@@ -126,6 +129,10 @@ deb-twice:
 test-packages:
 	@$(lab) packages --kernel $(KERNEL)
 
+# The table in doc/results/kernels.md; with TESTS other tests than its own few.
+kernels:
+	@$(lab) kernels --kernels $(patsubst %,'%',$(KERNELS)) --tests $(patsubst %,'%',$(TESTS))
+
 doc:
 	@$(lab) doc --kernel $(KERNEL)
 
@@ -187,7 +194,9 @@ help:
 	@echo '    make series-build    build rust/ and drivers/block/ of them (ARCH=x86_64|arm64); make series-bisect  after each'
 	@echo 'make module   loop.ko for the stock kernel, as build/$(KERNEL)/loop.ko'
 	@echo 'make kdir     prepare a tree of the stock kernel to build modules against, print its path'
-	@echo '    KERNEL=7.2|7.3 says which stock kernel (default 7.2); MIRROR=URL where Debian is'
+	@echo '    KERNEL= says which stock kernel (default 7.2): 7.2|7.3|… [-sid|-experimental][-generic|-rt][-arm64]'
+	@echo '    MIRROR=URL says where Debian is'
+	@echo 'make kernels  build, boot and test on many kernels, table in doc/results/kernels.md (KERNELS=glob TESTS=glob)'
 	@echo
 	@echo 'make          loop.ko for KDIR (default: the running kernel)'
 	@echo 'make install  install it into $(INSTALL_MOD_DIR)/ of the modules of KDIR (INSTALL_MOD_PATH=root)'
@@ -196,5 +205,5 @@ help:
 	@echo 'make clean    remove what was built; make distclean the cache too (toolbox, kernels, guest)'
 
 .PHONY: modules install clean distclean kdir module run test test-debug test-differential test-storm test-dropin \
-	test-peers test-powercut test-packages test-mutants deb deb-twice doc bench chart profile shell check release-check help
+	test-peers test-powercut test-packages test-mutants deb deb-twice doc kernels bench chart profile shell check release-check help
 .PHONY: series series-build series-bisect

@@ -8,7 +8,7 @@ import sys
 from bench import run as bench
 
 from . import (
-    accelerator, check, deb, demo, differential, dropin, kernel, kernel_debug, kselftest, module, mutants, packages,
+    accelerator, check, deb, demo, differential, dropin, kernel, kernel_debug, kernels, kselftest, module, mutants, packages,
     peers, powercut, release, rustdoc, series, storm,
 )  # fmt: skip
 from .guest import Guest
@@ -125,13 +125,16 @@ def main():
     patches.add_argument("--each", action="store_true", help="build them after each patch")
     patches.add_argument("--arch", choices=tuple(series.ARCHES), default="x86_64")
     patches.add_argument("--goals", nargs="+", default=series.GOALS, help="what is built")
+    table = commands.add_parser("kernels", help="build, boot and test on kernels, write doc/results/kernels.md")
+    table.add_argument("--kernels", nargs="+", default=["*"], metavar="GLOB", help="only these, or others by name")
+    table.add_argument("--tests", nargs="+", default=["*"], metavar="GLOB", help=f"default: {' '.join(kernels.TESTS)}")
     documents = commands.add_parser("doc", help="rustdoc of the driver, print its path")
     guest = commands.add_parser("guest", help="boot a guest, run a command in it (without: a shell)")
     for command in (
         kdir, build, job, checks, test, diff, storms, measure, system, others, cuts, mutations, installed, documents,
         guest,
     ):  # fmt: skip
-        command.add_argument("--kernel", default="7.2", metavar="SERIES", help="7.2 (the default) or 7.3")
+        command.add_argument("--kernel", default="7.2", metavar="SERIES", help="7.2 (the default), 7.3, 7.3-rt, 7.2-sid, 7.2-arm64, …")
     guest.add_argument("--driver", choices=("ours", "c", "none"), default="ours")
     guest.add_argument("--ko", metavar="FILE", help="the module that is `ours` (default: build it)")
     guest.add_argument("--cpus", type=int, default=2)
@@ -193,6 +196,8 @@ def main():
                 print(series.build(arguments.arch, arguments.each, arguments.goals))
             else:
                 return not series.run()
+        elif arguments.command == "kernels":
+            return not kernels.run(arguments.kernels, arguments.tests)
         elif arguments.command == "doc":
             print(rustdoc.build(choose_kernel(arguments)))
         elif arguments.command == "guest":

@@ -144,9 +144,9 @@ def lab_tests(_stock):
 def host_rustc(stock, built, *arguments):
     """Compile for this machine, with the kernel's configuration."""
     config = os.path.join(stock.kdir, "include/generated/rustc_cfg")
-    command = ["rustc", "--edition=2021", "-O", f"@{config}", *arguments, "-o", built + ".new"]
-    # Cargo sets it, and zerocopy wants it.
-    if subprocess.run(command, cwd=module.REPO, env=os.environ | {"CARGO_PKG_VERSION": ""}).returncode:
+    # Cargo sets the variable, and zerocopy wants it.
+    rustc = stock.command("env", "CARGO_PKG_VERSION=", "rustc", "--edition=2021", "-O", f"@{config}")
+    if not passes(*rustc, *arguments, "-o", built + ".new"):
         return False
     os.rename(built + ".new", built)
     return True
@@ -165,7 +165,7 @@ def host_tests(stock):
         flags = ("--test", "-Dwarnings", "-Coverflow-checks=on", "-Cdebug-assertions=on")
         crates = ("--extern", f"zerocopy={zerocopy}", "--extern", f"zerocopy_derive={derive}")
         return all(
-            host_rustc(stock, tests, *flags, *form, *crates, HOST_TESTS) and passes(tests, "--quiet")
+            host_rustc(stock, tests, *flags, *form, *crates, HOST_TESTS) and passes(*stock.command(tests, "--quiet"))
             for form in (("--cfg=LOOP_PINNED",), ())
         )
 

@@ -14,7 +14,7 @@ SECONDS = 900
 
 def run(series):
     stock = kernel.Kernel(series).get()
-    image.GuestImage().get()
+    image.GuestImage(stock.arch).get()
     ko = module.build(stock)
     accel = accelerator.choose(stock)
     with tempfile.TemporaryDirectory() as temporary:

@@ -42,7 +42,7 @@ def install(stock, where):
     sources = [os.path.join(TESTS, name) for name in sorted(os.listdir(TESTS)) if re.fullmatch(r"loop_diff.*\.c", name)]
     with Step("building loop_diff", cache.log(f"differential-{stock.series}")) as step:
         step.run(
-            kernel.CC, "-D_GNU_SOURCE=", "-O2", "-Wall", "-Wextra", "-isystem", f"{stock.kdir}/usr/include",
+            *stock.guest_command(stock.guest_cc), "-D_GNU_SOURCE=", "-O2", "-Wall", "-Wextra", "-isystem", f"{stock.kdir}/usr/include",
             *sources, "-o", os.path.join(where, "loop_diff"),
         )  # fmt: skip
     shutil.copy(os.path.join(INSIDE, "differential"), where)
@@ -237,7 +237,7 @@ def run(series, seeds, sequence=None, ko=None):
     """Run seeds ("1-300"), or the lines in a file; returns the tally."""
     first, last = parse_seeds(seeds)
     stock = kernel.Kernel(series).get()
-    image.GuestImage().get()
+    image.GuestImage(stock.arch).get()
     ko = ko or module.build(stock)
     accel = accelerator.choose(stock)
     with tempfile.TemporaryDirectory() as temporary:

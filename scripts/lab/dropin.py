@@ -48,9 +48,8 @@ def install(stock, where, ko=None):
     ) as step:
         step.run("debugfs", "-R", f"rdump {stock.release} {tree}", stock.modules)
         shutil.copy(os.path.join(module.REPO, "Makefile"), source)
-        step.run(
-            "make", "-C", source, f"KDIR={stock.kdir}", f"CC={kernel.CC}", f"INSTALL_MOD_PATH={where}", "install"
-        )
+        make = stock.command("make", "-C", source, f"KDIR={stock.kdir}", *stock.make_arguments)
+        step.run(*make, f"INSTALL_MOD_PATH={where}", "install")
         updates = os.path.join(tree, stock.release, "updates")
         if not glob.glob(f"{updates}/loop.ko*"):
             raise Failure(f"`make install` has put no loop.ko into updates/; the log is {step.log}")

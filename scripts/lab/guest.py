@@ -43,6 +43,10 @@ KERNEL_ARGUMENTS = (
     # See show_tasks().
     "unknown_nmi_panic sysctl.kernel.panic_sys_info=tasks "
 )
+# Of these what no other architecture knows; the kernel would hand it to init.
+ONLY_X86 = ("console=ttyS0", "tsc=reliable", "no_timer_check", "unknown_nmi_panic")
+# Program and machine, by architecture.
+QEMU = {"amd64": ("qemu-system-x86_64", "q35"), "arm64": ("qemu-system-aarch64", "virt")}
 # These let mount find the lab disk, which has the rest.
 FIRST_COMMANDS = (
     "mount -t devtmpfs devtmpfs /dev; mount -t proc proc /proc; mount -t sysfs sysfs /sys; "
@@ -136,21 +140,25 @@ class Guest:
 
     def boot(self):
         """Arguments that say what is booted."""
+        words = KERNEL_ARGUMENTS
+        if self.kernel.arch == "arm64":
+            words = " ".join(["console=ttyAMA0", *(word for word in words.split() if word not in ONLY_X86)])
         return [
-            "-machine", "q35", "-kernel", self.kernel.vmlinuz,
-            "-append", f'{KERNEL_ARGUMENTS} {self.kernel_arguments} root=PARTUUID={self.image.partuuid} rw init=/bin/sh -- -c "{FIRST_COMMANDS}"',
+            "-machine", QEMU[self.kernel.arch][1], "-kernel", self.kernel.vmlinuz,
+            *(["-initrd", self.kernel.initrd] if self.kernel.initrd else []),
+            "-append", f'{words} {self.kernel_arguments} root=PARTUUID={self.image.partuuid} rw init=/bin/sh -- -c "{FIRST_COMMANDS}"',
         ]  # fmt: skip
 
     def root_disk(self):
         """The disk with the root file system, and the options of its QEMU drive."""
-        return self.image().get().path, "snapshot=on"
+        return self.image(self.kernel.arch).get().path, "snapshot=on"
 
     def qemu(self, command, tty):
         scratch = os.path.join(self.dir, "scratch.img")
         with open(scratch, "wb") as file:
             file.truncate(SCRATCH_BYTES)
         arguments = [
-            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            *self.kernel.guest_command(QEMU[self.kernel.arch][0]), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-smp", str(self.cpus), "-m", str(self.memory), *self.accelerator.options, *self.boot(), "-serial", f"file:{self.dmesg}",
             "-device", "virtio-rng-pci", "-device", "virtio-serial-pci", "-device", "nvme,serial=lab",
         ]  # fmt: skip

@@ -2,6 +2,7 @@
 """The guests' root file system: a small Debian, the same for every kernel."""
 
 import os
+import shutil
 
 from . import apt, cache
 from .say import Step
@@ -11,6 +12,17 @@ SIZE_MIB = 1536
 # Namespaces of an NVMe disk are named in the order in which they are found, so
 # the kernel is told its root by the signature of a partition table.
 DISK_SIGNATURE = "6c6f6f70"
+
+# A user namespace has its own list of what the kernel runs programs with, since Linux 6.7; the machine's stays as it is.
+NAMESPACE = ("unshare", "--user", "--map-users=0,0,65536", "--map-groups=0,0,65536", "--mount", "--propagation=unchanged")
+AARCH64 = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
+MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
+REGISTER = f"""
+mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+printf '%s' ":qemu-aarch64:M::{AARCH64}:{MASK}:$1:F" >/proc/sys/fs/binfmt_misc/register
+shift
+exec "$@"
+"""
 
 
 class Image(cache.Entry):
@@ -22,15 +34,29 @@ class Image(cache.Entry):
     options = ()
     partuuid = f"{DISK_SIGNATURE}-01"
 
+    def __init__(self, arch=apt.ARCH):
+        self.arch = arch
+        if arch != apt.ARCH:
+            self.name = f"{self.name}-{arch}"
+
     @property
     def path(self):
         return os.path.join(self.dir, "root.img")
+
+    def emulation(self, step):
+        """What runs a command so that it can run programs of the image's architecture."""
+        if self.arch == apt.ARCH:
+            return []
+        packages = os.path.join(self.dir, "packages")
+        apt.update()
+        apt.unpack(step, ["qemu-user"], packages)
+        return [*NAMESPACE, "sh", "-c", REGISTER, "sh", f"{packages}/usr/bin/qemu-aarch64"]
 
     def make(self):
         tar = os.path.join(self.dir, "root.tar")
         with Step(f"making the {self.name} image", cache.log(f"{self.name}-image")) as step:
             step.run(
-                "mmdebstrap", "--mode=root", "--variant=essential", f"--include={self.packages}",
+                *self.emulation(step), "mmdebstrap", "--mode=root", f"--arch={self.arch}", "--variant=essential", f"--include={self.packages}",
                 '--aptopt=APT::Install-Recommends "false";' + apt.PROXY,
                 "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
                 "--dpkgopt=path-exclude=/usr/share/locale/*",
@@ -47,6 +73,7 @@ class Image(cache.Entry):
                 "-E", f"offset={MIB}", self.path, f"{SIZE_MIB}M",
             )  # fmt: skip
             os.unlink(tar)
+        shutil.rmtree(os.path.join(self.dir, "packages"), ignore_errors=True)
         return ["root.img"]
 
 

@@ -31,8 +31,11 @@ class DebugKernel(kernel.Kernel):
     arguments = "no5lvl workqueue.watchdog_thresh=120 sysctl.kernel.hung_task_timeout_secs=240"
     memory = 4096
     patience = 6
+    toolbox = None
 
     def __init__(self, series):
+        if series not in kernel.SERIES:
+            raise Failure(f"there is no debug kernel {series}, only {' and '.join(kernel.SERIES)}: KERNEL=")
         super().__init__(series)
         self.stock = kernel.Kernel(series).get()
         self.clang = clang.Clang().get()

@@ -20,10 +20,7 @@ RECIPE = 1
 def lab_kernel(series, version):
     """The lab's own kernel of a series, if it is in the cache and of that version."""
     stock = Kernel(series)
-    if not stock.intact():
-        return None
-    with open(stock.vmlinuz, "rb") as image:
-        return stock if f" Debian {version} ".encode() in image.read(65536) else None
+    return stock if stock.intact() and stock.is_version(version) else None
 
 
 class Source(cache.Entry):
@@ -94,10 +91,10 @@ class Tree(Kernel):
         headers = os.path.join(packages, "usr/src", f"linux-headers-{self.release}")
         with Step(f"preparing the build tree of {self.release}", cache.log(self.name)) as step:
             apt.unpack(step, [f"linux-headers-{self.release}={self.version}"], packages)
-            self.check_rustc(os.path.join(headers, ".config"))
             # What the configuration does not change, as the tools, need not be built again.
             for sibling in self.siblings()[:1]:
                 step.run("cp", "-a", sibling.kdir, self.kdir)
+            self.take_config(headers)
             self.prepare(step, headers)
         shutil.rmtree(packages)
         return self.prepared()

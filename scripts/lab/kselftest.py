@@ -37,10 +37,9 @@ def install(stock, where):
         subprocess.run(["mount", "--bind", copy, target], check=True)
         try:
             with Step("building the tests", cache.log(f"kselftest-{stock.series}")) as step:
-                step.run(
-                    "make", "-C", os.path.dirname(target), "TARGETS=loop", "FORCE_TARGETS=1",
-                    f"KHDR_INCLUDES=-isystem {stock.kdir}/usr/include", f"INSTALL_PATH={where}", "install",
-                )  # fmt: skip
+                cross = ["ARCH=arm64", f"CC={stock.guest_cc}"] if stock.arch == "arm64" else []
+                make = stock.guest_command("make", "-C", os.path.dirname(target), "TARGETS=loop", "FORCE_TARGETS=1", *cross)
+                step.run(*make, f"KHDR_INCLUDES=-isystem {stock.kdir}/usr/include", f"INSTALL_PATH={where}", "install")
         finally:
             subprocess.run(["umount", target], check=True)
     shutil.copy(os.path.join(INSIDE, "kselftests"), where)
@@ -200,14 +199,14 @@ def run_all(tests, start):
     return runs
 
 
-def run(series, globs, drivers, debug=False):
-    """Run the tests that match on the drivers, and perhaps a debug kernel; returns the tally."""
+def run_tests(series, globs, drivers, debug=False):
+    """Run the tests that match on the drivers, and perhaps a debug kernel; returns what report() takes."""
     stock = kernel.Kernel(series).get()
     booted = kernel_debug.DebugKernel(series).get() if debug else stock
-    image.GuestImage().get()
+    image.GuestImage(stock.arch).get()
     ko = module.build(booted) if "ours" in drivers else None
     accel = accelerator.choose(stock)
-    defects = known_defects(series)
+    defects = known_defects(stock.linux)
     with tempfile.TemporaryDirectory() as temporary:
         payload = os.path.join(temporary, "kselftest")
         install(stock, payload)
@@ -228,4 +227,9 @@ def run(series, globs, drivers, debug=False):
         runs = run_all(to_run, start)
         for run in runs:
             run.again(names, lambda failed: start(run.driver, [f"{name}.sh" for name in failed]))
-        return report(runs, names, defects)
+        return runs, names, defects
+
+
+def run(series, globs, drivers, debug=False):
+    """The same, reported; returns the tally."""
+    return report(*run_tests(series, globs, drivers, debug))

@@ -67,7 +67,7 @@ def kbuild(stock, where, *arguments, copied=False):
     if not copied:
         copy_sources(where)
     with Step(f"building loop.ko for {stock.release}", cache.log(f"{name}-{stock.series}")) as step:
-        command = ["make", "-C", stock.kdir, f"M={where}", *stock.make_arguments, *arguments, "modules"]
+        command = stock.command("make", "-C", stock.kdir, f"M={where}", *stock.make_arguments, *arguments, "modules")
         try:
             step.run(*command)
         except Failure:

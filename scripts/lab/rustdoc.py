@@ -37,7 +37,7 @@ def build(stock):
         shutil.rmtree(PLACE, ignore_errors=True)
         try:
             step.run(
-                *command(source), "--document-private-items", "-Dwarnings", f"--crate-name={CRATE}", f"--output={PLACE}",
+                *stock.command(*command(source)), "--document-private-items", "-Dwarnings", f"--crate-name={CRATE}", f"--output={PLACE}",
                 cwd=source,
             )  # fmt: skip
         except Failure:

@@ -88,7 +88,7 @@ def run(series, calls, first, driver="ours", debug=False):
         raise Failure(f"CALLS={calls}?")
     stock = kernel.Kernel(series).get()
     booted = kernel_debug.DebugKernel(series).get() if debug else stock
-    image.GuestImage().get()
+    image.GuestImage(stock.arch).get()
     ko = module.build(booted) if driver == "ours" else None
     accel = accelerator.choose(stock)
     count = -(-calls // PORTION)
