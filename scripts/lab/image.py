@@ -13,15 +13,19 @@ SIZE_MIB = 1536
 # the kernel is told its root by the signature of a partition table.
 DISK_SIGNATURE = "6c6f6f70"
 
-# A user namespace has its own list of what the kernel runs programs with, since Linux 6.7; the machine's stays as it is.
-NAMESPACE = ("unshare", "--user", "--map-users=0,0,65536", "--map-groups=0,0,65536", "--mount", "--propagation=unchanged")
+# The kernel runs programs of another architecture by what is registered with it. An ordinary user's namespace has a list
+# of its own, since Linux 6.7; with root it is that of the machine, and there only while the image is made.
 AARCH64 = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
 MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
-REGISTER = f"""
-mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
-printf '%s' ":qemu-aarch64:M::{AARCH64}:{MASK}:$1:F" >/proc/sys/fs/binfmt_misc/register
+WITH_AARCH64 = f"""
+list=/proc/sys/fs/binfmt_misc
+[ -e $list/register ] || mount -t binfmt_misc binfmt_misc $list || exit
+if ! [ -e $list/qemu-aarch64 ]; then
+	printf '%s' ":qemu-aarch64:M::{AARCH64}:{MASK}:$1:F" >$list/register || exit
+	trap 'echo -1 >$list/qemu-aarch64' EXIT
+fi
 shift
-exec "$@"
+"$@"
 """
 
 
@@ -50,13 +54,14 @@ class Image(cache.Entry):
         packages = os.path.join(self.dir, "packages")
         apt.update()
         apt.unpack(step, ["qemu-user"], packages)
-        return [*NAMESPACE, "sh", "-c", REGISTER, "sh", f"{packages}/usr/bin/qemu-aarch64"]
+        return ["sh", "-c", WITH_AARCH64, "sh", f"{packages}/usr/bin/qemu-aarch64"]
 
     def make(self):
         tar = os.path.join(self.dir, "root.tar")
         with Step(f"making the {self.name} image", cache.log(f"{self.name}-image")) as step:
             step.run(
-                *self.emulation(step), "mmdebstrap", "--mode=root", f"--arch={self.arch}", "--variant=essential", f"--include={self.packages}",
+                *self.emulation(step), "mmdebstrap", "--mode=root", f"--arch={self.arch}", "--skip=check/qemu",
+                "--variant=essential", f"--include={self.packages}",
                 '--aptopt=APT::Install-Recommends "false";' + apt.PROXY,
                 "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
                 "--dpkgopt=path-exclude=/usr/share/locale/*",
