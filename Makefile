@@ -8,8 +8,9 @@ INSTALL_MOD_DIR ?= updates
 # The lab's stock Debian kernel: SERIES[-sid|-experimental][-generic|-rt][-arm64]. Without these it is the cloud
 # flavour of trixie-backports for amd64. A kernel whose archive's compiler is another one gets a toolbox of its own.
 KERNEL ?= 7.2
-# Which kernels the table of kernels is made anew for (patterns).
+# Which kernels the table of kernels is made anew for (patterns). Not empty: only build, without the table.
 KERNELS ?= *
+BUILD ?=
 # Which of the tests: shell patterns, one or more.
 TESTS ?= *
 # On which drivers, `ours` or `c` (empty: both; only then the drivers are compared).
@@ -131,7 +132,7 @@ test-packages:
 
 # The table in doc/results/kernels.md; with TESTS other tests than its own few.
 kernels:
-	@$(lab) kernels --kernels $(patsubst %,'%',$(KERNELS)) --tests $(patsubst %,'%',$(TESTS))
+	@$(lab) kernels --kernels $(patsubst %,'%',$(KERNELS)) --tests $(patsubst %,'%',$(TESTS)) $(BUILD:%=--build-only)
 
 doc:
 	@$(lab) doc --kernel $(KERNEL)
@@ -197,6 +198,7 @@ help:
 	@echo '    KERNEL= says which stock kernel (default 7.2): 7.2|7.3|… [-sid|-experimental][-generic|-rt][-arm64]'
 	@echo '    MIRROR=URL says where Debian is'
 	@echo 'make kernels  build, boot and test on many kernels, table in doc/results/kernels.md (KERNELS=glob TESTS=glob)'
+	@echo '    BUILD=1 only builds'
 	@echo
 	@echo 'make          loop.ko for KDIR (default: the running kernel)'
 	@echo 'make install  install it into $(INSTALL_MOD_DIR)/ of the modules of KDIR (INSTALL_MOD_PATH=root)'

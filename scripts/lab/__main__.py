@@ -128,6 +128,7 @@ def main():
     table = commands.add_parser("kernels", help="build, boot and test on kernels, write doc/results/kernels.md")
     table.add_argument("--kernels", nargs="+", default=["*"], metavar="GLOB", help="only these, or others by name")
     table.add_argument("--tests", nargs="+", default=["*"], metavar="GLOB", help=f"default: {' '.join(kernels.TESTS)}")
+    table.add_argument("--build-only", action="store_true", help="boot nothing, write nothing")
     documents = commands.add_parser("doc", help="rustdoc of the driver, print its path")
     guest = commands.add_parser("guest", help="boot a guest, run a command in it (without: a shell)")
     for command in (
@@ -197,7 +198,7 @@ def main():
             else:
                 return not series.run()
         elif arguments.command == "kernels":
-            return not kernels.run(arguments.kernels, arguments.tests)
+            return not kernels.run(arguments.kernels, arguments.tests, arguments.build_only)
         elif arguments.command == "doc":
             print(rustdoc.build(choose_kernel(arguments)))
         elif arguments.command == "guest":

@@ -56,11 +56,12 @@ def commit():
 class Try:
     """What came of one kernel: the cells of its row, and what failed, a line each."""
 
-    def __init__(self, name, globs):
+    def __init__(self, name, globs, build_only):
         self.name, self.failures = name, []
         self.cells = dict.fromkeys(COLUMNS, "-")
         self.cells |= {COLUMNS[0]: f"`{name}`", "driver of": commit(), "when": time.strftime("%Y-%m-%d", time.gmtime())}
-        for step in (self.prepare, self.build, self.boot, lambda: self.test(globs)):
+        steps = (self.prepare, self.build) if build_only else (self.prepare, self.build, self.boot, lambda: self.test(globs))
+        for step in steps:
             try:
                 step()
             except Failure as failure:
@@ -152,15 +153,21 @@ def choose(globs):
     return chosen + [kernel.Kernel(name).series for name in others]
 
 
-def run(globs, tests):
-    """Try the kernels that match; returns whether nothing failed."""
+def record(tried):
+    """Put the row into the table."""
+    with cache.locked(os.path.join(module.REPO, "build/kernels.lock"), "the table"):
+        rows, failures = read()
+        rows[tried.name], failures[tried.name] = tried.row(), [f"- `{tried.name}`: {line}" for line in tried.failures]
+        write(rows, failures)
+
+
+def run(globs, tests, build_only):
+    """Try the kernels that match, perhaps without booting them and without a row; returns whether nothing failed."""
     good = True
     for name in choose(globs):
-        tried = Try(name, tests if tests != ["*"] else list(TESTS))
-        with cache.locked(os.path.join(module.REPO, "build/kernels.lock"), "the table"):
-            rows, failures = read()
-            rows[name], failures[name] = tried.row(), [f"- `{name}`: {line}" for line in tried.failures]
-            write(rows, failures)
+        tried = Try(name, tests if tests != ["*"] else list(TESTS), build_only)
+        if not build_only:
+            record(tried)
         print(f"{'FAIL' if tried.failures else 'ok  '}  {tried.row()}", flush=True)
         for line in tried.failures:
             print(f"      {line}", flush=True)
