@@ -145,12 +145,13 @@ def write(rows, failures):
 
 
 def choose(globs):
-    """The kernels of `TRIED` that match any of some globs; another one has to be named."""
-    chosen = [name for name in kernel.TRIED if any(fnmatch.fnmatch(name, glob) for glob in globs)]
-    others = [glob for glob in globs if kernel.NAME.fullmatch(glob) and kernel.Kernel(glob).series not in chosen]
-    if not chosen + others:
+    """The kernels of `TRIED` that match some globs, in the order of these; another one has to be named."""
+    chosen = []
+    for glob in globs:
+        chosen += [kernel.Kernel(glob).series] if kernel.NAME.fullmatch(glob) else fnmatch.filter(kernel.TRIED, glob)
+    if not chosen:
         raise Failure(f"KERNELS={' '.join(globs)} matches none of {' '.join(kernel.TRIED)}")
-    return chosen + [kernel.Kernel(name).series for name in others]
+    return list(dict.fromkeys(chosen))
 
 
 def record(tried):
