@@ -219,7 +219,7 @@ class Kernel(cache.Entry):
             self.prepare(step, headers)
             # For the kselftests: the kernel's own headers, and a place to mount ours.
             step.run(*self.make_command, "headers")
-            os.mkdir(os.path.join(self.source, "tools/testing/selftests/loop"))
+            os.makedirs(os.path.join(self.source, "tools/testing/selftests/loop"), exist_ok=True)
             if modules := [name for option, name in ROOT_MODULES.items() if config_value(self.config, option) == "m"]:
                 self.make_initrd(step, os.path.join(packages, "usr/lib/modules", release), modules)
         shutil.rmtree(packages)
