@@ -118,8 +118,9 @@ class Kernel(cache.Entry):
         if not found:
             raise Failure(f"KERNEL={series}? It is SERIES[-sid|-experimental][-generic|-rt][-arm64], such as 7.2 or 7.3-rt-arm64")
         self.linux, self.suite, self.arch = found[1], found[2] or apt.BACKPORTS, found[4] or apt.ARCH
-        if self.arch != apt.ARCH:
-            self.patience = 2
+        # These take several times as long, emulated.
+        if self.arch != apt.ARCH or found[3] == "rt":
+            self.patience = 4
         self.flavour = {"generic": "", None: "cloud-"}.get(found[3], f"{found[3]}-") + self.arch
         # However it was written.
         words = (found[1], found[2], found[3] if found[3] != "cloud" else None, found[4] if found[4] != apt.ARCH else None)
