@@ -22,9 +22,9 @@ BOOT_SECONDS = 60
 COLUMNS = ("`KERNEL=`", "release", "architecture", "compilers", "built", "booted", "kselftests", "which", "driver of", "when")
 HEAD = """# Kernels
 
-Made by `make kernels`, which builds the driver for a kernel, boots it with the driver loaded, and runs
-some of the kselftests (`which`); a column that was not reached has a dash. Each row is of the commit
-that it names, `+` if there were changes besides. What failed is said below the table.
+Made by `make kernels`, which builds the driver for a kernel, boots it with the driver loaded, and
+runs some of the kselftests (`which`); a column that was not reached has a dash. Each row is of the
+commit that it names, `+` if there were changes besides. What failed is said below the table.
 
 """
 RUST_ERROR = re.compile(r"^error(?:\[\w+\])?: (.*)\n *--> ([^\s:]+):(\d+)", re.MULTILINE)
