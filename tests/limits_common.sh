@@ -3,6 +3,12 @@
 #
 # Queue limits of a loop device, and which ones follow from its backing file. Sourced by test_common.sh.
 
+# has_large_blocks: whether blocks may be larger than a page. Kernels with PREEMPT_RT lack what that takes.
+has_large_blocks()
+{
+	[[ -d /sys/kernel/mm/transparent_hugepage ]]
+}
+
 # limit NAME VALUE: checks a queue limit.
 limit()
 {

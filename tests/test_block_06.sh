@@ -28,7 +28,7 @@ limit logical_block_size 512
 
 # Blocks may be larger than a page where the page cache can do that.
 for size in 8192 16384 32768 65536; do
-	if [[ -d /sys/kernel/mm/transparent_hugepage ]]; then
+	if has_large_blocks; then
 		lo "$DEV" set-block-size $size
 		limit logical_block_size $size
 		limit physical_block_size $size

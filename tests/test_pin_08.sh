@@ -20,8 +20,10 @@ io -d "$DEV" check 1 0 1M , fill 2 4K 4K , check 2 4K 4K
 # What is refused changes nothing.
 lo "$DEV" set-block-size 131072 =EINVAL , set-block-size 4097 =EINVAL
 is_pinned 1
-unpinned lo "$DEV" set-block-size 8192
-pin 1
+if has_large_blocks; then
+	unpinned lo "$DEV" set-block-size 8192
+	pin 1
+fi
 # Smaller than the disk's.
 unpinned lo "$DEV" set-block-size 512
 pin 1

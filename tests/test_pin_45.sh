@@ -6,6 +6,7 @@
 TOPIC="on and off"
 DESCRIPTION="An offset that the disk below does not take ends pinned mode, and direct I/O with it, where its blocks are larger than pages"
 
+has_large_blocks || skip "no blocks larger than a page"
 need mkfs.xfs
 img 400M
 attach "$IMG"
