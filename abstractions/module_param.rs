@@ -9,7 +9,7 @@
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
-use core::cell::UnsafeCell;
+use core::{cell::UnsafeCell, ffi::c_void};
 use kernel::{
     bindings,
     error::to_result,
@@ -20,6 +20,28 @@ use kernel::{
         Relaxed, //
     }, //
 };
+
+/// Builds the C description of a parameter with mode 0444. `arg` is what `ops` expects there.
+///
+/// `name` has to end with a NUL and to contain no other one, else this does not compile.
+const fn describe(
+    name: &'static [u8],
+    module: *mut bindings::module,
+    ops: *const bindings::kernel_param_ops,
+    arg: *mut c_void,
+) -> KernelParam {
+    assert!(CStr::from_bytes_with_nul(name).is_ok());
+
+    KernelParam::new(bindings::kernel_param {
+        name: name.as_ptr().cast(),
+        mod_: module,
+        ops,
+        perm: 0o444,
+        level: -1,
+        flags: 0,
+        __bindgen_anon_1: bindings::kernel_param__bindgen_ty_1 { arg },
+    })
+}
 
 /// An `int` module parameter.
 ///
@@ -92,19 +114,12 @@ impl IntParam {
         name: &'static [u8],
         module: *mut bindings::module,
     ) -> KernelParam {
-        assert!(CStr::from_bytes_with_nul(name).is_ok());
-
-        KernelParam::new(bindings::kernel_param {
-            name: name.as_ptr().cast(),
-            mod_: module,
-            ops: Self::OPS,
-            perm: 0o444,
-            level: -1,
-            flags: 0,
-            __bindgen_anon_1: bindings::kernel_param__bindgen_ty_1 {
-                arg: core::ptr::from_ref(self).cast_mut().cast(),
-            },
-        })
+        describe(
+            name,
+            module,
+            Self::OPS,
+            core::ptr::from_ref(self).cast_mut().cast(),
+        )
     }
 
     /// Parses a value. Called in process context, with the module's parameters locked.
@@ -208,21 +223,10 @@ impl StringParam {
         name: &'static [u8],
         module: *mut bindings::module,
     ) -> KernelParam {
-        assert!(CStr::from_bytes_with_nul(name).is_ok());
-
         // INVARIANT: `param_set_charp()` stores a copy of the string, which `param_free_charp()`
         // frees when the module is gone.
-        KernelParam::new(bindings::kernel_param {
-            name: name.as_ptr().cast(),
-            mod_: module,
-            ops: &raw const bindings::param_ops_charp,
-            perm: 0o444,
-            level: -1,
-            flags: 0,
-            __bindgen_anon_1: bindings::kernel_param__bindgen_ty_1 {
-                arg: self.value.get().cast(),
-            },
-        })
+        let ops = &raw const bindings::param_ops_charp;
+        describe(name, module, ops, self.value.get().cast())
     }
 }
 

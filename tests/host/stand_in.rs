@@ -153,7 +153,7 @@ pub(crate) mod bindings {
     };
 
     pub(crate) struct kernel_param__bindgen_ty_1 {
-        pub(crate) arg: *mut u8,
+        pub(crate) arg: *mut core::ffi::c_void,
     }
 
     pub(crate) struct kernel_param {
