@@ -75,7 +75,7 @@ failed_at()
 	trap - ERR
 	# A helper that finds it cannot work here says so by its status.
 	((rc == KSFT_SKIP)) && exit $KSFT_SKIP
-	say "FAILED: line $1: $2 (status $rc)"
+	say "FAILED: line $1: $2 (status $rc)" >&2
 	exit $KSFT_FAIL
 }
 
