@@ -242,14 +242,14 @@ def lsblk():
     """What lsblk and blkid say of a partitioned device, and of a free one."""
     device = attach(DISK, "--partscan")
     for which in (f"{device}", "/dev/loop7"):
-        rows = json.loads(sh(f"lsblk --all --json --bytes --output-all {which}"))["blockdevices"]
+        rows = json.loads(sh(f"lsblk -x NAME --all --json --bytes --output-all {which}"))["blockdevices"]
         for row in rows + rows[0].get("children", []):
             row.pop("children", None)
             row["min"] = None if row["maj"] == "259" else row["min"]
             # The C driver has one hardware queue.
             del row["mq"]
             see(which, json.dumps(row, indent=1))
-    see("table", sh(f"lsblk -o NAME,TYPE,MAJ:MIN,RO,RM,SIZE,LOG-SEC,PHY-SEC,FSTYPE,LABEL {device}"))
+    see("table", sh(f"lsblk -x NAME -o NAME,TYPE,MAJ:MIN,RO,RM,SIZE,LOG-SEC,PHY-SEC,FSTYPE,LABEL {device}"))
     see("blkid", sh(f"blkid -p {device} {device}p1 {device}p2"))
     detach(device)
 

@@ -144,7 +144,7 @@ def build_image():
                     put(f"{MOUNT}/boot/kernel", 1)
                 put(f"{MOUNT}/etc/data", 2)
                 sh(f"fstrim {MOUNT}")
-            see("lsblk", sh(f"lsblk -no NAME,SIZE,FSTYPE,LABEL {device}"))
+            see("lsblk", sh(f"lsblk -x NAME -no NAME,SIZE,FSTYPE,LABEL {device}"))
         boot, root = parts(image)
         sh(f"mcopy -on -i {image}@@{boot} ::kernel {WORK}/kernel")
         holds(f"{WORK}/kernel", 1)
@@ -180,7 +180,7 @@ def repart():
     def apply(empty):
         sh(f"{command} --empty={empty} {device}")
         settle()
-        see(empty, sh(f"lsblk -bnro NAME,SIZE,START,FSTYPE,PARTLABEL,PARTUUID {device}"))
+        see(empty, sh(f"lsblk -x NAME -bnro NAME,SIZE,START,FSTYPE,PARTLABEL,PARTUUID {device}"))
 
     with files("40M") as (image,):
         with attached(image, options="--partscan") as (device,):
