@@ -189,7 +189,9 @@ def run_all(tests, start):
     with concurrent.futures.ThreadPoolExecutor(GUESTS) as pool:
         jobs = {}
         for driver, names in tests.items():
-            count = min(len(names), max(GUESTS // len(tests), math.ceil(len(names) / TESTS_A_GUEST)))
+            # As many for each of the guests that run at the same time.
+            at_once = max(1, GUESTS // len(tests))
+            count = min(len(names), at_once * math.ceil(len(names) / at_once / TESTS_A_GUEST))
             jobs[driver] = [pool.submit(start, driver, names[first::count]) for first in range(count)]
         for guests in jobs.values():
             run, *others = [guest.result() for guest in guests]
