@@ -147,6 +147,9 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     // The caller has the device open, so the module is loaded.
     let module = ModuleRef::get();
     let claim = claim_unless_exclusive(io)?;
+    let mut queues = Loop::lock_unbound(disk)?;
+    let settings = disk.data().settings.begin_use();
+    queues.set(settings.queues())?;
     let chain = match chain::is_loop(backing.file()) {
         true => Some(ChainLock::take(&disk.data().shared)?),
         false => None,
@@ -154,15 +157,15 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     let valid = ChainLock::validate(chain.as_ref(), backing.file(), disk);
 
     let mut guard = disk.lock_killable()?;
-    if disk.data().phase() != Phase::Unbound {
-        return Err(EBUSY);
-    }
     let is_zoned = valid?;
     let wanted = Wanted::new(io, config, &backing)?;
     disk.data().make_queues()?;
-    let direct = bind(&mut guard, backing, &wanted, is_zoned, module)?;
+    let has_poll = settings.queues().poll > 0;
+    let direct = bind(&mut guard, backing, &wanted, is_zoned, has_poll, module)?;
+    settings.keep();
     drop(guard);
     drop(chain);
+    drop(queues);
     if wanted.partscan {
         rescan(disk);
     }
@@ -181,6 +184,7 @@ fn bind(
     mut backing: BackingFile,
     wanted: &Wanted,
     is_zoned: bool,
+    has_poll: bool,
     module: ModuleRef,
 ) -> Result<bool> {
     let disk = guard.disk();
@@ -201,6 +205,7 @@ fn bind(
     let direct = wanted.direct && ordered.is_none();
     backing.set_io_hints(&mut limits, settings.offset, wanted.block_size, direct);
     let stable_writes = backing.require_stable_writes(&mut limits, read_only);
+    limits.set_poll(has_poll);
     limits.commit_unconfigured()?;
 
     // Nothing fails from here on: an unbound device has no binding that `publish` would find.
@@ -421,6 +426,7 @@ pub(crate) fn detach(open: &OpenLocked<'_, Loop>) {
         warn_of_error(disk, &binding.backing);
         binding.backing.unbind();
     }
+    disk.data().settings.end_use();
     set_phase(&disk.lock(), Phase::Unbound);
     drop(old_snapshot);
     drop(binding);

@@ -28,6 +28,14 @@
 //! 5. `limits_lock` of the queue ([`LimitsUpdate`])
 //! 6. freezing the queue ([`DiskGuard::freeze`])
 //!
+//! A task that binds a file first takes the lock of the hardware queues ([`Disk::lock_queues`]),
+//! with none of these locks held: the block layer's `update_nr_hwq_lock` is taken under it to change
+//! the queues, and is held around `open_mutex`, and while attributes are removed, when a disk is
+//! removed. It keeps the lock until the file is bound.
+//!
+//! The lock of [`Settings`] comes last. An attribute takes it, so no lock is taken under it that is
+//! held while a disk is removed.
+//!
 //! `LoopDevice::snapshot` comes after the disk's mutex. Its holders wait for nothing, so attributes
 //! can be read while an ioctl waits for the backing file.
 //!
@@ -74,7 +82,7 @@
 use crate::{
     abstractions::{
         block::{
-            disk::{Disk, DiskGuard, DiskParams, OwnedDisk},
+            disk::{Disk, DiskGuard, DiskParams, OwnedDisk, QueuesGuard},
             limits::QueueLimits,
             mq::{TagSetFlag, TagSetParams},
         },
@@ -85,6 +93,7 @@ use crate::{
     backing::NoDio,
     driver::{DeviceParams, Loop, Shared, LOOP_MAJOR},
     pinned::{write_barrier::WriteBarrier, Pinning},
+    settings::{self, Settings},
     snapshot::SysfsSnapshot,
     uapi::LO_NAME_SIZE,
 };
@@ -130,6 +139,8 @@ pub(crate) struct LoopDevice {
     /// queue, so that no step has to wake another CPU than that of the step before. Each device has
     /// its own, so that a flush waits only for flushes of devices below. Made with `queue`.
     pub(crate) flush_queue: SetOnce<OwnedQueue>,
+    #[pin]
+    pub(crate) settings: Settings,
     pub(crate) shared: Arc<Shared>,
     /// Held by the task that changes the device ([`Loop::change`]): if several tasks tried at once,
     /// the queue would be frozen nearly all the time.
@@ -256,11 +267,8 @@ impl Loop {
         let &DeviceParams {
             part_bits,
             queue_depth,
-            nr_hw_queues,
-            nr_poll_queues,
-            ..
+            queues,
         } = &shared.params;
-        let flags = TagSetFlag::Stacking | TagSetFlag::Blocking | TagSetFlag::NoSchedByDefault;
         let mut limits = QueueLimits::new();
         limits.set_max_hw_sectors(MAX_HW_SECTORS);
         let params = DiskParams {
@@ -271,16 +279,14 @@ impl Loop {
             partition_scan: part_bits > 0,
             limits,
             tag_set: TagSetParams {
-                nr_hw_queues,
-                nr_poll_queues,
+                queues,
                 queue_depth,
-                // With poll queues, each queue has tags of its own: requests that wait to be polled
-                // for must not take all tags from the others.
-                flags: match nr_poll_queues {
-                    0 => flags | TagSetFlag::TagHctxShared,
-                    _ => flags,
-                },
+                flags: TagSetFlag::Stacking
+                    | TagSetFlag::Blocking
+                    | TagSetFlag::NoSchedByDefault
+                    | TagSetFlag::TagHctxShared,
             },
+            attributes: Some(&settings::ATTRIBUTES),
             lock_class: static_lock_class!(),
         };
         OwnedDisk::new(
@@ -291,6 +297,7 @@ impl Loop {
                 phase: Atomic::new(Phase::Unbound as u32),
                 queue: SetOnce::new(),
                 flush_queue: SetOnce::new(),
+                settings <- Settings::new(queues),
                 shared,
                 changes <- new_mutex!((), "loop_changes"),
                 snapshot <- new_mutex!(None, "loop_snapshot"),
@@ -312,6 +319,22 @@ impl Loop {
         }
         set_phase(&guard, Phase::Deleting);
         Ok(())
+    }
+
+    /// Locks the hardware queues of an open device that is not bound. It stays so until the result
+    /// is dropped, or its holder binds a file: who binds one has to hold it, and a device that is
+    /// open is not removed. `EBUSY` if the device is bound or being removed, `EINTR` if the task is
+    /// killed.
+    pub(crate) fn lock_unbound(disk: &Disk<Self>) -> Result<QueuesGuard<'_, Self>> {
+        let queues = disk.lock_queues().map_err(|e| match e == ENODEV {
+            // ABI: as for a disk that is about to be removed.
+            true => EBUSY,
+            false => e,
+        })?;
+        match disk.data().phase() {
+            Phase::Unbound => Ok(queues),
+            _ => Err(EBUSY),
+        }
     }
 
     /// Locks a bound device; `ENXIO` if it is not bound, `EINTR` if the task is killed.

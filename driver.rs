@@ -2,6 +2,7 @@
 
 //! The driver's type, which implements the block layer's traits, and what its devices share.
 
+use crate::abstractions::block::mq::QueueCounts;
 use kernel::{
     new_mutex,
     prelude::*,
@@ -18,11 +19,10 @@ pub(crate) struct Loop;
 pub(crate) struct DeviceParams {
     /// Bits of a minor number that hold the partition's number.
     pub(crate) part_bits: u32,
-    /// Requests that a device, or with poll queues each hardware queue, can have in flight.
+    /// Requests that a device can have in flight.
     pub(crate) queue_depth: u32,
-    /// Hardware queues of each device.
-    pub(crate) nr_hw_queues: u32,
-    pub(crate) nr_poll_queues: u32,
+    /// Hardware queues of each device that has no other settings.
+    pub(crate) queues: QueueCounts,
 }
 
 /// What all devices share.

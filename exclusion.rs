@@ -81,8 +81,7 @@ impl Ranges {
 
 impl Exclusion {
     pub(crate) fn new(params: &DeviceParams) -> Result<Arc<Self>> {
-        let queues = params.nr_hw_queues.saturating_add(params.nr_poll_queues);
-        let requests = params.queue_depth.saturating_mul(queues) as usize;
+        let requests = params.queue_depth as usize;
         let ranges = Ranges {
             running: KVec::with_capacity(requests.clamp(1, MAX_RUNNING), GFP_KERNEL)?,
             waiting: RequestList::new(),

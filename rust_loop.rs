@@ -9,7 +9,7 @@
 
 use crate::{
     abstractions::{
-        block::{disk::DiskDriver, major::MajorRegistration},
+        block::{disk::DiskDriver, major::MajorRegistration, mq::QueueCounts},
         miscdevice::Registration,
         module_param::{module_params, IntParam},
     },
@@ -48,6 +48,7 @@ mod recent;
 mod rmw;
 mod rmw_buffer;
 mod route;
+mod settings;
 mod snapshot;
 mod submit;
 mod times;
@@ -85,7 +86,7 @@ module_params! {
         parmtype: "int",
     );
 
-    /// Requests that a device can have in flight; with `poll_queues`, each of its hardware queues.
+    /// Requests that a device can have in flight.
     static HW_QUEUE_DEPTH: IntParam = IntParam::new(128).at_least(1) => (
         name: "hw_queue_depth",
         description: "Queue depth for each hardware queue. Default: 128",
@@ -160,8 +161,10 @@ impl kernel::InPlaceModule for LoopModule {
             let params = DeviceParams {
                 part_bits,
                 queue_depth: u32::try_from(HW_QUEUE_DEPTH.get())?,
-                nr_hw_queues: u32::try_from(NR_HW_QUEUES.get())?,
-                nr_poll_queues: u32::try_from(POLL_QUEUES.get())?,
+                queues: QueueCounts {
+                    default: u32::try_from(NR_HW_QUEUES.get())?,
+                    poll: u32::try_from(POLL_QUEUES.get())?,
+                },
             };
             let index = Index::new(params, limit)?;
 

@@ -29,15 +29,16 @@ use kernel::{
 /// - [`as_device`](Self::as_device) always returns the same `struct device`, which is initialised,
 ///   and stays valid at least as long as the object.
 /// - The object lives until the device, if it was added, has been deleted (`device_del()`).
-/// - Others cannot access the object while `device_add()` runs for its device. (They may
-///   afterwards, also while the device is deleted.)
+/// - Others cannot access the object while `device_add()` runs for its device, except by attributes
+///   that it adds ([`AttributeGroups`]). (They may afterwards, also while the device is deleted.)
 pub unsafe trait DeviceOwner: Sync {
     /// Returns the object `dev` belongs to.
     ///
     /// # Safety
     ///
     /// `dev` is what [`as_device`](Self::as_device) returns for an object of this type. During `'a`
-    /// the device has been added, and its deletion, if it starts, does not come to its end.
+    /// the device has been added, or is being added, and its deletion, if it starts, does not come
+    /// to its end.
     unsafe fn from_device<'a>(dev: *mut bindings::device) -> &'a Self;
 
     /// Returns the device of this object.
@@ -177,8 +178,8 @@ impl<T: DeviceOwner> Attribute<T> {
     ///
     /// # Safety
     ///
-    /// - `dev` is a device for which [`create_group`] was called with a `T`. It has been added, and
-    ///   is not deleted completely before this returns.
+    /// - `dev` is a device for which [`create_group`] was called with a `T`, or that is added with
+    ///   the [`AttributeGroups`] of a `T`. It is not deleted completely before this returns.
     /// - `attribute` is part of an `Attribute<T>`.
     /// - `page` points to `PAGE_SIZE` initialised bytes that nothing else uses during the call.
     unsafe extern "C" fn show_callback(
@@ -274,6 +275,36 @@ impl<T: DeviceOwner> AttributeGroup<T> {
             group,
             _attributes: PhantomData,
         }
+    }
+}
+
+/// The groups of attributes that a device is added with, and has until it is deleted.
+///
+/// # Invariants
+///
+/// `groups` are [`AttributeGroup<T>`]s followed by null.
+#[repr(transparent)]
+pub struct AttributeGroups<T> {
+    groups: [*const bindings::attribute_group; 2],
+    _attributes: PhantomData<Attribute<T>>,
+}
+
+// SAFETY: The groups are constants, which the C side does not modify.
+unsafe impl<T> Sync for AttributeGroups<T> {}
+
+impl<T: DeviceOwner> AttributeGroups<T> {
+    /// Creates a list of one group.
+    pub const fn new(group: &'static AttributeGroup<T>) -> Self {
+        // INVARIANT: One group, then null.
+        Self {
+            groups: [&raw const group.group, core::ptr::null()],
+            _attributes: PhantomData,
+        }
+    }
+
+    /// The groups, for `device_add()`.
+    pub(super) fn as_ptr(&'static self) -> *mut *const bindings::attribute_group {
+        self.groups.as_ptr().cast_mut()
     }
 }
 

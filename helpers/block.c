@@ -17,6 +17,7 @@ static_assert((__force unsigned int)BLK_OPEN_EXCL == 0x4);
 static_assert((__force unsigned int)BLK_FEAT_WRITE_CACHE == 0x1);
 static_assert((__force unsigned int)BLK_FEAT_FUA == 0x2);
 static_assert((__force unsigned int)BLK_FEAT_STABLE_WRITES == 0x20);
+static_assert((__force unsigned int)BLK_FEAT_POLL == 0x200);
 
 unsigned int rust_helper_bdev_logical_block_size(struct block_device *bdev)
 {

@@ -20,8 +20,8 @@ use crate::abstractions::{
         disk::{disk_vtable, DiskDriver, DiskOperations, DiskParams, OwnedDisk},
         limits::QueueLimits,
         mq::{
-            impl_has_request_io, Op, Operations, Request, RequestIo, RequestIoDone, TagSetFlag,
-            TagSetParams,
+            impl_has_request_io, Op, Operations, QueueCounts, Request, RequestIo, RequestIoDone,
+            TagSetFlag, TagSetParams,
         },
     },
     fs::{self, FileExt, IoMode, StatMask},
@@ -288,11 +288,14 @@ impl kernel::Module for MirrorModule {
             partition_scan: false,
             limits,
             tag_set: TagSetParams {
-                nr_hw_queues: 1,
-                nr_poll_queues: 0,
+                queues: QueueCounts {
+                    default: 1,
+                    poll: 0,
+                },
                 queue_depth: 64,
                 flags: TagSetFlag::Stacking.into(),
             },
+            attributes: None,
             lock_class: static_lock_class!(),
         };
         let pair = Pair {

@@ -12,11 +12,14 @@
 //!
 //! [`ARef`]: kernel::sync::aref::ARef
 
-use super::{device::BlockDevice, mq::Operations};
+use super::{
+    device::BlockDevice,
+    mq::{Operations, PolledCount},
+};
 use crate::abstractions::sysfs::DeviceOwner;
 use core::{marker::PhantomData, ptr::NonNull};
 use kernel::{
-    bindings,
+    bindings, new_mutex,
     prelude::*,
     sync::{
         aref::AlwaysRefCounted,
@@ -33,6 +36,7 @@ mod open;
 mod operations;
 mod owned;
 mod partition;
+mod queues;
 
 pub use driver::DiskDriver;
 pub use guard::{DiskGuard, Frozen};
@@ -42,6 +46,7 @@ pub(crate) use operations::disk_vtable;
 pub use operations::{DiskOperations, DiskVTable, HasDiskVTable};
 pub use owned::{DiskParams, OwnedDisk};
 pub use partition::Partition;
+pub use queues::QueuesGuard;
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
@@ -66,6 +71,10 @@ pub(super) struct Private<T: Operations> {
     #[pin]
     state: Mutex<T::State>,
     config: Atomic<*mut T::Config>,
+    /// See [`QueuesGuard`].
+    #[pin]
+    queues: Mutex<()>,
+    polled: PolledCount,
     /// See [`set_quiesced`](Self::set_quiesced).
     quiesced: AtomicFlag,
 }
@@ -81,6 +90,8 @@ impl<T: Operations> Private<T> {
             state <- state,
             // INVARIANT: The pointer is null.
             config: Atomic::new(core::ptr::null_mut()),
+            queues <- new_mutex!((), "disk_queues"),
+            polled: PolledCount::new(),
             quiesced: AtomicFlag::new(false),
         })
     }
@@ -94,6 +105,10 @@ impl<T: Operations> Private<T> {
 
     pub(super) fn data(&self) -> &T::DiskData {
         &self.data
+    }
+
+    pub(super) fn polled(&self) -> &PolledCount {
+        &self.polled
     }
 
     pub(super) fn config(&self) -> *const T::Config {

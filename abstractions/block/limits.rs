@@ -34,6 +34,7 @@ unsafe extern "C" {
 const BLK_FEAT_WRITE_CACHE: u32 = 1 << 0;
 const BLK_FEAT_FUA: u32 = 1 << 1;
 const BLK_FEAT_STABLE_WRITES: u32 = 1 << 5;
+const BLK_FEAT_POLL: u32 = 1 << 9;
 
 /// Whether a queue can have this logical block size, in bytes (`blk_validate_block_size()`).
 pub fn is_valid_block_size(bytes: u32) -> bool {
@@ -117,6 +118,11 @@ impl QueueLimits {
         self.set_feature(BLK_FEAT_FUA, on)
     }
 
+    /// Sets whether bios can be polled (`BLK_FEAT_POLL`), which takes queues for polled requests.
+    pub fn set_poll(&mut self, on: bool) -> &mut Self {
+        self.set_feature(BLK_FEAT_POLL, on)
+    }
+
     /// Sets whether seeks are expensive (`BLK_FEAT_ROTATIONAL`).
     pub fn set_rotational(&mut self, on: bool) -> &mut Self {
         self.set_feature(bindings::BLK_FEAT_ROTATIONAL, on)
@@ -142,6 +148,19 @@ impl QueueLimits {
             self.0.features &= !feature;
         }
         self
+    }
+
+    /// Sets [`set_poll`](Self::set_poll) of a new queue.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else uses the queue.
+    pub(super) unsafe fn init_poll(queue: *mut bindings::request_queue, on: bool) {
+        // SAFETY: By the safety requirements.
+        let mut limits = Self(unsafe { (*queue).limits });
+        limits.set_poll(on);
+        // SAFETY: By the safety requirements.
+        unsafe { (*queue).limits = limits.0 };
     }
 
     pub(super) fn as_mut_ptr(&mut self) -> *mut bindings::queue_limits {

@@ -25,6 +25,7 @@ pub use request::{Op, Request};
 pub(crate) use request_io::impl_has_request_io;
 pub use request_io::{HasRequestIo, RequestIo, RequestIoDone};
 pub use request_list::RequestList;
-pub use tag_set::{TagSetFlag, TagSetParams};
+pub use tag_set::{QueueCounts, TagSetFlag, TagSetParams};
 
+pub(super) use polled::PolledCount;
 pub(super) use tag_set::TagSet;

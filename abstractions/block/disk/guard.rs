@@ -32,7 +32,6 @@ extern "C" {
         memflags: *mut c_uint,
     ) -> bool;
     fn rust_helper_blk_mq_unfreeze_queue(q: *mut bindings::request_queue, memflags: c_uint);
-    fn rust_helper_disk_is_dead(disk: *mut bindings::gendisk) -> bool;
 }
 
 impl<T: Operations> Disk<T> {
@@ -121,7 +120,8 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
         Some(unsafe { KBox::from_raw(taken) })
     }
 
-    /// Whether any request is in the driver's hands. May be out of date at once if false.
+    /// Whether any request is in the driver's hands, or the disk's queues may be changing. May be
+    /// out of date at once if false.
     pub fn has_started_requests(&self) -> bool {
         /// # Safety
         ///
@@ -134,14 +134,16 @@ impl<'a, T: Operations> DiskGuard<'a, T> {
         }
 
         let mut any = false;
-        // SAFETY: By the type invariants the disk is live.
-        if unsafe { rust_helper_disk_is_dead(self.disk.as_ptr()) } {
+        let Some(_queues) = self.disk.private().queues.try_lock() else {
+            return true;
+        };
+        if self.disk.is_dead() {
             // All requests have ended, and the tags may have been released.
             return any;
         }
-        // SAFETY: The disk and its queue are live. So are the tags: `OwnedDisk` releases them with
-        // the disk's mutex held, after the disk is dead, and this guard holds the mutex. `found`
-        // gets a local variable that is not used before the call returns.
+        // SAFETY: The disk and its queue are live. So are the tags: `OwnedDisk` releases them, and
+        // `QueuesGuard` changes them, with `queues` held, and the former after the disk is dead.
+        // `found` gets a local variable that is not used before the call returns.
         unsafe {
             bindings::blk_mq_tagset_busy_iter(
                 (*self.disk.queue()).tag_set,

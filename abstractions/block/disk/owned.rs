@@ -10,7 +10,10 @@ use super::{
     driver::DiskUser,
     rust_helper_disk_suppress_part_scan, Disk, DiskOperations, Private,
 };
-use crate::abstractions::{cpu::HotplugDisabled, sysfs::is_dead};
+use crate::abstractions::{
+    cpu::HotplugDisabled,
+    sysfs::{is_dead, AttributeGroups},
+};
 use core::{fmt::Write, ops::Deref, ptr::NonNull};
 use kernel::{
     bindings,
@@ -23,7 +26,7 @@ use kernel::{
 };
 
 /// Parameters of a new disk.
-pub struct DiskParams {
+pub struct DiskParams<T: DiskOperations> {
     /// Major device number; 0, with `minors` 0, for a number that the block layer chooses.
     pub major: u32,
     /// First minor device number.
@@ -36,6 +39,8 @@ pub struct DiskParams {
     pub limits: QueueLimits,
     /// Tags and hardware queues.
     pub tag_set: TagSetParams,
+    /// Attributes that the disk has from the event that announces it until it is removed.
+    pub attributes: Option<&'static AttributeGroups<Disk<T>>>,
     /// Lockdep class for tasks that wait for bios to this disk.
     pub lock_class: Pin<&'static LockClassKey>,
 }
@@ -43,8 +48,8 @@ pub struct DiskParams {
 /// A disk that the driver has added, so that userspace sees it.
 ///
 /// Dropping it removes the disk: no new opens, no new I/O. The data is released with the last
-/// reference to the disk, which tasks that have it open may hold. May sleep. Takes the disk's
-/// mutex, so the caller must not hold it.
+/// reference to the disk, which tasks that have it open may hold. May sleep. Waits for tasks
+/// that hold a [`QueuesGuard`](super::QueuesGuard), so the caller must not have one.
 ///
 /// # Invariants
 ///
@@ -66,14 +71,14 @@ impl<T: DiskOperations> OwnedDisk<T> {
     /// [`DiskDriver`](super::DiskDriver); or with the error of `device_add_disk()`.
     pub fn new(
         name: fmt::Arguments<'_>,
-        params: DiskParams,
+        params: DiskParams<T>,
         data: impl PinInit<T::DiskData, Error>,
         state: impl PinInit<Mutex<T::State>>,
     ) -> Result<Self> {
         // Declared first, so dropped last if this fails.
         let user = DiskUser::<T>::get()?;
         let private = KBox::try_pin_init(Private::<T>::new(data, state), GFP_KERNEL)?;
-        let tag_set = KBox::try_pin_init(TagSet::<T>::new(params.tag_set), GFP_KERNEL)?;
+        let tag_set = KBox::try_pin_init(TagSet::<T>::new(params.tag_set)?, GFP_KERNEL)?;
         // From here on C owns the private data. For a disk that was added, `free_disk` makes a box
         // of it again; otherwise the guard does.
         //
@@ -112,10 +117,12 @@ impl<T: DiskOperations> OwnedDisk<T> {
             .write_fmt(name)
             .map_err(|_| EINVAL)?;
 
-        // SAFETY: The disk is valid, and its fields were set above.
-        to_result(unsafe {
-            bindings::device_add_disk(core::ptr::null_mut(), *disk, core::ptr::null_mut())
-        })?;
+        let groups = params
+            .attributes
+            .map_or(core::ptr::null_mut(), AttributeGroups::as_ptr);
+        // SAFETY: The disk is valid, and its fields were set above. The groups are static, and
+        // those of a `Disk<T>`.
+        to_result(unsafe { bindings::device_add_disk(core::ptr::null_mut(), *disk, groups) })?;
 
         private.dismiss();
         user.leave_to_disk();
@@ -147,14 +154,19 @@ impl<T: DiskOperations> OwnedDisk<T> {
         let _hotplug_disabled = HotplugDisabled::new();
         // SAFETY: The tag set is allocated, and by the safety requirements outlives the queue, as
         // the private data does. The lock class is static.
-        from_err_ptr(unsafe {
+        let disk = from_err_ptr(unsafe {
             bindings::__blk_mq_alloc_disk(
                 tags.as_ptr(),
                 limits.as_mut_ptr(),
                 private.cast(),
                 lock_class.as_ptr(),
             )
-        })
+        })?;
+        // The block layer has set this because there is a map for poll queues.
+        //
+        // SAFETY: The disk was allocated above, with its queue, and nobody else uses them yet.
+        unsafe { QueueLimits::init_poll((*disk).queue, tags.counts().poll > 0) };
+        Ok(disk)
     }
 }
 
@@ -174,11 +186,11 @@ impl<T: DiskOperations> Drop for OwnedDisk<T> {
         // `sysfs::create_group()` relies on `dead` to add no files to a removed device.
         kernel::warn_on!(!is_dead::<Disk<T>>(self));
         // `del_gendisk()` took down the queue, which used the tags. A task that holds the mutex and
-        // finds the disk not dead may still use them.
+        // found the disk not dead may still use them.
         let tag_set = self.tag_set.take();
-        let guard = self.lock();
+        let queues = self.private().queues.lock();
         drop(tag_set);
-        drop(guard);
+        drop(queues);
         // SAFETY: `self` owns this reference, and does not use the disk again.
         unsafe { bindings::put_disk(self.disk.as_ptr()) };
     }

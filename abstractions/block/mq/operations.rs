@@ -202,10 +202,11 @@ impl<T: Operations> VTable<T> {
     unsafe extern "C" fn exit_hctx(hctx: *mut bindings::blk_mq_hw_ctx, _index: c_uint) {
         // No request is left, but a `queue_rq` that gave its request away may not have returned. It
         // runs in an RCU or SRCU read-side critical section. The block layer exits the hardware
-        // queues one after the other, so one wait, for the first of them, covers all.
+        // queues one after the other, so one wait, for the first of them, covers all; but where
+        // their number changes, it makes others in between, and each of them is waited for.
         //
-        // SAFETY: The queue is being torn down, in process context; its private data and tag set
-        // still exist.
+        // SAFETY: The queue is being torn down, or is frozen while the number of its hardware
+        // queues changes, in process context; its private data and tag set still exist.
         unsafe {
             let queue = (*hctx).queue;
             if !(*(*queue).queuedata.cast::<Private<T>>()).set_quiesced(true) {
@@ -252,7 +253,7 @@ impl<T: Operations> VTable<T> {
         unsafe { core::ptr::drop_in_place(Request::<T>::data_ptr(rq)) };
     }
 
-    const fn ops(has_poll_queues: bool) -> bindings::blk_mq_ops {
+    const OPS: bindings::blk_mq_ops = {
         #[allow(clippy::let_unit_value)]
         let () = Self::PDU_FITS;
         bindings::blk_mq_ops {
@@ -277,24 +278,14 @@ impl<T: Operations> VTable<T> {
             init_request: Some(Self::init_request),
             exit_request: Some(Self::exit_request),
             map_queues: Some(TagSet::<T>::map_queues),
-            poll: if has_poll_queues {
-                Some(poll::<T>)
-            } else {
-                None
-            },
+            // Called only while there are poll queues.
+            poll: Some(poll::<T>),
             ..pin_init::zeroed()
         }
-    }
+    };
 
-    const OPS: bindings::blk_mq_ops = Self::ops(false);
-    const OPS_WITH_POLL: bindings::blk_mq_ops = Self::ops(true);
-
-    /// The operations for a tag set with poll queues, or without.
-    pub(super) const fn build(has_poll_queues: bool) -> &'static bindings::blk_mq_ops {
-        if has_poll_queues {
-            &Self::OPS_WITH_POLL
-        } else {
-            &Self::OPS
-        }
+    /// The operations for a tag set.
+    pub(super) const fn build() -> &'static bindings::blk_mq_ops {
+        &Self::OPS
     }
 }

@@ -16,6 +16,35 @@ use kernel::{
     types::Opaque,
 };
 
+/// How many requests of a disk are remapped to polled bios, which end only when a task polls them.
+///
+/// All hardware queues share the tags. Polled bios must not occupy all of them, or other requests
+/// would wait for a task that polls, or for ever.
+pub(in super::super) struct PolledCount(Atomic<i32>);
+
+impl PolledCount {
+    pub(in super::super) const fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    /// Counts one more, unless that would leave less than a quarter of the disk's requests to
+    /// others. [`put`](Self::put) undoes it.
+    pub(super) fn try_get(&self, requests: u32) -> bool {
+        // Relaxed throughout: the counter stands for itself.
+        let count = self.0.fetch_add(1, Relaxed);
+        let limit = requests - requests.div_ceil(4);
+        let is_below = u32::try_from(count).is_ok_and(|count| count < limit);
+        if !is_below {
+            self.put();
+        }
+        is_below
+    }
+
+    pub(super) fn put(&self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
 /// Whether a request was remapped to a bio that completes only when it is polled (`REQ_POLLED`).
 pub(super) struct Polled(Atomic<bool>);
 
@@ -30,11 +59,16 @@ impl Polled {
         self.0.store(true, Release);
     }
 
-    /// Called after the bio has ended and before the request ends.
-    pub(super) fn clear(&self) {
-        // Relaxed: the full barrier in `leave` follows. A task that still reads true in its RCU
-        // section holds off the grace period that precedes the release of the bio's device.
-        self.0.store(false, Relaxed);
+    /// Called after the bio has ended and before the request ends. Returns whether it was set.
+    pub(super) fn clear(&self) -> bool {
+        // Relaxed: the task that submitted the bio set it before. The full barrier in `leave`
+        // follows. A task that still reads true in its RCU section holds off the grace period that
+        // precedes the release of the bio's device.
+        let was_set = self.0.load(Relaxed);
+        if was_set {
+            self.0.store(false, Relaxed);
+        }
+        was_set
     }
 }
 

@@ -2,7 +2,10 @@
 
 //! Remapping: transferring a request's data by bios to another block device.
 
-use super::{super::Extent, Op, Operations, Request};
+use super::{
+    super::{disk::Private, Extent},
+    Op, Operations, Request,
+};
 use core::ptr::NonNull;
 use kernel::{
     bindings,
@@ -140,9 +143,6 @@ where
         let Some(extent) = map(self.config(), self.pos(), self.bytes()) else {
             return Err(self);
         };
-        let Some(flags) = self.flags_for(&extent, nowait) else {
-            return Err(self);
-        };
         let rq = self.as_ptr();
         // SAFETY: `self` owns the request.
         let (bio, biotail) = unsafe { ((*rq).bio, (*rq).biotail) };
@@ -154,6 +154,9 @@ where
         if unsafe { (*pdu).was_remapped } {
             return Err(self);
         }
+        let Some(flags) = self.flags_for(&extent, nowait) else {
+            return Err(self);
+        };
         // SAFETY: By the type invariants the `Pdu`, of which `bio` is a field, is ours.
         let clone = Opaque::cast_into(unsafe { &raw const (*pdu).bio });
         // The clone takes over the bio's priority, hints and cgroup.
@@ -164,6 +167,9 @@ where
         // memory: its last use ended with an earlier request there, also for tasks that polled,
         // which held a reference to that request.
         if !unsafe { rust_helper_bio_init_clone(clone, extent.bdev.as_ptr(), bio, op | flags) } {
+            if flags & POLLED != 0 {
+                self.private().polled().put();
+            }
             return Err(self);
         }
         let (pos, sector) = (self.pos(), extent.sector);
@@ -187,7 +193,8 @@ where
 
     /// The flags of a bio that reads all of the request's data from `extent`, or writes it there.
     /// `None` if the extent is too short or its device not known to be the lowest one, or if the
-    /// bio might have to wait and must not.
+    /// bio might have to wait and must not. With [`POLLED`] the bio is counted
+    /// ([`PolledCount`](super::polled::PolledCount)).
     #[inline]
     fn flags_for(&self, extent: &Extent<'_>, nowait: bool) -> Option<bindings::blk_opf_t> {
         let bytes = self.bytes();
@@ -201,7 +208,13 @@ where
         let flags = self.flags();
         // A throttled cgroup might wait for requests that end only when this task polls them.
         let polled = match flags & POLLED {
-            POLLED if extent.bdev.can_poll() && self.blkcg().is_none() => POLLED,
+            POLLED
+                if extent.bdev.can_poll()
+                    && self.blkcg().is_none()
+                    && self.private().polled().try_get(self.queue_depth()) =>
+            {
+                POLLED
+            }
             _ => 0,
         };
         // A polled request must not wait for a tag: the tags may belong to requests that end only
@@ -212,9 +225,24 @@ where
         };
         // The block layer fails a `REQ_NOWAIT` bio that it would have to split.
         if nowait != 0 && bytes > extent.bdev.max_bytes() {
+            if polled != 0 {
+                self.private().polled().put();
+            }
             return None;
         }
         Some(nowait | polled | (flags & KEPT))
+    }
+
+    /// How many requests the disk can have in flight: its tags, of which the user may have it use
+    /// fewer (`queue/nr_requests`).
+    fn queue_depth(&self) -> u32 {
+        // SAFETY: The request keeps its queue in use, and so the tag set. `nr_requests` changes
+        // only with the queue frozen.
+        unsafe {
+            let queue = (*self.as_ptr()).q;
+            // With a scheduler it is the number of requests there, which may be larger.
+            (*queue).nr_requests.min((*(*queue).tag_set).queue_depth)
+        }
     }
 }
 
@@ -334,7 +362,12 @@ where
     // SAFETY: `prepare` stored the request in the bio, whose share is not dropped yet.
     let rq = unsafe { bio_ended::<T>(bio) };
     // SAFETY: The bio's share keeps the request; `init_request` initialised `polled`.
-    unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).polled }.clear();
+    if unsafe { &(*Request::<T>::pdu_ptr(rq.as_ptr())).polled }.clear() {
+        // SAFETY: The bio's share keeps the request, which keeps its queue in use. The `queuedata`
+        // is a `Private<T>`, which is released only after the queue.
+        let private = unsafe { &*(*(*rq.as_ptr()).q).queuedata.cast::<Private<T>>() };
+        private.polled().put();
+    }
     // SAFETY: `bio_init_clone()` set the bio up, and it has ended.
     unsafe { bindings::bio_uninit(bio) };
     // SAFETY: Drops the bio's share, one of the two that `begin` set.

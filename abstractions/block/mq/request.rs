@@ -217,7 +217,7 @@ impl<T: Operations> Request<T> {
         data.cast::<bindings::request>().wrapping_sub(1)
     }
 
-    fn private(&self) -> &Private<T> {
+    pub(super) fn private(&self) -> &Private<T> {
         // SAFETY: By the type invariants the queue is in use, and its `queuedata` is a `Private<T>`
         // that is released only after the queue.
         unsafe { &*(*(*self.as_ptr()).q).queuedata.cast() }

@@ -7,7 +7,17 @@
 use super::{operations::VTable, request::Pdu, Operations};
 use core::marker::PhantomData;
 use kernel::{
-    bindings, error::to_result, impl_flags, prelude::*, sync::LockClassKey, types::Opaque,
+    bindings, container_of,
+    cpu::nr_cpu_ids,
+    error::to_result,
+    impl_flags,
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::{
+        atomic::{Atomic, Relaxed},
+        LockClassKey,
+    },
+    types::Opaque,
 };
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
@@ -42,12 +52,8 @@ impl_flags!(
 
 /// Parameters of a tag set.
 pub struct TagSetParams {
-    /// Number of hardware queues; it is lowered to the number of possible CPUs.
-    pub nr_hw_queues: u32,
-    /// Number of additional hardware queues for polled requests, lowered in the same way. A request
-    /// that is remapped to a device that can be polled is polled there
-    /// ([`Request::remap`](super::Request::remap)).
-    pub nr_poll_queues: u32,
+    /// Number of hardware queues.
+    pub queues: QueueCounts,
     /// Number of requests of each hardware queue, or of all together with
     /// [`TagSetFlag::TagHctxShared`].
     pub queue_depth: u32,
@@ -55,14 +61,72 @@ pub struct TagSetParams {
     pub flags: TagSetFlags,
 }
 
-/// Limits a number of queues to the number of possible CPUs.
-fn possible_queues(count: u32) -> u32 {
-    match count {
-        // `blk_mq_num_possible_queues()` takes 0 for "no limit".
-        0 => 0,
-        // SAFETY: No requirements.
-        _ => unsafe { bindings::blk_mq_num_possible_queues(count) },
+/// Numbers of hardware queues, by the requests that they are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct QueueCounts {
+    /// For requests that are not polled (`HCTX_TYPE_DEFAULT`); at least 1.
+    pub default: u32,
+    /// For polled requests (`HCTX_TYPE_POLL`); may be 0. A request that is remapped to a device
+    /// that can be polled is polled there ([`Request::remap`](super::Request::remap)).
+    pub poll: u32,
+}
+
+impl QueueCounts {
+    /// Limits both numbers to that of possible CPUs. `EINVAL` without a queue for requests that are
+    /// not polled.
+    fn possible(self) -> Result<Self> {
+        let limit = |count| match count {
+            // `blk_mq_num_possible_queues()` takes 0 for "no limit".
+            0 => 0,
+            // SAFETY: No requirements.
+            _ => unsafe { bindings::blk_mq_num_possible_queues(count) },
+        };
+        match self.default {
+            0 => Err(EINVAL),
+            _ => Ok(Self {
+                default: limit(self.default),
+                poll: limit(self.poll),
+            }),
+        }
     }
+
+    fn total(self) -> u32 {
+        self.default + self.poll
+    }
+}
+
+/// [`QueueCounts`] that `map_queues` reads. Relaxed throughout: they change before a call that maps
+/// queues, in the task that makes the call.
+struct SharedCounts {
+    default: Atomic<u32>,
+    poll: Atomic<u32>,
+}
+
+impl SharedCounts {
+    const fn new(counts: QueueCounts) -> Self {
+        Self {
+            default: Atomic::new(counts.default),
+            poll: Atomic::new(counts.poll),
+        }
+    }
+
+    fn get(&self) -> QueueCounts {
+        QueueCounts {
+            default: self.default.load(Relaxed),
+            poll: self.poll.load(Relaxed),
+        }
+    }
+
+    fn set(&self, counts: QueueCounts) {
+        self.default.store(counts.default, Relaxed);
+        self.poll.store(counts.poll, Relaxed);
+    }
+}
+
+/// More bytes than a hardware queue takes: a `struct blk_mq_hw_ctx`, whose arrays have about 25
+/// bytes for each CPU, its flush queue, its entries in sysfs, and what the driver has for it.
+fn queue_memory() -> usize {
+    4 * PAGE_SIZE + 32 * nr_cpu_ids() as usize
 }
 
 /// A `struct blk_mq_tag_set`.
@@ -72,6 +136,11 @@ fn possible_queues(count: u32) -> u32 {
 /// `inner` was set up by `blk_mq_alloc_tag_set()` and stays in place until it is freed.
 #[pin_data(PinnedDrop)]
 pub(in super::super) struct TagSet<T: Operations> {
+    /// The numbers of queues.
+    counts: SharedCounts,
+    /// Those before the change that is under way, or the last one. The block layer returns to them
+    /// if there is no memory for more queues.
+    previous: SharedCounts,
     #[pin]
     inner: Opaque<bindings::blk_mq_tag_set>,
     /// The lock class of `blk_mq_tag_set::srcu`. The kernel has one for all tag sets, so lockdep
@@ -91,23 +160,22 @@ impl<T: Operations> TagSet<T> {
     /// Allocates the tags, and the requests with their private data. May sleep.
     ///
     /// Fails with `ENOMEM`, or `EINVAL` for a queue depth of 0 or no hardware queue.
-    pub(in super::super) fn new(params: TagSetParams) -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
+    pub(in super::super) fn new(params: TagSetParams) -> Result<impl PinInit<Self, Error>> {
+        let queues = params.queues.possible()?;
+        Ok(try_pin_init!(Self {
+            // First: `blk_mq_alloc_tag_set()` calls `map_queues`.
+            counts: SharedCounts::new(queues),
+            previous: SharedCounts::new(queues),
             // INVARIANT: Set up by `blk_mq_alloc_tag_set()`.
             inner <- Opaque::try_ffi_init(move |slot: *mut bindings::blk_mq_tag_set| {
                 let cmd_size = u32::try_from(size_of::<Pdu<T>>())?;
-                if params.nr_hw_queues == 0 {
-                    return Err(EINVAL);
-                }
-                let poll = possible_queues(params.nr_poll_queues);
                 // SAFETY: `slot` is memory for a tag set, for which all zeroes are valid.
                 unsafe {
                     slot.write_bytes(0, 1);
-                    (*slot).ops = VTable::<T>::build(poll > 0);
-                    (*slot).nr_hw_queues = possible_queues(params.nr_hw_queues) + poll;
-                    (*slot).nr_maps = if poll > 0 { bindings::hctx_type_HCTX_MAX_TYPES } else { 1 };
-                    // `map_queues` reads the number of poll queues here.
-                    (*slot).driver_data = core::ptr::without_provenance_mut(poll as usize);
+                    (*slot).ops = VTable::<T>::build();
+                    (*slot).nr_hw_queues = queues.total();
+                    // Also without poll queues: the number of maps cannot change any more.
+                    (*slot).nr_maps = bindings::hctx_type_HCTX_MAX_TYPES;
                     (*slot).queue_depth = params.queue_depth;
                     (*slot).numa_node = bindings::NUMA_NO_NODE;
                     (*slot).cmd_size = cmd_size;
@@ -124,7 +192,63 @@ impl<T: Operations> TagSet<T> {
             // `PinnedDrop` has freed the tag set.
             unsafe { rust_helper_tag_set_lock_class(set.inner.get(), set.srcu_key.as_ptr()) };
             Ok(())
-        })
+        }))
+    }
+
+    /// Changes the number of hardware queues, with the queues of the disk frozen meanwhile. May
+    /// sleep.
+    ///
+    /// Fails with `EINVAL` without a queue for requests that are not polled, and with `ENOMEM`. The
+    /// queues are then as they were.
+    ///
+    /// The block layer makes each queue anew, also one that stays. It allocates without much effort
+    /// (`__GFP_NORETRY`), and where that fails for a queue that stays, it warns and dereferences a
+    /// null pointer. So this allocates more memory than is needed before, and frees it again. Other
+    /// tasks could still take all of it in between.
+    ///
+    /// C: `blk_mq_update_nr_hw_queues()`
+    ///
+    /// # Safety
+    ///
+    /// No other task calls this for the tag set, or iterates over its tags without keeping a queue
+    /// that uses it in use (`q_usage_counter`).
+    pub(in super::super) unsafe fn set_queues(&self, counts: QueueCounts) -> Result {
+        let counts = counts.possible()?;
+        let previous = self.counts();
+        if counts == previous {
+            return Ok(());
+        }
+        let memory = counts.total() as usize * queue_memory();
+        drop(KVVec::<u8>::with_capacity(memory, GFP_KERNEL)?);
+        self.previous.set(previous);
+        self.counts.set(counts);
+        // SAFETY: By the type invariants the tag set is allocated; nobody else changes its queues,
+        // or iterates over its tags, by the safety requirements.
+        unsafe { bindings::blk_mq_update_nr_hw_queues(self.inner.get(), counts.total() as c_int) };
+        if self.is_mapped(counts) {
+            return Ok(());
+        }
+        self.counts.set(previous);
+        Err(ENOMEM)
+    }
+
+    /// The numbers of queues.
+    pub(in super::super) fn counts(&self) -> QueueCounts {
+        self.counts.get()
+    }
+
+    /// Whether these queues exist, and `map_queues` has set them.
+    fn is_mapped(&self, counts: QueueCounts) -> bool {
+        // SAFETY: By the type invariants the tag set is allocated. Its numbers of queues change
+        // only in `blk_mq_update_nr_hw_queues()`, which only the caller, `set_queues`, calls.
+        let (total, maps) = unsafe {
+            let set = self.inner.get();
+            ((*set).nr_hw_queues, &(*set).map)
+        };
+        let mapped = |kind: bindings::hctx_type| maps[kind as usize].nr_queues;
+        total == counts.total()
+            && mapped(bindings::hctx_type_HCTX_TYPE_DEFAULT) == counts.default
+            && mapped(bindings::hctx_type_HCTX_TYPE_POLL) == counts.poll
     }
 
     /// Maps each CPU to a hardware queue of each type.
@@ -133,9 +257,16 @@ impl<T: Operations> TagSet<T> {
     ///
     /// Called by blk-mq only, as the `map_queues` of a tag set made by [`TagSet::new`].
     pub(super) unsafe extern "C" fn map_queues(set: *mut bindings::blk_mq_tag_set) {
-        // SAFETY: blk-mq passes a valid tag set, whose maps this function sets; `new` stored the
-        // number of poll queues in `driver_data`.
-        let (poll, all) = unsafe { ((*set).driver_data.addr() as u32, (*set).nr_hw_queues) };
+        let this = container_of!(Opaque::cast_from(set), Self, inner);
+        // SAFETY: By the safety requirements this is the tag set in a `TagSet<T>`, in which the
+        // numbers of queues are initialised before the tag set.
+        let (wanted, previous) = unsafe { (&(*this).counts, &(*this).previous) };
+        // SAFETY: blk-mq passes a valid tag set.
+        let counts = match unsafe { (*set).nr_hw_queues } == wanted.get().total() {
+            true => wanted.get(),
+            // There was no memory for more queues.
+            false => previous.get(),
+        };
         let map = |kind: bindings::hctx_type, first, count| {
             // SAFETY: The tag set is valid, as above, and its `map` has an entry for each type.
             let map = unsafe { &mut (*set).map[kind as usize] };
@@ -146,10 +277,22 @@ impl<T: Operations> TagSet<T> {
                 unsafe { bindings::blk_mq_map_queues(map) };
             }
         };
-        map(bindings::hctx_type_HCTX_TYPE_DEFAULT, 0, all - poll);
+        map(bindings::hctx_type_HCTX_TYPE_DEFAULT, 0, counts.default);
         // Reads use the default queues.
         map(bindings::hctx_type_HCTX_TYPE_READ, 0, 0);
-        map(bindings::hctx_type_HCTX_TYPE_POLL, all - poll, poll);
+        map(
+            bindings::hctx_type_HCTX_TYPE_POLL,
+            counts.default,
+            counts.poll,
+        );
+    }
+
+    /// # Safety
+    ///
+    /// `set` is the tag set in a `TagSet<T>`, which lives during `'a`.
+    pub(in super::super) unsafe fn from_raw<'a>(set: *mut bindings::blk_mq_tag_set) -> &'a Self {
+        // SAFETY: By the safety requirements.
+        unsafe { &*container_of!(Opaque::cast_from(set), Self, inner) }
     }
 
     pub(in super::super) fn as_ptr(&self) -> *mut bindings::blk_mq_tag_set {
