@@ -29,9 +29,9 @@
 //! 6. freezing the queue ([`DiskGuard::freeze`])
 //!
 //! A task that binds a file first takes the lock of the hardware queues ([`Disk::lock_queues`]),
-//! with none of these locks held: the block layer's `update_nr_hwq_lock` is taken under it to change
-//! the queues, and is held around `open_mutex`, and while attributes are removed, when a disk is
-//! removed. It keeps the lock until the file is bound.
+//! with none of these locks held, and keeps it until the file is bound. To change the queues, the
+//! block layer takes `update_nr_hwq_lock` under it, which it also holds while it removes a disk;
+//! and that takes `open_mutex`, and waits for tasks in attributes.
 //!
 //! The lock of [`Settings`] comes last. An attribute takes it, so no lock is taken under it that is
 //! held while a disk is removed.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Settings of one device for its next binding, in `/sys/block/loopN/settings`, which exists as long
-//! as the device. They are the module's parameters until somebody writes others, and cannot be
-//! written while the device is bound.
+//! Settings of one device for its next binding, in `/sys/block/loopN/settings`, which exists as
+//! long as the device. They are the module's parameters until somebody writes others, and cannot
+//! be written while the device is bound.
 //!
-//! The depth is none of them: `queue/nr_requests` lowers it at any time, and `hw_queue_depth`, which
-//! the tags are allocated for, is its upper limit.
+//! The depth is none of them: `queue/nr_requests` lowers it at any time. Its upper limit, the
+//! parameter `hw_queue_depth`, is the number of tags, which the block layer cannot change later.
 
 use crate::{
     abstractions::{

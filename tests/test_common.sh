@@ -41,6 +41,7 @@ JOBS=()
 . "$HERE/module_common.sh"
 . "$HERE/partition_common.sh"
 . "$HERE/pinned_common.sh"
+. "$HERE/queue_common.sh"
 . "$HERE/request_common.sh"
 . "$HERE/user_common.sh"
 
