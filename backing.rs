@@ -367,6 +367,12 @@ impl BackingFile {
         }
     }
 
+    /// Whether a device has a volatile write cache: what was written to it is in the page cache, or
+    /// in that of the disk below, until a flush syncs the file.
+    pub(crate) fn has_write_cache(&self, read_only: bool) -> bool {
+        self.file.has_fsync() && !read_only
+    }
+
     /// Sets all limits that depend on the file, for a device whose limits no stacked device has
     /// copied.
     pub(crate) fn set_limits(
@@ -380,7 +386,7 @@ impl BackingFile {
         limits
             .set_block_size(block_size)
             .set_dma_alignment(self.dma_alignment(block_size))
-            .set_write_cache(self.file.has_fsync() && !read_only)
+            .set_write_cache(self.has_write_cache(read_only))
             .set_rotational(rotational == Some(true));
         self.set_mode_limits(limits, discard);
     }

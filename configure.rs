@@ -159,7 +159,8 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     let mut guard = disk.lock_killable()?;
     let is_zoned = valid?;
     let wanted = Wanted::new(io, config, &backing)?;
-    disk.data().make_queues()?;
+    disk.data()
+        .make_queues(backing.has_write_cache(wanted.read_only))?;
     let has_poll = settings.queues().poll > 0;
     let direct = bind(&mut guard, backing, &wanted, is_zoned, has_poll, module)?;
     settings.keep();

@@ -137,7 +137,8 @@ pub(crate) struct LoopDevice {
     pub(crate) queue: SetOnce<OwnedQueue>,
     /// Runs the steps of flush sequences: the flushes, and the writes between them. It is a per-CPU
     /// queue, so that no step has to wake another CPU than that of the step before. Each device has
-    /// its own, so that a flush waits only for flushes of devices below. Made with `queue`.
+    /// its own, so that a flush waits only for flushes of devices below. Made as `queue`, but only
+    /// once a binding has a write cache; the others have no flush sequences.
     pub(crate) flush_queue: SetOnce<OwnedQueue>,
     #[pin]
     pub(crate) settings: Settings,
@@ -179,7 +180,8 @@ impl LoopDevice {
         }
     }
 
-    /// Makes the queues unless they exist. Only one task at a time may do so.
+    /// Makes the queues unless they exist; `flush_queue` for a binding that has a write cache. Only
+    /// one task at a time may do so.
     ///
     /// Making a worker may wait for memory, and so for writeback to this device. So each queue has
     /// a rescuer, which runs one item after the other while no worker can be made. That makes
@@ -190,14 +192,14 @@ impl LoopDevice {
     ///
     /// `Legacy` turns off a warning: a file system may flush a queue of its own that has no rescuer
     /// (XFS does when it runs out of space).
-    pub(crate) fn make_queues(&self) -> Result {
+    pub(crate) fn make_queues(&self, has_write_cache: bool) -> Result {
         let common = QueueFlag::Freezable | QueueFlag::MemReclaim | QueueFlag::Legacy;
         if self.queue.as_ref().is_none() {
             let name = CString::try_from_fmt(fmt!("loop{}", self.number))?;
             self.queue
                 .populate(OwnedQueue::new(&name, common | QueueFlag::Unbound, 0)?);
         }
-        if self.flush_queue.as_ref().is_none() {
+        if has_write_cache && self.flush_queue.as_ref().is_none() {
             let name = CString::try_from_fmt(fmt!("loop{}-flush", self.number))?;
             let flags = common | QueueFlag::PerCpu | QueueFlag::CpuIntensive;
             self.flush_queue.populate(OwnedQueue::new(&name, flags, 0)?);

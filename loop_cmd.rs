@@ -311,9 +311,9 @@ impl LoopCmd {
 
     /// Queues the request's own work item, which does what the stage says. Any context.
     fn enqueue(rq: Request<Loop>) {
-        // Both queues exist: `make_queues()` precedes each bind.
+        // `make_queues()` precedes each bind.
         let queued = match rq.op() == Op::Flush || rq.is_flush_step() {
-            true => rq.enqueue(|device| device.flush_queue.as_ref()),
+            true => rq.enqueue(|device| device.flush_queue.as_ref().or(device.queue.as_ref())),
             false => rq.enqueue(|device| device.queue.as_ref()),
         };
         if let Err(rq) = queued {
