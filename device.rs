@@ -273,23 +273,22 @@ impl Loop {
         } = &shared.params;
         let mut limits = QueueLimits::new();
         limits.set_max_hw_sectors(MAX_HW_SECTORS);
+        let tag_set = TagSetParams {
+            queues,
+            queue_depth,
+            flags: TagSetFlag::Stacking
+                | TagSetFlag::Blocking
+                | TagSetFlag::NoSchedByDefault
+                | TagSetFlag::TagHctxShared,
+        };
         let params = DiskParams {
             major: LOOP_MAJOR,
             // The block layer refuses what is beyond the last minor number.
             first_minor: u32::try_from(i32::try_from(u64::from(number) << part_bits)?)?,
             minors: 1 << part_bits,
             partition_scan: part_bits > 0,
-            limits,
-            tag_set: TagSetParams {
-                queues,
-                queue_depth,
-                flags: TagSetFlag::Stacking
-                    | TagSetFlag::Blocking
-                    | TagSetFlag::NoSchedByDefault
-                    | TagSetFlag::TagHctxShared,
-            },
             attributes: Some(&settings::ATTRIBUTES),
-            lock_class: static_lock_class!(),
+            ..DiskParams::new(limits, tag_set, static_lock_class!())
         };
         OwnedDisk::new(
             fmt!("loop{}", number),

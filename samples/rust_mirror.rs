@@ -10,8 +10,8 @@
 //! - The first error of each file is logged.
 //!
 //! A file system may sleep, and the task in `queue_rq` may hold locks of another one. So each step
-//! of a request begins in the request's work item. The work item starts the I/O on a file, and
-//! returns, if it is direct I/O; [`RequestIoDone::io_done`] queues it again for the next step.
+//! of a request begins in the request's work item, which returns once direct I/O has started;
+//! [`RequestIoDone::io_done`] queues it again for the next step.
 
 #![deny(unsafe_code)]
 
@@ -59,7 +59,6 @@ module_params! {
         name: "first",
         description: "Path of the file that is written and read",
     );
-
     static SECOND: StringParam = StringParam::new() => (
         name: "second",
         description: "Path of the file that is written, and read where the first one fails",
@@ -85,11 +84,18 @@ impl Leg {
         })
     }
 
-    fn note_error(&self, what: &str, e: Error) {
-        // Relaxed: only the number of messages depends on it.
-        if !self.has_failed.xchg(true, Relaxed) {
-            pr_warn!("mirror0: {}: {} failed: {:?}\n", self.path, what, e);
-        }
+    /// Returns `result`, and logs the file's first error.
+    fn noted<T>(&self, what: &str, result: Result<T>) -> Result<T> {
+        result.inspect_err(|e| {
+            // Relaxed: only the number of messages depends on it.
+            if !self.has_failed.xchg(true, Relaxed) {
+                pr_warn!("mirror0: {}: {} failed: {:?}\n", self.path, what, e);
+            }
+        })
+    }
+
+    fn sync(&self) -> Result {
+        self.noted("flush", self.file.fsync())
     }
 
     /// The block size that makes every request fit for direct I/O, in bytes.
@@ -107,17 +113,6 @@ struct Pair {
     mode: IoMode,
     /// The smallest I/O, in bytes.
     block_size: u32,
-}
-
-impl Pair {
-    /// Syncs both files, the second one also if the first one fails.
-    fn flush(&self) -> Result {
-        let [first, second] = self.legs.each_ref().map(|leg| {
-            let synced = leg.file.fsync();
-            synced.inspect_err(|&e| leg.note_error("flush", e))
-        });
-        first.and(second)
-    }
 }
 
 /// Private data of a request.
@@ -177,9 +172,8 @@ impl MirrorCmd {
             Ok(0) => Err(EIO),
             bytes => bytes,
         };
-        if let Err(e) = bytes {
-            pair.legs[leg & 1].note_error(if is_write { "write" } else { "read" }, e);
-        }
+        let what = if is_write { "write" } else { "read" };
+        let bytes = pair.legs[leg & 1].noted(what, bytes);
         let cmd = rq.data().project();
         let written = *cmd.written;
         match bytes {
@@ -208,8 +202,9 @@ impl WorkItem for MirrorCmd {
         let _scope = IoWorkerScope::enter();
         rq.attributed(|mut rq| {
             if rq.op() == Op::Flush {
-                let flushed = rq.config().flush();
-                return rq.end(flushed);
+                // Both, also if the first one fails.
+                let [first, second] = rq.config().legs.each_ref().map(Leg::sync);
+                return rq.end(first.and(second));
             }
             let cmd = rq.data().project();
             match (*cmd.leg, *cmd.result) {
@@ -281,23 +276,12 @@ impl kernel::Module for MirrorModule {
         // One rescuer is enough, since no work waits for other work.
         let flags = QueueFlag::Unbound | QueueFlag::MemReclaim | QueueFlag::Legacy;
         let queue = OwnedQueue::new(c"mirror0", flags, 0);
-        let params = DiskParams {
-            major: 0,
-            first_minor: 0,
-            minors: 0,
-            partition_scan: false,
-            limits,
-            tag_set: TagSetParams {
-                queues: QueueCounts {
-                    default: 1,
-                    poll: 0,
-                },
-                queue_depth: 64,
-                flags: TagSetFlag::Stacking.into(),
-            },
-            attributes: None,
-            lock_class: static_lock_class!(),
+        let tag_set = TagSetParams {
+            queues: QueueCounts::default(),
+            queue_depth: 64,
+            flags: TagSetFlag::Stacking.into(),
         };
+        let params = DiskParams::new(limits, tag_set, static_lock_class!());
         let pair = Pair {
             legs,
             mode,

@@ -45,6 +45,26 @@ pub struct DiskParams<T: DiskOperations> {
     pub lock_class: Pin<&'static LockClassKey>,
 }
 
+impl<T: DiskOperations> DiskParams<T> {
+    /// A disk with a number that the block layer chooses, without partitions and attributes.
+    pub fn new(
+        limits: QueueLimits,
+        tag_set: TagSetParams,
+        lock_class: Pin<&'static LockClassKey>,
+    ) -> Self {
+        Self {
+            major: 0,
+            first_minor: 0,
+            minors: 0,
+            partition_scan: false,
+            limits,
+            tag_set,
+            attributes: None,
+            lock_class,
+        }
+    }
+}
+
 /// A disk that the driver has added, so that userspace sees it.
 ///
 /// Dropping it removes the disk: no new opens, no new I/O. The data is released with the last

@@ -71,6 +71,16 @@ pub struct QueueCounts {
     pub poll: u32,
 }
 
+impl Default for QueueCounts {
+    /// One queue.
+    fn default() -> Self {
+        Self {
+            default: 1,
+            poll: 0,
+        }
+    }
+}
+
 impl QueueCounts {
     /// Limits both numbers to that of possible CPUs. `EINVAL` without a queue for requests that are
     /// not polled.
