@@ -5,7 +5,7 @@
 use crate::{
     abstractions::{
         block::disk::{disk_vtable, Disk, DiskOperations, Ioctl, OpenLocked},
-        module::THIS_MODULE,
+        module::this_module,
     },
     configure,
     device::{set_phase, Phase},
@@ -18,7 +18,7 @@ disk_vtable!(Loop);
 
 #[vtable]
 impl DiskOperations for Loop {
-    const OWNER: &'static ThisModule = &THIS_MODULE;
+    const OWNER: &'static ThisModule = this_module();
 
     fn open(disk: &Disk<Self>) -> Result {
         let _guard = disk.lock_killable()?;

@@ -5,7 +5,7 @@
 
 use crate::{
     abstractions::{
-        block::major::Probe, error::enosys, miscdevice::MiscDevice, module::THIS_MODULE,
+        block::major::Probe, error::enosys, miscdevice::MiscDevice, module::this_module,
         sync::LockKillable,
     },
     device::{LoopDisk, Phase},
@@ -161,7 +161,7 @@ impl MiscDevice for Control {
     type Data = Index;
     const NAME: &'static CStr = c"loop-control";
     const MINOR: i32 = LOOP_CTRL_MINOR;
-    const OWNER: &'static ThisModule = &THIS_MODULE;
+    const OWNER: &'static ThisModule = this_module();
 
     fn ioctl(index: &Index, cmd: u32, arg: usize) -> Result<i32> {
         // ABI: the number is an `int`; only the low 32 bits count.

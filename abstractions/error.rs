@@ -5,28 +5,39 @@
 //!
 //! C header: [`include/uapi/asm-generic/errno.h`](srctree/include/uapi/asm-generic/errno.h)
 
-use kernel::{bindings, prelude::*};
+use kernel::prelude::*;
+
+/// A code that the crate of 7.3 has, and that of 7.2 lacks.
+macro_rules! code {
+    ($name:ident) => {{
+        #[cfg(KERNEL_7_3)]
+        let error = kernel::error::code::$name;
+        #[cfg(not(KERNEL_7_3))]
+        let error = Error::from_errno(-(kernel::bindings::$name as c_int));
+        error
+    }};
+}
 
 /// `ENOSYS`: function not implemented.
 pub fn enosys() -> Error {
-    Error::from_errno(-(bindings::ENOSYS as c_int))
+    code!(ENOSYS)
 }
 
 /// `EOPNOTSUPP`: operation not supported.
 pub fn eopnotsupp() -> Error {
-    Error::from_errno(-(bindings::EOPNOTSUPP as c_int))
+    code!(EOPNOTSUPP)
 }
 
 /// `ENODATA`: no data available.
 #[cfg(FILE_EXTENTS)]
 pub fn enodata() -> Error {
-    Error::from_errno(-(bindings::ENODATA as c_int))
+    code!(ENODATA)
 }
 
 /// `ECANCELED`: operation canceled.
 #[cfg(FILE_EXTENTS)]
 pub fn ecanceled() -> Error {
-    Error::from_errno(-(bindings::ECANCELED as c_int))
+    code!(ECANCELED)
 }
 
 /// The result of a function that returns a number, or a negative errno (`ssize_t`, `loff_t`).

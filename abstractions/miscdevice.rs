@@ -36,7 +36,7 @@ use kernel::{
 ///     type Data = Registry;
 ///     const NAME: &'static CStr = c"demo-control";
 ///     const MINOR: i32 = 237;
-///     const OWNER: &'static ThisModule = &THIS_MODULE;
+///     const OWNER: &'static ThisModule = this_module();
 ///
 ///     fn ioctl(registry: &Registry, cmd: u32, arg: usize) -> Result<i32> {
 ///         match cmd {

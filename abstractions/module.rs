@@ -4,22 +4,30 @@
 //!
 //! C header: [`include/linux/init.h`](srctree/include/linux/init.h)
 
-use kernel::{bindings, types::Opaque, ThisModule};
+use kernel::{bindings, ThisModule};
 
-#[allow(improper_ctypes)] // Only its address is taken.
-extern "C" {
-    static __this_module: Opaque<bindings::module>;
+/// `THIS_MODULE`: the module whose type `module!` was given.
+#[cfg(KERNEL_7_3)]
+pub const fn this_module() -> &'static ThisModule {
+    kernel::module::this_module::<crate::LocalModule>()
 }
 
-/// `THIS_MODULE`, usable in constants.
-///
-/// The `module!` macro provides the same object, but under a name and a kind of item that differ
-/// between kernel releases.
-pub static THIS_MODULE: ThisModule = {
-    // SAFETY: modpost defines `__this_module` in every module. Only its address is taken here, and
-    // the object lives for as long as any code of the module can run.
-    unsafe { ThisModule::from_ptr(__this_module.get()) }
-};
+/// `THIS_MODULE`: the static that `module!` of 7.2 makes of it is private to the crate root.
+#[cfg(not(KERNEL_7_3))]
+pub const fn this_module() -> &'static ThisModule {
+    #[allow(improper_ctypes)] // Only its address is taken.
+    unsafe extern "C" {
+        static __this_module: kernel::types::Opaque<bindings::module>;
+    }
+
+    static THIS_MODULE: ThisModule = {
+        // SAFETY: modpost defines `__this_module` in every module. Only its address is taken here,
+        // and the object lives for as long as any code of the module can run.
+        unsafe { ThisModule::from_ptr(__this_module.get()) }
+    };
+
+    &THIS_MODULE
+}
 
 /// A reference that keeps this module loaded.
 ///
@@ -33,8 +41,8 @@ impl ModuleRef {
     /// block device whose operations name it as their owner. A module that is being unloaded is not
     /// brought back.
     pub fn get() -> Self {
-        // SAFETY: `THIS_MODULE` is this very module, whose code is running.
-        unsafe { bindings::__module_get(THIS_MODULE.as_ptr()) };
+        // SAFETY: `this_module()` is this very module, whose code is running.
+        unsafe { bindings::__module_get(this_module().as_ptr()) };
         Self(())
     }
 }
@@ -42,6 +50,6 @@ impl ModuleRef {
 impl Drop for ModuleRef {
     fn drop(&mut self) {
         // SAFETY: `self` stands for one reference that `get` took and nobody else drops.
-        unsafe { bindings::module_put(THIS_MODULE.as_ptr()) };
+        unsafe { bindings::module_put(this_module().as_ptr()) };
     }
 }

@@ -249,7 +249,7 @@ impl Operations for Mirror {
 
 #[vtable]
 impl DiskOperations for Mirror {
-    const OWNER: &'static ThisModule = &abstractions::module::THIS_MODULE;
+    const OWNER: &'static ThisModule = abstractions::module::this_module();
 }
 
 /// The disk goes first when the module does.

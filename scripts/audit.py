@@ -38,7 +38,8 @@ WIDTH = 100
 TABLE = re.compile(r"\s*//[/!]? *\|")
 NEEDS_SAFETY_COMMENT = re.compile(r"\bunsafe\s*(?:\{|impl\b|$)")
 NEEDS_SAFETY_SECTION = re.compile(r"\bunsafe\s+(?:extern\s*\S*\s+)?(?:fn\s+\w|trait\b)")
-OF_THE_DRIVER = re.compile(r"\bLoop[A-Z]\w*|\bLOOP_\w+|\bcrate::(?!abstractions\b)\w+")
+# `module!` defines LocalModule for any driver.
+OF_THE_DRIVER = re.compile(r"\bLoop[A-Z]\w*|\bLOOP_\w+|\bcrate::(?!(?:abstractions|LocalModule)\b)\w+")
 REGISTRIES = re.compile(
     r"\b(?:deb|ftp\d*|snapshot|security|archive|mirrors?|registry|index|static|files)"
     r"\.[\w.-]*\b(?:debian|ubuntu|crates|npmjs|pythonhosted|pypi)\b"
