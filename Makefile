@@ -155,6 +155,9 @@ series:
 series-build:
 	@$(lab) series --build --arch $(ARCH)
 
+series-test:
+	@$(lab) series --test --tests $(patsubst %,'%',$(TESTS))
+
 series-bisect:
 	@$(lab) series --each --arch $(ARCH)
 
@@ -193,6 +196,7 @@ help:
 	@echo '    make deb-twice     built twice, they have to be the same; make test-packages  installed in a guest'
 	@echo "make series   patches for the kernel's own tree, checked by checkpatch, as build/series/, and on top of these"
 	@echo '    make series-build    build rust/ and drivers/block/ of them (ARCH=x86_64|arm64); make series-bisect  after each'
+	@echo '    make series-test     boot a kernel of them, the driver built in, then as a module with the kselftests (TESTS=glob)'
 	@echo 'make module   loop.ko for the stock kernel, as build/$(KERNEL)/loop.ko'
 	@echo 'make kdir     prepare a tree of the stock kernel to build modules against, print its path'
 	@echo '    KERNEL= says which stock kernel (default 7.2): 7.2|7.3|… [-sid|-experimental][-generic|-rt][-arm64]'
@@ -208,4 +212,4 @@ help:
 
 .PHONY: modules install clean distclean kdir module run test test-debug test-differential test-storm test-dropin \
 	test-peers test-powercut test-packages test-mutants deb deb-twice doc kernels bench chart profile shell check release-check help
-.PHONY: series series-build series-bisect
+.PHONY: series series-build series-test series-bisect

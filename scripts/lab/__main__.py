@@ -9,7 +9,7 @@ from bench import run as bench
 
 from . import (
     accelerator, check, deb, demo, differential, dropin, kernel, kernel_debug, kernels, kselftest, module, mutants, packages,
-    peers, powercut, release, rustdoc, series, storm,
+    peers, powercut, release, rustdoc, series, series_kernel, storm,
 )  # fmt: skip
 from .guest import Guest
 from .say import Failure, say
@@ -124,6 +124,8 @@ def main():
     patches.add_argument("--build", action="store_true", help="build rust/ and drivers/block/ at the end of the series")
     patches.add_argument("--each", action="store_true", help="build them after each patch")
     patches.add_argument("--arch", choices=tuple(series.ARCHES), default="x86_64")
+    patches.add_argument("--test", action="store_true", help="boot it with the driver built in, and run the tree's kselftests")
+    patches.add_argument("--tests", nargs="+", default=["*"], metavar="GLOB")
     patches.add_argument("--goals", nargs="+", default=series.GOALS, help="what is built")
     table = commands.add_parser("kernels", help="build, boot and test on kernels, write doc/results/kernels.md")
     table.add_argument("--kernels", nargs="+", default=["*"], metavar="GLOB", help="only these, or others by name")
@@ -193,6 +195,8 @@ def main():
         elif arguments.command == "release":
             return not release.run(arguments.minutes, arguments.pieces, arguments.status)
         elif arguments.command == "series":
+            if arguments.test:
+                return not series_kernel.run(arguments.tests).report()
             if arguments.build or arguments.each:
                 print(series.build(arguments.arch, arguments.each, arguments.goals))
             else:

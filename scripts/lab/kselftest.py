@@ -22,6 +22,9 @@ from .tally import AGAIN, Tally
 
 TESTS = os.path.join(module.REPO, "tests")
 # For all tests of a driver, and for one that its own limit (tests/settings) cannot end.
+# The driver of a tree to which `make series` has added ours.
+TREE = "tree"
+DRIVERS = {"c": "the C driver", "ours": "ours", TREE: "the tree's driver"}
 SECONDS = 3600
 SILENT_SECONDS = 360
 # That run at the same time, and how many tests one runs: few enough that all are busy to the end.
@@ -36,12 +39,18 @@ def install(stock, where):
         shutil.copytree(TESTS, copy, dirs_exist_ok=True)
         subprocess.run(["mount", "--bind", copy, target], check=True)
         try:
-            with Step("building the tests", cache.log(f"kselftest-{stock.series}")) as step:
-                cross = ["ARCH=arm64", f"CC={stock.guest_cc}"] if stock.arch == "arm64" else []
-                make = stock.guest_command("make", "-C", os.path.dirname(target), "TARGETS=loop", "FORCE_TARGETS=1", *cross)
-                step.run(*make, f"KHDR_INCLUDES=-isystem {stock.kdir}/usr/include", f"INSTALL_PATH={where}", "install")
+            install_of_tree(stock, where)
         finally:
             subprocess.run(["umount", target], check=True)
+
+
+def install_of_tree(stock, where):
+    """The same with the tests that are in the kernel's source."""
+    tests = os.path.join(stock.source, "tools/testing/selftests")
+    with Step("building the tests", cache.log(f"kselftest-{stock.series}")) as step:
+        cross = ["ARCH=arm64", f"CC={stock.guest_cc}"] if stock.arch == "arm64" else []
+        make = stock.guest_command("make", "-C", tests, "TARGETS=loop", "FORCE_TARGETS=1", *cross)
+        step.run(*make, f"KHDR_INCLUDES=-isystem {stock.kdir}/usr/include", f"INSTALL_PATH={where}", "install")
     shutil.copy(os.path.join(INSIDE, "kselftests"), where)
 
 
@@ -97,9 +106,10 @@ class Run:
         self.problems = []
         self.unsteady = []
         patience = booted.patience
-        self.guest = Guest(booted, accel, driver=driver, ko=ko, payload=[payload])
+        # The guest has one name for the driver that comes with the kernel.
+        self.guest = Guest(booted, accel, driver="c" if driver == TREE else driver, ko=ko, payload=[payload])
         self.guests = [self.guest]
-        say(f"{len(tests)} tests on {driver if driver == 'ours' else 'the C driver'}, {booted.release} ({accel.name})")
+        say(f"{len(tests)} tests on {DRIVERS[driver]}, {booted.release} ({accel.name})")
         self.guest.run(command(tests, patience), SECONDS * patience, self.take, SILENT_SECONDS * patience)
         if self.guest.verdict:
             where = f" during {self.parser.running}" if self.parser.running else ""
@@ -232,6 +242,23 @@ def run_tests(series, globs, drivers, debug=False):
         return runs, names, defects
 
 
+def run_tests_of_tree(booted, accel, globs):
+    """The tests that a kernel's source has, on the driver that it has, as run_tests()."""
+    with tempfile.TemporaryDirectory() as temporary:
+        payload = os.path.join(temporary, "kselftest")
+        install_of_tree(booted, payload)
+        tests = choose(payload, globs)
+        names = [test.removesuffix(".sh") for test in tests]
+
+        def start(driver, part):
+            return Run(booted, accel, driver, None, payload, part, {})
+
+        runs = run_all({TREE: tests}, start)
+        for run in runs:
+            run.again(names, lambda failed: start(TREE, [f"{name}.sh" for name in failed]))
+        return runs, names, {}
+
+
 def run(series, globs, drivers, debug=False):
-    """The same, reported; returns the tally."""
+    """run_tests(), reported; returns the tally."""
     return report(*run_tests(series, globs, drivers, debug))

@@ -639,11 +639,11 @@ class Build:
             f"-j{os.cpu_count()}",
         ]  # fmt: skip
 
-    def configure(self, step):
-        """allnoconfig, what the debug kernel has for the guest, and series.config."""
+    def configure(self, step, more=()):
+        """allnoconfig, what the debug kernel has for the guest, series.config, and more options."""
         os.makedirs(self.obj, exist_ok=True)
         options = {re.search(r"CONFIG_\w+", line)[0]: line for line in kernel_debug.options()}
-        for line in read(UPSTREAM, "series.config").splitlines():
+        for line in [*read(UPSTREAM, "series.config").splitlines(), *more]:
             if found := re.search(r"CONFIG_\w+", line):
                 options[found[0]] = line
         wanted = os.path.join(self.obj, "wanted.config")
