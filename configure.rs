@@ -137,7 +137,7 @@ impl Wanted {
 }
 
 /// Binds a file to a device (`LOOP_SET_FD`, `LOOP_CONFIGURE`). A failure leaves the device unbound,
-/// as it was; only its work queues are kept.
+/// as it was; only its work queues are kept, and perhaps the new number of hardware queues.
 pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     let disk = io.disk();
     let backing = BackingFile::new(io.fget(config.fd)?)?;
@@ -149,7 +149,10 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     let claim = claim_unless_exclusive(io)?;
     let mut queues = Loop::lock_unbound(disk)?;
     let settings = disk.data().settings.begin_use();
-    queues.set(settings.queues())?;
+    let wanted = Wanted::new(io, config, &backing);
+    if wanted.is_ok() {
+        queues.set(settings.queues())?;
+    }
     let chain = match chain::is_loop(backing.file()) {
         true => Some(ChainLock::take(&disk.data().shared)?),
         false => None,
@@ -158,7 +161,7 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
 
     let mut guard = disk.lock_killable()?;
     let is_zoned = valid?;
-    let wanted = Wanted::new(io, config, &backing)?;
+    let wanted = wanted?;
     disk.data()
         .make_queues(backing.has_write_cache(wanted.read_only))?;
     let has_poll = settings.queues().poll > 0;

@@ -9,21 +9,16 @@
 
 use crate::{
     abstractions::{
-        block::{disk::Disk, mq::QueueCounts},
-        sysfs::{attribute_group, AttributeGroups},
+        block::{disk::EarlyDisk, mq::QueueCounts},
+        sysfs::{attribute_group, parse_int, AttributeGroups},
     },
     driver::Loop,
 };
-use kernel::{
-    new_mutex,
-    prelude::*,
-    str::{parse_int::ParseInt, BStr},
-    sync::Mutex,
-};
+use kernel::{new_mutex, prelude::*, sync::Mutex};
 
 attribute_group! {
     /// The group `settings`.
-    static GROUP: AttributeGroup<Disk<Loop>> = c"settings" {
+    static GROUP: AttributeGroup<EarlyDisk<Loop>> = c"settings" {
         c"nr_hw_queues": |disk, buf| writeln!(buf, "{}", disk.data().settings.queues().default)
             => |disk, text| disk.data().settings.store(text, 1, |queues| &mut queues.default),
         c"poll_queues": |disk, buf| writeln!(buf, "{}", disk.data().settings.queues().poll)
@@ -32,7 +27,7 @@ attribute_group! {
 }
 
 /// The attributes of a device from its first to its last event.
-pub(crate) static ATTRIBUTES: AttributeGroups<Disk<Loop>> = AttributeGroups::new(&GROUP);
+pub(crate) static ATTRIBUTES: AttributeGroups<EarlyDisk<Loop>> = AttributeGroups::new(&GROUP);
 
 struct Inner {
     /// As many as the user asked for: the block layer makes at most one of each kind for each CPU.
@@ -78,16 +73,15 @@ impl Settings {
         self.inner.lock().in_use = false;
     }
 
-    /// Handles a write to an attribute. Takes what the module's parameter takes; `EINVAL` for
-    /// anything else, `EBUSY` while the device is bound.
+    /// Handles a write to an attribute. Takes what the module's parameter takes; `EINVAL` or
+    /// `ERANGE` for anything else, `EBUSY` while the device is bound.
     fn store(
         &self,
         text: &[u8],
         minimum: u32,
         field: impl FnOnce(&mut QueueCounts) -> &mut u32,
     ) -> Result {
-        let value = i32::from_str(BStr::from_bytes(text.trim_ascii()))?;
-        let value = u32::try_from(value).map_err(|_| EINVAL)?;
+        let value = u32::try_from(parse_int(text)?).map_err(|_| EINVAL)?;
         if value < minimum {
             return Err(EINVAL);
         }

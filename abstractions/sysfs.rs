@@ -278,6 +278,22 @@ impl<T: DeviceOwner> AttributeGroup<T> {
     }
 }
 
+/// Parses the text that was written to an attribute, as `kstrtoint()` does with base 0, so that
+/// decimal, `0x` and `0` prefixes are understood. Fails with `EINVAL`, or `ERANGE` for a number
+/// that is no `i32`.
+pub fn parse_int(text: &[u8]) -> Result<i32> {
+    // Longer than any number. What is behind the text stays 0.
+    let mut string = [0u8; 64];
+    match string.get_mut(..text.len()) {
+        Some(start) if text.len() < 64 => start.copy_from_slice(text),
+        _ => return Err(EINVAL),
+    }
+    let mut value = 0;
+    // SAFETY: `string` ends with a 0, and `value` is a local variable.
+    to_result(unsafe { bindings::kstrtoint(string.as_ptr().cast(), 0, &mut value) })?;
+    Ok(value)
+}
+
 /// The groups of attributes that a device is added with, and has until it is deleted.
 ///
 /// # Invariants

@@ -50,6 +50,25 @@ void rust_helper_full_barrier(void)
 	smp_mb();
 }
 
+bool rust_helper_blk_queue_dying(struct request_queue *q)
+{
+	return blk_queue_dying(q);
+}
+
+/*
+ * How many tags the hardware queues of @q share, or the first one has. The user
+ * can have them use fewer (queue/nr_requests); with a scheduler nr_requests is
+ * the number of its requests, and the tags stay as few as they were before. The
+ * caller keeps @q in use, so that neither changes.
+ */
+unsigned int rust_helper_blk_mq_queue_tags(struct request_queue *q)
+{
+	struct blk_mq_tag_set *set = q->tag_set;
+	struct blk_mq_tags *tags = set->shared_tags ?: set->tags[0];
+
+	return min_t(unsigned int, q->nr_requests, tags->bitmap_tags.sb.depth);
+}
+
 u16 rust_helper_req_get_ioprio(struct request *rq)
 {
 	return req_get_ioprio(rq);

@@ -4,6 +4,7 @@
 #include <linux/capability.h>
 #include <linux/ioprio.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
 bool rust_helper_capable(int cap)
@@ -14,6 +15,16 @@ bool rust_helper_capable(int cap)
 void rust_helper_cond_resched(void)
 {
 	cond_resched();
+}
+
+unsigned int rust_helper_memalloc_noreclaim_save(void)
+{
+	return memalloc_noreclaim_save();
+}
+
+void rust_helper_memalloc_noreclaim_restore(unsigned int flags)
+{
+	memalloc_noreclaim_restore(flags);
 }
 
 bool rust_helper_in_task(void)

@@ -10,17 +10,21 @@ refused()
 {
 	local value
 
-	for value in "" " " x -1 1x "1 2" 0x 08 2147483648 4294967297 99999999999999999999 1.5; do
-		fails_with "$value" nr_hw_queues
-		fails_with "$value" poll_queues
+	for value in "" " " x -1 1x "1 2" " 2" "2 " 0x 0x+5 0b10 0o7 08 1.5; do
+		fails_with EINVAL "$value" nr_hw_queues
+		fails_with EINVAL "$value" poll_queues
 	done
-	fails_with 0 nr_hw_queues
+	for value in 2147483648 4294967297 99999999999999999999; do
+		fails_with ERANGE "$value" nr_hw_queues
+		fails_with ERANGE "$value" poll_queues
+	done
+	fails_with EINVAL 0 nr_hw_queues
 }
 
-# fails_with TEXT NAME: a write to the attribute, with EINVAL. One of no bytes is none.
+# fails_with ERROR TEXT NAME: a write to the attribute. One of no bytes is none.
 fails_with()
 {
-	io "$SYS/settings/$2" put "$1"$'\n' =EINVAL
+	io "$SYS/settings/$3" put "$2"$'\n' "=$1"
 }
 
 fresh_dev

@@ -96,11 +96,11 @@ impl<T: Operations> Private<T> {
         })
     }
 
-    /// Records whether every `queue_rq` that ran when the disk's last request ended has returned.
-    /// Returns what was recorded before.
-    pub(super) fn set_quiesced(&self, quiesced: bool) -> bool {
-        // Relaxed: the block layer makes and exits hardware queues one after the other.
-        self.quiesced.xchg(quiesced, Relaxed)
+    /// Records that every `queue_rq` that ran when the last request of the disk, which is being
+    /// removed, ended has returned. Returns whether that was recorded before.
+    pub(super) fn set_quiesced(&self) -> bool {
+        // Relaxed: the block layer exits hardware queues one after the other.
+        self.quiesced.xchg(true, Relaxed)
     }
 
     pub(super) fn data(&self) -> &T::DiskData {
@@ -284,5 +284,31 @@ unsafe impl<T: Operations> DeviceOwner for Disk<T> {
 
     fn as_device(&self) -> *mut bindings::device {
         self.device()
+    }
+}
+
+/// A disk that may not have been added yet, and may never be: what [`DiskParams::attributes`] see.
+/// So there is no reference to be had, only its data.
+#[repr(transparent)]
+pub struct EarlyDisk<T: Operations>(Disk<T>);
+
+impl<T: Operations> EarlyDisk<T> {
+    /// The driver's data of the disk.
+    pub fn data(&self) -> &T::DiskData {
+        self.0.data()
+    }
+}
+
+// SAFETY: As for `Disk`. The data exists before `device_add_disk()` is called; if that fails, the
+// attributes are gone when it returns.
+unsafe impl<T: Operations> DeviceOwner for EarlyDisk<T> {
+    unsafe fn from_device<'a>(dev: *mut bindings::device) -> &'a Self {
+        // SAFETY: By the requirements of the trait, as in `Disk::from_device`. `Self` is
+        // transparent.
+        unsafe { &*core::ptr::from_ref(Disk::<T>::from_device(dev)).cast() }
+    }
+
+    fn as_device(&self) -> *mut bindings::device {
+        self.0.device()
     }
 }

@@ -8,7 +8,7 @@ use super::{
         mq::{TagSet, TagSetParams},
     },
     driver::DiskUser,
-    rust_helper_disk_suppress_part_scan, Disk, DiskOperations, Private,
+    rust_helper_disk_suppress_part_scan, Disk, DiskOperations, EarlyDisk, Private,
 };
 use crate::abstractions::{
     cpu::HotplugDisabled,
@@ -40,7 +40,7 @@ pub struct DiskParams<T: DiskOperations> {
     /// Tags and hardware queues.
     pub tag_set: TagSetParams,
     /// Attributes that the disk has from the event that announces it until it is removed.
-    pub attributes: Option<&'static AttributeGroups<Disk<T>>>,
+    pub attributes: Option<&'static AttributeGroups<EarlyDisk<T>>>,
     /// Lockdep class for tasks that wait for bios to this disk.
     pub lock_class: Pin<&'static LockClassKey>,
 }
@@ -141,7 +141,7 @@ impl<T: DiskOperations> OwnedDisk<T> {
             .attributes
             .map_or(core::ptr::null_mut(), AttributeGroups::as_ptr);
         // SAFETY: The disk is valid, and its fields were set above. The groups are static, and
-        // those of a `Disk<T>`.
+        // those of an `EarlyDisk<T>`.
         to_result(unsafe { bindings::device_add_disk(core::ptr::null_mut(), *disk, groups) })?;
 
         private.dismiss();

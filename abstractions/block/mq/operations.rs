@@ -17,6 +17,11 @@ use kernel::{
     types::ForeignOwnable,
 };
 
+#[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
+unsafe extern "C" {
+    fn rust_helper_blk_queue_dying(q: *mut bindings::request_queue) -> bool;
+}
+
 /// The queue side of a block driver.
 ///
 /// A driver has five data types: of a disk ([`DiskData`]), of what the disk's mutex protects
@@ -186,12 +191,8 @@ impl<T: Operations> VTable<T> {
     ) -> c_int {
         from_result(|| {
             let data = T::new_hw_data()?.into_foreign();
-            // SAFETY: `hctx` is valid, and not in use before this function returns. The queue got
-            // its private data before its hardware queues.
-            unsafe {
-                (*hctx).driver_data = data;
-                (*(*(*hctx).queue).queuedata.cast::<Private<T>>()).set_quiesced(false);
-            }
+            // SAFETY: `hctx` is valid, and not in use before this function returns.
+            unsafe { (*hctx).driver_data = data };
             Ok(0)
         })
     }
@@ -201,15 +202,17 @@ impl<T: Operations> VTable<T> {
     /// Called by blk-mq only, once after a successful `init_hctx`.
     unsafe extern "C" fn exit_hctx(hctx: *mut bindings::blk_mq_hw_ctx, _index: c_uint) {
         // No request is left, but a `queue_rq` that gave its request away may not have returned. It
-        // runs in an RCU or SRCU read-side critical section. The block layer exits the hardware
-        // queues one after the other, so one wait, for the first of them, covers all; but where
-        // their number changes, it makes others in between, and each of them is waited for.
+        // runs in an RCU or SRCU read-side critical section. A queue that is removed exits all its
+        // hardware queues, one after the other, so one wait, for the first of them, covers all.
+        // Where their number changes, the queue is used again before the next one exits.
         //
         // SAFETY: The queue is being torn down, or is frozen while the number of its hardware
         // queues changes, in process context; its private data and tag set still exist.
         unsafe {
             let queue = (*hctx).queue;
-            if !(*(*queue).queuedata.cast::<Private<T>>()).set_quiesced(true) {
+            if !rust_helper_blk_queue_dying(queue)
+                || !(*(*queue).queuedata.cast::<Private<T>>()).set_quiesced()
+            {
                 bindings::blk_mq_wait_quiesce_done((*queue).tag_set);
             }
         }

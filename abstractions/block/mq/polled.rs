@@ -93,6 +93,10 @@ pub(super) unsafe extern "C" fn poll<T: Operations>(
     hctx: *mut bindings::blk_mq_hw_ctx,
     iob: *mut bindings::io_comp_batch,
 ) -> c_int {
+    if hctx.is_null() {
+        // A bio's cookie of before the disk got fewer queues.
+        return -1;
+    }
     let mut poll = Poll {
         hctx,
         iob,

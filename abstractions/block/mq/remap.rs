@@ -26,6 +26,7 @@ unsafe extern "C" {
         bio: *mut bindings::bio,
         opf: bindings::blk_opf_t,
     ) -> bool;
+    fn rust_helper_blk_mq_queue_tags(q: *mut bindings::request_queue) -> c_uint;
     fn rust_helper_submit_bio_nested(bio: *mut bindings::bio);
     fn rust_helper_trace_bio_remap(
         bio: *mut bindings::bio,
@@ -206,20 +207,18 @@ where
             return None;
         }
         let flags = self.flags();
+        let may_poll = flags & POLLED != 0 && extent.bdev.can_poll();
         // A throttled cgroup might wait for requests that end only when this task polls them.
-        let polled = match flags & POLLED {
-            POLLED
-                if extent.bdev.can_poll()
-                    && self.blkcg().is_none()
-                    && self.private().polled().try_get(self.queue_depth()) =>
-            {
-                POLLED
-            }
-            _ => 0,
+        let polled = match may_poll
+            && self.blkcg().is_none()
+            && self.private().polled().try_get(self.queue_tags())
+        {
+            true => POLLED,
+            false => 0,
         };
-        // A polled request must not wait for a tag: the tags may belong to requests that end only
-        // when this task polls them.
-        let nowait = match nowait || polled != 0 {
+        // A task that polls must not wait for a tag: the tags may belong to requests that end only
+        // when it polls them.
+        let nowait = match nowait || may_poll {
             true => NOWAIT,
             false => flags & NOWAIT,
         };
@@ -233,16 +232,10 @@ where
         Some(nowait | polled | (flags & KEPT))
     }
 
-    /// How many requests the disk can have in flight: its tags, of which the user may have it use
-    /// fewer (`queue/nr_requests`).
-    fn queue_depth(&self) -> u32 {
-        // SAFETY: The request keeps its queue in use, and so the tag set. `nr_requests` changes
-        // only with the queue frozen.
-        unsafe {
-            let queue = (*self.as_ptr()).q;
-            // With a scheduler it is the number of requests there, which may be larger.
-            (*queue).nr_requests.min((*(*queue).tag_set).queue_depth)
-        }
+    /// How many requests the driver can have in flight.
+    fn queue_tags(&self) -> u32 {
+        // SAFETY: The request keeps its queue in use, and so the tag set.
+        unsafe { rust_helper_blk_mq_queue_tags((*self.as_ptr()).q) }
     }
 }
 

@@ -26,6 +26,8 @@ extern "C" {
         set: *mut bindings::blk_mq_tag_set,
         key: *mut bindings::lock_class_key,
     );
+    fn rust_helper_memalloc_noreclaim_save() -> c_uint;
+    fn rust_helper_memalloc_noreclaim_restore(flags: c_uint);
 }
 
 impl_flags!(
@@ -213,8 +215,8 @@ impl<T: Operations> TagSet<T> {
     ///
     /// The block layer makes each queue anew, also one that stays. It allocates without much effort
     /// (`__GFP_NORETRY`), and where that fails for a queue that stays, it warns and dereferences a
-    /// null pointer. So this allocates more memory than is needed before, and frees it again. Other
-    /// tasks could still take all of it in between.
+    /// null pointer. So this allocates more memory than is needed before, and frees it again; and
+    /// should others take that, it lets the block layer use the reserves (`PF_MEMALLOC`).
     ///
     /// C: `blk_mq_update_nr_hw_queues()`
     ///
@@ -234,7 +236,11 @@ impl<T: Operations> TagSet<T> {
         self.counts.set(counts);
         // SAFETY: By the type invariants the tag set is allocated; nobody else changes its queues,
         // or iterates over its tags, by the safety requirements.
-        unsafe { bindings::blk_mq_update_nr_hw_queues(self.inner.get(), counts.total() as c_int) };
+        unsafe {
+            let flags = rust_helper_memalloc_noreclaim_save();
+            bindings::blk_mq_update_nr_hw_queues(self.inner.get(), counts.total() as c_int);
+            rust_helper_memalloc_noreclaim_restore(flags);
+        }
         if self.is_mapped(counts) {
             return Ok(());
         }
