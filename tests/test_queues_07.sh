@@ -50,6 +50,11 @@ hw_queues 2 1
 lo "$DEV" configure "$IMG" =EBUSY
 unchanged busy
 detach
+# Where the arguments alone are wrong, the queues stay.
+set_queues 1
+lo "$DEV" configure "$IMG" flags=4096 =EINVAL
+hw_queues 2 1
+set_queues 2 1
 for field in block_size=7 flags=4096; do
 	set_queues 1
 	lo "$DEV" configure "$IMG" $field =EINVAL
