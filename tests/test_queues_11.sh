@@ -3,35 +3,18 @@
 
 . ./test_common.sh
 
-DESCRIPTION="A task that polls does not wait for a tag below that only it can free; with a scheduler, too, some requests are left to others"
-
-# read_polled: many reads that are polled for, one at a time into the ring.
-read_polled()
-{
-	timeout $((30 * PATIENCE)) fio --name="$TID" --filename="$DEV" --rw=randread --bs=4k --size=1m --direct=1 \
-		--ioengine=io_uring --hipri=1 --thread --clocksource=clock_gettime --number_ios=2000 \
-		--iodepth=64 --iodepth_batch_submit=1 >"$TMP/fio.log" 2>&1 || fail "$(<"$TMP/fio.log")"
-}
+DESCRIPTION="Requests that nobody polls for leave some to others with a scheduler, too, and once it is gone"
 
 need fio
-# As many requests as may be polled for have all the tags, which queues that are polled share with the others.
-nullb looppoll size=16 irqmode=2 completion_nsec=100000 shared_tag_bitmap=1 hw_queue_depth=12
+nullb looppoll size=16 irqmode=2 completion_nsec=100000
 [[ $(<"/sys/block/${NULLB#/dev/}/queue/io_poll") = 1 ]] || skip "null_blk cannot be polled"
 fresh_dev
 set_queues 1 1
 lo "$DEV" configure "$NULLB" flags=$DIRECT_IO
-hw_queues 1 1
-settle
-echo 16 >"$SYS/queue/nr_requests"
-read_polled
-detach
-
-# The tags stay few when there is a scheduler, and when it is gone.
-nullb looppoll2 size=16 irqmode=2 completion_nsec=100000
-lo "$DEV" configure "$NULLB" flags=$DIRECT_IO
 settle
 grep -q mq-deadline "$SYS/queue/scheduler" || modprobe -q mq-deadline || true
 grep -q mq-deadline "$SYS/queue/scheduler" || skip "no mq-deadline"
+# So few tags stay, whatever number of requests a scheduler brings.
 echo 4 >"$SYS/queue/nr_requests"
 for scheduler in mq-deadline none; do
 	echo $scheduler >"$SYS/queue/scheduler"
