@@ -50,7 +50,7 @@ static const struct {
 	{ ETXTBSY, "ETXTBSY" }, { EUCLEAN, "EUCLEAN" },
 	{ ESTALE, "ESTALE" }, { ETIMEDOUT, "ETIMEDOUT" },
 	{ ENOLINK, "ENOLINK" }, { EDQUOT, "EDQUOT" },
-	{ ECANCELED, "ECANCELED" },
+	{ ECANCELED, "ECANCELED" }, { ERANGE, "ERANGE" },
 };
 
 static inline const char *errno_name(int err)
