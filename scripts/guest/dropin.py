@@ -159,10 +159,10 @@ def default_parameters():
 def sysfs(device):
     """All attributes of a disk but those that count or depend on chance.
 
-    The C driver has one hardware queue, so what is below mq/ differs on purpose, and no pinned mode.
+    The C driver has one hardware queue, so what is below mq/ differs on purpose, no settings and no pinned mode.
     """
     top = os.path.realpath(f"/sys/block/{os.path.basename(device)}")
-    skipped = re.compile(r"/(stat|inflight|diskseq|mq|power|trace|subsystem|bdi|device|dio_reason|pinned|pinned_progress|pinned_reason)(/|$)")
+    skipped = re.compile(r"/(stat|inflight|diskseq|mq|power|trace|subsystem|bdi|device|dio_reason|pinned|pinned_progress|pinned_reason|settings)(/|$)")
     for base, directories, names in os.walk(top):
         directories.sort()
         for name in sorted(names):
