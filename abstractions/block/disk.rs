@@ -96,8 +96,8 @@ impl<T: Operations> Private<T> {
         })
     }
 
-    /// Records that every `queue_rq` that ran when the last request of the disk, which is being
-    /// removed, ended has returned. Returns whether that was recorded before.
+    /// Records that `exit_hctx` has waited for every `queue_rq`. For a disk that is being removed
+    /// only. Returns whether it had waited before.
     pub(super) fn set_quiesced(&self) -> bool {
         // Relaxed: the block layer exits hardware queues one after the other.
         self.quiesced.xchg(true, Relaxed)

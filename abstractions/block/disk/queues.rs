@@ -61,7 +61,11 @@ impl<T: Operations> QueuesGuard<'_, T> {
     pub fn set(&mut self, counts: QueueCounts) -> Result {
         // SAFETY: By the type invariants the tag set, which was made by `OwnedDisk<T>`, exists. The
         // mutex is held, without which nobody changes its queues or iterates over its tags, but
-        // for `poll`, which is called with the queue in use.
-        unsafe { TagSet::<T>::from_raw((*self.disk.queue()).tag_set).set_queues(counts) }
+        // for those who keep the queue in use (`poll`, `others_write`).
+        unsafe {
+            let queue = self.disk.queue();
+            let has_scheduler = !(*queue).elevator.is_null();
+            TagSet::<T>::from_raw((*queue).tag_set).set_queues(counts, !has_scheduler)
+        }
     }
 }

@@ -204,7 +204,7 @@ impl<T: Operations> VTable<T> {
         // No request is left, but a `queue_rq` that gave its request away may not have returned. It
         // runs in an RCU or SRCU read-side critical section. A queue that is removed exits all its
         // hardware queues, one after the other, so one wait, for the first of them, covers all.
-        // Where their number changes, the queue is used again before the next one exits.
+        // Where their number changes, the queue is used again later, so the wait is not recorded.
         //
         // SAFETY: The queue is being torn down, or is frozen while the number of its hardware
         // queues changes, in process context; its private data and tag set still exist.

@@ -215,8 +215,10 @@ impl<T: Operations> TagSet<T> {
     ///
     /// The block layer makes each queue anew, also one that stays. It allocates without much effort
     /// (`__GFP_NORETRY`), and where that fails for a queue that stays, it warns and dereferences a
-    /// null pointer. So this allocates more memory than is needed before, and frees it again; and
-    /// should others take that, it lets the block layer use the reserves (`PF_MEMALLOC`).
+    /// null pointer. So this allocates more memory than is needed before, and frees it again. With
+    /// `reserves` the block layer may use the reserves of memory besides (`PF_MEMALLOC`), should
+    /// others take that. A scheduler, which it makes anew, takes far more, and is done without if
+    /// there is no memory.
     ///
     /// C: `blk_mq_update_nr_hw_queues()`
     ///
@@ -224,7 +226,11 @@ impl<T: Operations> TagSet<T> {
     ///
     /// No other task calls this for the tag set, or iterates over its tags without keeping a queue
     /// that uses it in use (`q_usage_counter`).
-    pub(in super::super) unsafe fn set_queues(&self, counts: QueueCounts) -> Result {
+    pub(in super::super) unsafe fn set_queues(
+        &self,
+        counts: QueueCounts,
+        reserves: bool,
+    ) -> Result {
         let counts = counts.possible()?;
         let previous = self.counts();
         if counts == previous {
@@ -235,11 +241,13 @@ impl<T: Operations> TagSet<T> {
         self.previous.set(previous);
         self.counts.set(counts);
         // SAFETY: By the type invariants the tag set is allocated; nobody else changes its queues,
-        // or iterates over its tags, by the safety requirements.
+        // or iterates over its tags, by the safety requirements. The task's flag is restored.
         unsafe {
-            let flags = rust_helper_memalloc_noreclaim_save();
+            let flags = reserves.then(|| rust_helper_memalloc_noreclaim_save());
             bindings::blk_mq_update_nr_hw_queues(self.inner.get(), counts.total() as c_int);
-            rust_helper_memalloc_noreclaim_restore(flags);
+            if let Some(flags) = flags {
+                rust_helper_memalloc_noreclaim_restore(flags);
+            }
         }
         if self.is_mapped(counts) {
             return Ok(());
