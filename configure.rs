@@ -150,7 +150,10 @@ pub(crate) fn configure(io: &Ioctl<'_, Loop>, config: &LoopConfig) -> Result {
     let mut queues = Loop::lock_unbound(disk)?;
     let settings = disk.data().settings.begin_use();
     let wanted = Wanted::new(io, config, &backing);
-    if wanted.is_ok() {
+    if wanted
+        .as_ref()
+        .is_ok_and(|wanted| is_valid_block_size(wanted.block_size))
+    {
         queues.set(settings.queues())?;
     }
     let chain = match chain::is_loop(backing.file()) {
