@@ -11,9 +11,9 @@ flushes()
 	local before
 
 	before=$(awk '{ print $16 }' "/sys/block/${NULLB#/dev/}/stat")
-	# A write commits the times of the file, which flushes too, if they were read or 100 ms ago. They
-	# are read, so that each write commits them.
-	stat -c %z "$IMG" > /dev/null
+	# A write commits the times of the file, which flushes too, if they were read since, or last
+	# committed 100 ms ago. They are read, so that each write commits them.
+	stat -c %z "$IMG" >/dev/null
 	io -d -s "$DEV" write "$1" "$2" >&2
 	echo $(($(awk '{ print $16 }' "/sys/block/${NULLB#/dev/}/stat") - before))
 }
