@@ -202,7 +202,7 @@ def main():
             else:
                 return not series.run()
         elif arguments.command == "kernels":
-            return not kernels.run(arguments.kernels, arguments.tests, arguments.build_only)
+            return not kernels.run(arguments.kernels, arguments.tests, arguments.build_only).report()
         elif arguments.command == "doc":
             print(rustdoc.build(choose_kernel(arguments)))
         elif arguments.command == "guest":

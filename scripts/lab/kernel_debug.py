@@ -21,6 +21,17 @@ def options():
         return [line for line in file.read().splitlines() if line.startswith(("CONFIG_", "# CONFIG_"))]
 
 
+def missing(config, wanted):
+    """The options that a configuration lacks: Kconfig drops what it cannot have without a word."""
+    with open(config) as file:
+        got = set(file.read().splitlines())
+    # "is not set" is not said of what is not even offered.
+    return [
+        line for line in wanted
+        if line not in got and not (line.endswith(" is not set") and f"{line.split()[1]}=y" not in got)
+    ]  # fmt: skip
+
+
 class DebugKernel(kernel.Kernel):
     """As a stock kernel, of the same series and version; `series` tells them apart."""
 
@@ -73,16 +84,8 @@ class DebugKernel(kernel.Kernel):
         ]  # fmt: skip
 
     def check_config(self):
-        """Kconfig drops what it cannot have without a word."""
-        with open(os.path.join(self.kdir, ".config")) as file:
-            got = set(file.read().splitlines())
-        # "is not set" is not said of what is not even offered.
-        missing = [
-            line for line in options()
-            if line not in got and not (line.endswith(" is not set") and f"{line.split()[1]}=y" not in got)
-        ]  # fmt: skip
-        if missing:
+        if absent := missing(os.path.join(self.kdir, ".config"), options()):
             raise Failure(
-                f"the debug kernel {self.series} cannot have {', '.join(missing)}\n"
+                f"the debug kernel {self.series} cannot have {', '.join(absent)}\n"
                 f"  mend {CONFIG}; the configuration is {self.kdir}/.config"
             )

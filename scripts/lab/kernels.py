@@ -15,6 +15,7 @@ import time
 from . import accelerator, cache, dmesg, image, kernel, kselftest, module
 from .guest import Guest
 from .say import Failure, say
+from .tally import Tally
 
 RESULTS = os.path.join(module.REPO, "doc/results/kernels.md")
 TESTS = ("test_attach_0*", "test_dio_0*", "test_io_0*", "test_pin_0*")
@@ -163,14 +164,20 @@ def record(tried):
 
 
 def run(globs, tests, build_only):
-    """Try the kernels that match, perhaps without booting them and without a row; returns whether nothing failed."""
-    good = True
+    """Try the kernels that match, perhaps without booting them and without a row; returns the tally.
+
+    A kernel that the archive does not offer any more, or not yet with all that belongs to it, is skipped where it
+    would only be built: CI must not fail by that.
+    """
+    tally = Tally()
     for name in choose(globs):
         tried = Try(name, tests if tests != ["*"] else list(TESTS), build_only)
         if not build_only:
             record(tried)
-        print(f"{'FAIL' if tried.failures else 'ok  '}  {tried.row()}", flush=True)
+        skipped = build_only and tried.failures and tried.cells["built"] == "-"
+        word = "skip" if skipped else "FAIL" if tried.failures else "ok  "
+        print(f"{word}  {tried.row()}", flush=True)
         for line in tried.failures:
             print(f"      {line}", flush=True)
-        good &= not tried.failures
-    return good
+        tally += Tally(word == "ok  ", word == "FAIL", word == "skip")
+    return tally

@@ -22,11 +22,11 @@ from .tally import AGAIN, Tally
 
 TESTS = os.path.join(module.REPO, "tests")
 # For all tests of a driver, and for one that its own limit (tests/settings) cannot end.
+SECONDS = 3600
+SILENT_SECONDS = 360
 # The driver of a tree to which `make series` has added ours.
 TREE = "tree"
 DRIVERS = {"c": "the C driver", "ours": "ours", TREE: "the tree's driver"}
-SECONDS = 3600
-SILENT_SECONDS = 360
 # That run at the same time, and how many tests one runs: few enough that all are busy to the end.
 GUESTS = 2
 TESTS_A_GUEST = 72

@@ -29,8 +29,9 @@ BUILT_IN = """
 set -ex
 [ "$(findmnt -no SOURCE /)" = /dev/loop0 ]
 [ "$(cat /sys/module/loop/parameters/max_loop)" = 12 ]
-[ -e /dev/loop11 ] && [ ! -e /dev/loop12 ]
-[ ! -e /lib/modules/$(uname -r)/kernel/drivers/block/loop.ko ]
+[ -e /dev/loop11 ]
+[ ! -e /dev/loop12 ]
+[ "$(modinfo -F filename loop)" = "(builtin)" ]
 truncate -s 64M /tmp/image
 loop=$(losetup --find --show /tmp/image)
 mkfs.ext4 -q $loop
@@ -77,7 +78,8 @@ class SeriesKernel(kernel.Kernel):
         place = os.path.join(self.stage, "initramfs")
         for name in ("bin", "dev", "new"):
             os.makedirs(os.path.join(place, name))
-        apt.unpack(step, ["busybox-static"], os.path.join(place, "packages"))
+        options = apt.archive(apt.BACKPORTS, apt.ARCH)
+        apt.unpack(step, ["busybox-static"], os.path.join(place, "packages"), options=options)
         shutil.move(os.path.join(place, "packages/usr/bin/busybox"), os.path.join(place, "bin"))
         shutil.rmtree(os.path.join(place, "packages"))
         with open(os.path.join(place, "init"), "w") as file:
@@ -94,30 +96,33 @@ def boot_built_in(booted, accel):
     guest = Guest(booted, accel, kernel_arguments="loop.max_loop=12")
     status = guest.run(["sh", "-c", BUILT_IN], SECONDS)
     problems = [guest.verdict or f"the command failed ({status})"] if status else []
-    return problems + dmesg.complaints(guest.dmesg)
+    problems += dmesg.complaints(guest.dmesg)
+    return problems + [f"the logs are {guest.output} and {guest.dmesg}"] if problems else []
 
 
 def run(globs):
     """Both; returns the tally."""
     tree = series.Tree().get()
-    series.commit(tree)
-    built = series.Build(tree, "x86_64")
     image.GuestImage(apt.ARCH).get()
+    accel = accelerator.choose(tree.stock)
     tally = Tally()
-    with tempfile.TemporaryDirectory(dir=cache.path("")) as stage:
-        booted = SeriesKernel(built, stage)
-        accel = accelerator.choose(kernel.Kernel(series.SERIES).get())
-        with Step("building the kernel of the series, the driver built in", cache.log("series-kernel")) as step:
+    with (
+        cache.locked(cache.path("series-kernel.lock"), "the tree of the series"),
+        tempfile.TemporaryDirectory(prefix="series-", dir=cache.path("")) as stage,
+    ):
+        series.commit(tree)
+        booted = SeriesKernel(series.Build(tree, "x86_64"), stage)
+        with Step("building the kernel of the series, the driver built in", cache.log("series-kernel-y")) as step:
+            booted.make_root_on_loop(step)
             tree.git(step, "checkout", "--quiet", "series")
             booted.make(step)
-            booted.make_root_on_loop(step)
         problems = boot_built_in(booted, accel)
         for problem in problems:
             say(problem)
         print(f"{'FAIL' if problems else 'ok  '}  built in, root on a loop device", flush=True)
         tally += Tally(passed=not problems, failed=bool(problems))
         booted.root_on_loop = False
-        with Step("building the kernel of the series, the driver a module", cache.log("series-kernel")) as step:
+        with Step("building the kernel of the series, the driver a module", cache.log("series-kernel-m")) as step:
             booted.make(step, "CONFIG_BLK_DEV_LOOP_RUST=m")
         runs, names, defects = kselftest.run_tests_of_tree(booted, accel, globs)
         tally += kselftest.report(runs, names, defects)
