@@ -5,6 +5,14 @@
 
 DESCRIPTION="Requests that nobody polls for leave some to others with a scheduler, too, and once it is gone"
 
+# read_polled: reads that are polled for, many at a time.
+read_polled()
+{
+	exec fio --name="$TID" --filename="$DEV" --rw=randread --bs=4k --size=1m --direct=1 --ioengine=io_uring \
+		--hipri=1 --thread --clocksource=clock_gettime --iodepth=64 --iodepth_batch_submit=16 \
+		--time_based --runtime=600 >"$TMP/fio.log" 2>&1
+}
+
 need fio
 nullb looppoll size=16 irqmode=2 completion_nsec=100000
 [[ $(<"/sys/block/${NULLB#/dev/}/queue/io_poll") = 1 ]] || skip "null_blk cannot be polled"
@@ -18,9 +26,7 @@ grep -q mq-deadline "$SYS/queue/scheduler" || skip "no mq-deadline"
 echo 4 >"$SYS/queue/nr_requests"
 for scheduler in mq-deadline none; do
 	echo $scheduler >"$SYS/queue/scheduler"
-	background fio --name="$TID" --filename="$DEV" --rw=randread --bs=4k --size=1m --direct=1 --ioengine=io_uring \
-		--hipri=1 --thread --clocksource=clock_gettime --iodepth=64 --iodepth_batch_submit=16 \
-		--time_based --runtime=600 --output="$TMP/fio.log"
+	background read_polled
 	reader=${JOBS[-1]}
 	for n in 1 2 3 4 5; do
 		poll 10 eval '! inflight 0 0' || fail "nothing is read: $(<"$TMP/fio.log")"

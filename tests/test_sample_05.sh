@@ -30,8 +30,8 @@ for legs in "$A $B" "$B $A"; do
 	mounted -t ext4 "$B" "$TMP/mnt"
 	# shellcheck disable=SC2086
 	set -- $legs
-	fails insmod "$HERE/../rust_mirror.ko" first="$1" second="$2" 2>"$TMP/error"
-	grep -q 'resource busy' "$TMP/error" || fail "$(<"$TMP/error")"
+	error=$(insmod "$HERE/../rust_mirror.ko" first="$1" second="$2" 2>&1) && fail "it has a device that is mounted"
+	[[ $error == *"resource busy"* ]] || fail "$error"
 	umounted "$TMP/mnt"
 	rmdir "$TMP/mnt"
 done
