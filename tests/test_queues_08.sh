@@ -45,6 +45,8 @@ detach
 
 # Somebody has many under way, and stops polling for them.
 nullb looppoll2 size=16 irqmode=2 completion_nsec=100000
+# On a slow kernel what nobody polls for takes longer than its time-out.
+echo 600000 >"/sys/block/${NULLB#/dev/}/queue/io_timeout"
 set_queues 1 1
 lo "$DEV" configure "$NULLB" flags=$DIRECT_IO
 settle
