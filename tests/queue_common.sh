@@ -16,8 +16,8 @@ set_queues()
 	io "$SYS/settings/poll_queues" put "${2:-0}"
 }
 
-# settings NUMBER POLL: what they have to be.
-settings()
+# queue_settings NUMBER POLL: what they have to be.
+queue_settings()
 {
 	same "settings/nr_hw_queues of $DEV" "$(sys settings/nr_hw_queues)" "$1"
 	same "settings/poll_queues of $DEV" "$(sys settings/poll_queues)" "$2"

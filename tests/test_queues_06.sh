@@ -11,13 +11,13 @@ load_loop nr_hw_queues=2 poll_queues=1
 fresh_dev
 has_settings || fail "no settings"
 same "modes" "$(stat -c %a "$SYS"/settings/* | xargs)" "644 644"
-settings 2 1
+queue_settings 2 1
 hw_queues 2 1
 
 unload_loop
 load_loop nr_hw_queues=2147483647
 fresh_dev
-settings 2147483647 0
+queue_settings 2147483647 0
 hw_queues 2147483647
 other=$DEV
 fresh_dev
@@ -28,22 +28,22 @@ for counts in "1 0" "2 0" "2 2" "1 1" "3 2147483647" "2147483647 0" "0x2 01" "1 
 	# shellcheck disable=SC2086 # Two numbers.
 	set_queues $counts
 	number=$((${counts% *})) polled=$((${counts#* }))
-	settings $number $polled
+	queue_settings $number $polled
 	lo "$DEV" configure "$IMG"
 	hw_queues $number $polled
-	settings $number $polled
+	queue_settings $number $polled
 	limit nr_requests 128
 	io -d "$DEV" check $seed 0 1M , fill $((seed + 1)) 0 1M , check $((seed + 1)) 0 1M , fsync
 	seed=$((seed + 1))
 	detach
-	settings $number $polled
+	queue_settings $number $polled
 	hw_queues $number $polled
 done
 io "$IMG" check $seed 0 1M
 
 # Nobody else's.
 DEV=$other SYS=/sys/block/${other#/dev/}
-settings 2147483647 0
+queue_settings 2147483647 0
 hw_queues 2147483647
 
 # A device that is made anew has the module's again.
@@ -52,4 +52,4 @@ n=${DEV#/dev/loop}
 settle
 poll 10 lo $CONTROL remove "$n"
 lo $CONTROL add "$n" >"$TMP/number"
-settings 2147483647 0
+queue_settings 2147483647 0

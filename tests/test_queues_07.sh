@@ -32,7 +32,7 @@ img 1M
 set_queues 2 1
 settle
 unchanged refused
-settings 2 1
+queue_settings 2 1
 lo "$DEV" configure "$IMG"
 hw_queues 2 1
 settle
@@ -43,7 +43,7 @@ busy()
 	io "$SYS/settings/poll_queues" put 0 =EBUSY , put 1 =EBUSY
 }
 unchanged busy
-settings 2 1
+queue_settings 2 1
 hw_queues 2 1
 
 # Nor does a binding that fails, as the device is bound, or what is given is no file.
@@ -56,7 +56,7 @@ for field in block_size=7 flags=4096; do
 	# Where the arguments alone are wrong, the queues stay.
 	hw_queues 2 1
 	set_queues 2 1
-	settings 2 1
+	queue_settings 2 1
 done
 lo "$DEV" configure "r:$TMP" =EINVAL
 set_queues 3

@@ -73,7 +73,7 @@ for DEV in "$busy" "/dev/loop$N"; do
 	unbound "$DEV"
 	set_queues 2 1
 	lo "$DEV" configure "$IMG"
-	settings 2 1
+	queue_settings 2 1
 	hw_queues 2 1
 	io -d "$DEV" check 1 0 1M , fill 1 0 1M , fsync , check 1 0 1M
 	detach

@@ -20,7 +20,7 @@ settle
 rm "$rule"
 udevadm control --reload
 has_settings || fail "no settings"
-settings 2 1
+queue_settings 2 1
 poll 5 test -b "$DEV"
 img 1M
 io "$IMG" fill 1 0 1M
