@@ -39,6 +39,7 @@ impl BioSet {
         })
     }
 
+    /// The set itself (`struct bio_set`).
     pub(super) fn as_ptr(&self) -> *mut bindings::bio_set {
         self.inner.get()
     }

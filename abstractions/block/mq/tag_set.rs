@@ -281,10 +281,12 @@ impl<T: Operations> TagSet<T> {
     ///
     /// Called by blk-mq only, as the `map_queues` of a tag set made by [`TagSet::new`].
     pub(super) unsafe extern "C" fn map_queues(set: *mut bindings::blk_mq_tag_set) {
-        let this = container_of!(Opaque::cast_from(set), Self, inner);
         // SAFETY: By the safety requirements this is the tag set in a `TagSet<T>`, in which the
         // numbers of queues are initialised before the tag set.
-        let (wanted, previous) = unsafe { (&(*this).counts, &(*this).previous) };
+        let (wanted, previous) = unsafe {
+            let this = container_of!(Opaque::cast_from(set), Self, inner);
+            (&(*this).counts, &(*this).previous)
+        };
         // SAFETY: blk-mq passes a valid tag set.
         let counts = match unsafe { (*set).nr_hw_queues } == wanted.get().total() {
             true => wanted.get(),
