@@ -7,6 +7,7 @@ mod file;
 mod gfp_mask;
 #[cfg(FILE_EXTENTS)]
 mod holes;
+mod inode_lock;
 mod io_buffer;
 mod kiocb;
 pub(super) mod page_cache;
@@ -23,6 +24,7 @@ pub use file::{FallocateMode, FileBlockDevice, FileExt, StatMask};
 pub use gfp_mask::NoFsRecursion;
 #[cfg(FILE_EXTENTS)]
 pub use holes::Holes;
+pub use inode_lock::InodeLock;
 pub use io_buffer::IoBuffer;
 pub use kiocb::{IoMode, Kiocb, KiocbOwner, KiocbParams};
 pub use super_block::{SuperBlock, WriteAccess, WriteAccessSlot};

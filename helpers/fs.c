@@ -23,6 +23,26 @@ static_assert(FALLOC_FL_PUNCH_HOLE == 0x2);
 static_assert(FALLOC_FL_ZERO_RANGE == 0x10);
 static_assert(SB_UNFROZEN == 0);
 
+void rust_helper_inode_lock(struct inode *inode)
+{
+	inode_lock(inode);
+}
+
+bool rust_helper_inode_trylock(struct inode *inode)
+{
+	return inode_trylock(inode);
+}
+
+int rust_helper_inode_lock_killable(struct inode *inode)
+{
+	return inode_lock_killable(inode);
+}
+
+void rust_helper_inode_unlock(struct inode *inode)
+{
+	inode_unlock(inode);
+}
+
 /* A compound page, so that a driver below may take a reference to each page. */
 void *rust_helper_alloc_io_pages(unsigned int order, bool wait)
 {

@@ -6,16 +6,6 @@
 #include <linux/swap.h>
 #include <linux/version.h>
 
-void rust_helper_inode_lock(struct inode *inode)
-{
-	inode_lock(inode);
-}
-
-void rust_helper_inode_unlock(struct inode *inode)
-{
-	inode_unlock(inode);
-}
-
 int rust_helper_inode_writers(const struct inode *inode)
 {
 	return atomic_read(&inode->i_writecount);

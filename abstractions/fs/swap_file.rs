@@ -10,7 +10,7 @@
 //!
 //! C header: [`include/linux/swap.h`](srctree/include/linux/swap.h)
 
-use super::{probe_write, FileExt, FileKind, Holes, StatMask};
+use super::{probe_write, FileExt, FileKind, Holes, InodeLock, StatMask};
 use crate::abstractions::{
     block::{BlockDevice, Extent},
     error::{enodata, eopnotsupp},
@@ -28,13 +28,10 @@ use kernel::{
     page::{PAGE_SHIFT, PAGE_SIZE},
     prelude::*,
     sync::aref::ARef,
-    types::NotThreadSafe,
 };
 
 #[allow(improper_ctypes)] // Kernel structures, only passed on by pointer.
 extern "C" {
-    fn rust_helper_inode_lock(inode: *mut bindings::inode);
-    fn rust_helper_inode_unlock(inode: *mut bindings::inode);
     fn rust_helper_inode_writers(inode: *const bindings::inode) -> c_int;
     fn rust_helper_swap_has_own_io(info: *const bindings::swap_info_struct) -> bool;
     fn rust_helper_file_lacks_nocow(file: *mut bindings::file) -> bool;
@@ -64,33 +61,19 @@ struct SwapExtent {
     shift: u64,
 }
 
-/// The held lock of a file's inode (`inode_lock()`).
-///
-/// # Invariants
-///
-/// This task took the lock, and holds it as long as this exists.
-struct InodeLock<'a> {
+/// A file whose inode's lock this task holds.
+struct LockedFile<'a> {
     file: &'a File,
-    _not_send: NotThreadSafe,
+    _lock: InodeLock<'a>,
 }
 
-impl<'a> InodeLock<'a> {
+impl<'a> LockedFile<'a> {
     /// Takes the lock. May sleep.
     fn new(file: &'a File) -> Self {
-        // SAFETY: The file is valid, and so is its inode.
-        unsafe { rust_helper_inode_lock(inode(file)) };
-        // INVARIANT: The lock was taken above.
         Self {
             file,
-            _not_send: NotThreadSafe,
+            _lock: InodeLock::new(file.mapping()),
         }
-    }
-}
-
-impl Drop for InodeLock<'_> {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants this task holds the lock.
-        unsafe { rust_helper_inode_unlock(inode(self.file)) };
     }
 }
 
@@ -176,12 +159,12 @@ impl SwapFile {
         // Another open file, so that the next sync of `file` still reports the errors of writeback
         // found here.
         let other = holes.file();
-        claim(&InodeLock::new(file))?;
+        claim(&LockedFile::new(file))?;
         // Commits all of the inode's metadata, of which the file system by itself commits only the
         // part that leads to the data. XFS takes extents for uncommitted as long as any uncommitted
         // transaction has the inode.
         let committed = other.fsync();
-        let lock = InodeLock::new(file);
+        let lock = LockedFile::new(file);
         let this = match committed.and_then(|()| Self::activate(&lock, other, activate, pages)) {
             Ok(this) => this,
             Err(e) => {
@@ -231,7 +214,7 @@ impl SwapFile {
     /// activated. Most file systems sync the file that they get: `other`, the same file opened once
     /// more.
     fn activate(
-        lock: &InodeLock<'_>,
+        lock: &LockedFile<'_>,
         other: &File,
         activate: unsafe extern "C" fn(
             *mut bindings::swap_info_struct,
@@ -445,7 +428,7 @@ impl SwapFile {
 impl Drop for SwapFile {
     fn drop(&mut self) {
         self.flush_for_file_system();
-        let lock = InodeLock::new(&self.file);
+        let lock = LockedFile::new(&self.file);
         // Before anybody can write to the file: a page with old data would be written back as a
         // whole.
         //
@@ -459,7 +442,7 @@ impl Drop for SwapFile {
 }
 
 /// Sets `S_SWAPFILE`. `EBUSY` if it is set already, or others have the file open for writing.
-fn claim(lock: &InodeLock<'_>) -> Result {
+fn claim(lock: &LockedFile<'_>) -> Result {
     let inode = inode(lock.file);
     // SAFETY: The inode is valid. Its flags change only under its lock, which `lock` holds.
     unsafe {
@@ -489,13 +472,13 @@ pub(super) fn has_other_writers(file: &File) -> bool {
 }
 
 /// Clears `S_SWAPFILE` of a claimed file that is not activated, or not any more.
-fn unclaim(lock: &InodeLock<'_>) {
+fn unclaim(lock: &LockedFile<'_>) {
     // SAFETY: The inode is valid, and `lock` holds its lock.
     unsafe { (*inode(lock.file)).i_flags &= !bindings::S_SWAPFILE };
 }
 
 /// Undoes the activation of a file.
-fn deactivate(lock: &InodeLock<'_>) {
+fn deactivate(lock: &LockedFile<'_>) {
     if let Some(deactivate) = a_ops(lock.file).swap_deactivate {
         // SAFETY: The operation belongs to the file. Each call of this undoes one activation.
         unsafe { deactivate(lock.file.as_ptr()) };
