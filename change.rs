@@ -5,6 +5,7 @@
 use crate::{
     abstractions::{
         block::disk::{Disk, DiskGuard},
+        fs::InodeLock,
         sync::LockKillable,
         task::sleep_killable,
     },
@@ -25,6 +26,9 @@ pub(crate) enum Tried<R> {
     /// them may wait for a thaw, or take long, so it is done without the mutex: opening the device
     /// takes that mutex, under `open_mutex`.
     Dirty,
+    /// The device would become smaller, and a task may be using its page cache
+    /// ([`resize::ResizeLock`](crate::resize::ResizeLock)). To wait for that may take long, too.
+    InUse,
 }
 
 /// The wait between two tries to change a device.
@@ -44,9 +48,13 @@ impl Retry {
 
     /// Waits, or writes what is dirty, before the next try. `EINTR` if the task is killed.
     pub(crate) fn wait<R>(&mut self, disk: &Disk<Loop>, tried: &Tried<R>) -> Result {
-        if let Tried::Dirty = tried {
-            disk.write_and_drop_caches();
-            return sleep_killable(0);
+        match tried {
+            Tried::Dirty => {
+                disk.write_and_drop_caches();
+                return sleep_killable(0);
+            }
+            Tried::InUse => return InodeLock::new_killable(disk.part0().mapping()).map(drop),
+            Tried::Busy | Tried::Done(_) => {}
         }
         disk.data().write_barrier.wait_killable()?;
         sleep_killable(self.step)?;

@@ -29,6 +29,7 @@ use crate::{
     hw_queue::HwQueue,
     partition_table,
     pinned::{switch, NotPinned},
+    resize::{self, ResizeLock},
     snapshot::{self, SysfsSnapshot},
     times::Times,
     uapi::{
@@ -37,13 +38,6 @@ use crate::{
     },
 };
 use kernel::{prelude::*, sync::atomic::Relaxed, time::Jiffies};
-
-/// Sets the capacity, and sends userspace a change event in any case.
-fn set_capacity(disk: &Disk<Loop>, sectors: u64) {
-    if !disk.set_capacity_and_notify(sectors) {
-        disk.change_uevent();
-    }
-}
 
 /// Scans for partitions. A failure is logged, and does not fail the caller.
 ///
@@ -251,7 +245,7 @@ fn bind(
     // elsewhere.
     let _ = snapshot::update(&quiet);
     quiet.has_attributes = sysfs::create_group(disk, &attrs::GROUP).is_ok();
-    set_capacity(disk, sectors);
+    resize::set_capacity(disk, sectors);
     set_phase(&quiet, Phase::Bound);
     drop(quiet);
     disk.change_uevent();
@@ -458,7 +452,7 @@ fn drop_pages(disk: &Disk<Loop>, writes: &mut u32) -> bool {
 pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
     switch::prepare_unpin(disk)?;
     let clears = Loop::lock_bound(disk)?.clears;
-    let mut writes = 0;
+    let (mut writes, mut failures) = (0, 0);
     let (resized, partscan) = Loop::change(disk, |guard, step| {
         let binding = guard.config().ok_or(ENXIO)?;
         let resized =
@@ -476,11 +470,18 @@ pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
                 .backing
                 .sectors(settings.offset, settings.size_limit)
         });
-        if let Some(sectors) = sectors {
-            if !switch::unpin_unsuitable(guard, settings.offset, sectors, step) {
-                return Ok(Tried::Busy);
+        let _lock = match sectors {
+            Some(sectors) => {
+                let Some(lock) = ResizeLock::take(disk, sectors, &mut failures)? else {
+                    return Ok(Tried::InUse);
+                };
+                if !switch::unpin_unsuitable(guard, settings.offset, sectors, step) {
+                    return Ok(Tried::Busy);
+                }
+                Some(lock)
             }
-        }
+            None => None,
+        };
 
         let Some(mut frozen) = guard.freeze_while_progressing(step) else {
             return Ok(Tried::Busy);
@@ -500,7 +501,7 @@ pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
         drop(frozen);
         let _ = snapshot::update(guard);
         if let Some(sectors) = sectors {
-            set_capacity(disk, sectors);
+            resize::set_capacity(disk, sectors);
         }
         Ok(Tried::Done((resized, partscan)))
     })?;
@@ -548,14 +549,18 @@ pub(crate) fn status(disk: &Disk<Loop>) -> Result<LoopInfo64> {
 /// Takes over a new size of the backing file (`LOOP_SET_CAPACITY`).
 pub(crate) fn refresh_capacity(disk: &Disk<Loop>) -> Result {
     switch::prepare_unpin(disk)?;
+    let mut failures = 0;
     Loop::change(disk, |guard, step| {
         let binding = guard.config().ok_or(ENXIO)?;
         let offset = binding.offset;
         let sectors = binding.backing.sectors(offset, guard.size_limit);
+        let Some(_lock) = ResizeLock::take(disk, sectors, &mut failures)? else {
+            return Ok(Tried::InUse);
+        };
         if !switch::unpin_unsuitable(guard, offset, sectors, step) {
             return Ok(Tried::Busy);
         }
-        set_capacity(disk, sectors);
+        resize::set_capacity(disk, sectors);
         Ok(Tried::Done(()))
     })
 }

@@ -25,8 +25,10 @@
 //! 2. `LoopDevice::changes`: whose turn it is to change the device; waits for requests under it
 //! 3. `Shared::chain`: devices that are bound to other devices
 //! 4. the disk's mutex ([`Disk::lock`]): state, and changes of the binding
-//! 5. `limits_lock` of the queue ([`LimitsUpdate`])
-//! 6. freezing the queue ([`DiskGuard::freeze`])
+//! 5. the lock of the device's own inode ([`ResizeLock`]), with which reads and writes of the
+//!    device's page cache wait for requests
+//! 6. `limits_lock` of the queue ([`LimitsUpdate`])
+//! 7. freezing the queue ([`DiskGuard::freeze`])
 //!
 //! A task that binds a file first takes the lock of the hardware queues ([`Disk::lock_queues`]),
 //! with none of these locks held, and keeps it until the file is bound. To change the queues, the
@@ -75,6 +77,7 @@
 //! [`LimitsUpdate`]: crate::abstractions::block::limits::LimitsUpdate
 //! [`Times`]: crate::times::Times
 //! [`Times::finish`]: crate::times::Times::finish
+//! [`ResizeLock`]: crate::resize::ResizeLock
 //! [`Index`]: crate::control::Index
 //! [`DiskDriver`]: crate::abstractions::block::disk::DiskDriver
 //! [`DiskGuard::freeze`]: crate::abstractions::block::disk::DiskGuard::freeze

@@ -20,6 +20,8 @@
  *	drop			writes back and drops what the page cache has
  *	cached COUNT		exactly COUNT pages of the file are in it; "some"
  *				is any number but none
+ *	write-from FILE OFFSET LENGTH	from the mapped beginning of another file
+ *	end LENGTH		lseek() finds the end there
  *	truncate LENGTH
  *	fallocate MODE OFFSET LENGTH	MODE as in linux/falloc.h
  *	late-fill SEED OFFSET LENGTH	through a shared mapping which is made
@@ -245,6 +247,37 @@ static int once(const struct op *op, bool write)
 	return 0;
 }
 
+static int write_from(const char *file, uint64_t offset, size_t len)
+{
+	int from = open(file, O_RDONLY | O_CLOEXEC);
+	char *at;
+	ssize_t done;
+
+	if (from < 0)
+		return errno;
+	at = mmap(NULL, len, PROT_READ, MAP_SHARED, from, 0);
+	if (at == MAP_FAILED)
+		return errno;
+	done = pwrite(fd, at, len, offset);
+	if (done < 0)
+		return errno;
+	return done == (ssize_t)len ? 0 : ENODATA;
+}
+
+static int end(off_t want)
+{
+	off_t found = lseek(fd, 0, SEEK_END);
+
+	if (found < 0)
+		return errno;
+	if (found != want) {
+		printf("%s: ends at %lld, expected %lld\n", path,
+		       (long long)found, (long long)want);
+		return EILSEQ;
+	}
+	return 0;
+}
+
 /* How many pages of the file the page cache has, or a negative error. */
 static long pages_cached(void)
 {
@@ -326,6 +359,9 @@ static int run(const struct op *op)
 		return no_errors(op_arg(op, 0));
 	if (!strcmp(name, "cached"))
 		return cached(op_arg(op, 0));
+	if (!strcmp(name, "write-from"))
+		return write_from(op_arg(op, 0), number(op_arg(op, 1)),
+				  number(op_arg(op, 2)));
 	if (!strcmp(name, "put"))
 		return put(op_arg(op, 0));
 	if (!strcmp(name, "shutdown"))
@@ -362,6 +398,10 @@ static int run(const struct op *op)
 		return fdatasync(fd) ? errno : 0;
 	if (!strcmp(name, "flush"))
 		return ioctl(fd, BLKFLSBUF, 0) ? errno : 0;
+	if (!strcmp(name, "end")) {
+		op_arg(op, 0);
+		return end(n[0]);
+	}
 	if (!strcmp(name, "truncate")) {
 		op_arg(op, 0);
 		return ftruncate(fd, n[0]) ? errno : 0;
@@ -413,7 +453,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < argc; i++) {
 		const char *const readers[] = {
 			"check", "zero", "map-check", "read", "hold", "cached",
-			"map-hold", "shutdown", "no-errors",
+			"map-hold", "shutdown", "no-errors", "end",
 		};
 		size_t j;
 
