@@ -29,7 +29,6 @@ use crate::{
     hw_queue::HwQueue,
     partition_table,
     pinned::{switch, NotPinned},
-    resize::{self, ResizeLock},
     snapshot::{self, SysfsSnapshot},
     times::Times,
     uapi::{
@@ -38,6 +37,13 @@ use crate::{
     },
 };
 use kernel::{prelude::*, sync::atomic::Relaxed, time::Jiffies};
+
+/// Sets the capacity, and sends userspace a change event in any case.
+fn set_capacity(disk: &Disk<Loop>, sectors: u64) {
+    if !disk.set_capacity_and_notify(sectors) {
+        disk.change_uevent();
+    }
+}
 
 /// Scans for partitions. A failure is logged, and does not fail the caller.
 ///
@@ -245,7 +251,7 @@ fn bind(
     // elsewhere.
     let _ = snapshot::update(&quiet);
     quiet.has_attributes = sysfs::create_group(disk, &attrs::GROUP).is_ok();
-    resize::set_capacity(disk, sectors);
+    set_capacity(disk, sectors);
     set_phase(&quiet, Phase::Bound);
     drop(quiet);
     disk.change_uevent();
@@ -274,12 +280,12 @@ fn switch_file(disk: &Disk<Loop>, mut backing: BackingFile) -> Result<bool> {
     check_read_only(Loop::lock_bound(disk)?.config().ok_or(ENXIO)?)?;
     switch::prepare_unpin(disk)?;
     let turn = disk.data().changes.lock_killable()?;
-    let (mut retry, mut announced) = (Retry::new(), false);
+    let (mut retry, mut announced) = (Retry::new(disk), false);
     let (old_snapshot, partscan) = loop {
         let tried = try_switch_file(disk, &mut backing, &retry, &mut announced)?;
         match tried {
             Tried::Done(done) => break done,
-            tried => retry.wait(disk, &tried)?,
+            tried => retry.wait(&tried)?,
         }
     };
     drop(turn);
@@ -310,7 +316,7 @@ fn check_read_only(binding: &Binding) -> Result {
 fn try_switch_file(
     disk: &Disk<Loop>,
     backing: &mut BackingFile,
-    retry: &Retry,
+    retry: &Retry<'_>,
     announced: &mut bool,
 ) -> Result<Tried<(Option<SysfsSnapshot>, bool)>> {
     let chain = match chain::is_loop(backing.file()) {
@@ -318,7 +324,8 @@ fn try_switch_file(
         false => None,
     };
     let valid = ChainLock::validate(chain.as_ref(), backing.file(), disk);
-    Loop::try_change(disk, retry, |guard, step| {
+    Loop::try_change(retry, |guard, retry| {
+        let step = retry.step();
         let binding = guard.config().ok_or(ENXIO)?;
         check_read_only(binding)?;
         valid?;
@@ -452,8 +459,9 @@ fn drop_pages(disk: &Disk<Loop>, writes: &mut u32) -> bool {
 pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
     switch::prepare_unpin(disk)?;
     let clears = Loop::lock_bound(disk)?.clears;
-    let (mut writes, mut failures) = (0, 0);
-    let (resized, partscan) = Loop::change(disk, |guard, step| {
+    let mut writes = 0;
+    let (resized, partscan) = Loop::change(disk, |guard, retry| {
+        let step = retry.step();
         let binding = guard.config().ok_or(ENXIO)?;
         let resized =
             binding.offset as u64 != info.lo_offset || guard.size_limit as u64 != info.lo_sizelimit;
@@ -470,18 +478,14 @@ pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
                 .backing
                 .sectors(settings.offset, settings.size_limit)
         });
-        let _lock = match sectors {
-            Some(sectors) => {
-                let Some(lock) = ResizeLock::take(disk, sectors, &mut failures)? else {
-                    return Ok(Tried::InUse);
-                };
-                if !switch::unpin_unsuitable(guard, settings.offset, sectors, step) {
-                    return Ok(Tried::Busy);
-                }
-                Some(lock)
+        if let Some(sectors) = sectors {
+            if let Some(tried) = retry.needs_cache_lock(guard) {
+                return Ok(tried);
             }
-            None => None,
-        };
+            if !switch::unpin_unsuitable(guard, settings.offset, sectors, step) {
+                return Ok(Tried::Busy);
+            }
+        }
 
         let Some(mut frozen) = guard.freeze_while_progressing(step) else {
             return Ok(Tried::Busy);
@@ -501,7 +505,7 @@ pub(crate) fn set_status(disk: &Disk<Loop>, info: &LoopInfo64) -> Result {
         drop(frozen);
         let _ = snapshot::update(guard);
         if let Some(sectors) = sectors {
-            resize::set_capacity(disk, sectors);
+            set_capacity(disk, sectors);
         }
         Ok(Tried::Done((resized, partscan)))
     })?;
@@ -549,18 +553,19 @@ pub(crate) fn status(disk: &Disk<Loop>) -> Result<LoopInfo64> {
 /// Takes over a new size of the backing file (`LOOP_SET_CAPACITY`).
 pub(crate) fn refresh_capacity(disk: &Disk<Loop>) -> Result {
     switch::prepare_unpin(disk)?;
-    let mut failures = 0;
-    Loop::change(disk, |guard, step| {
+    Loop::change(disk, |guard, retry| {
         let binding = guard.config().ok_or(ENXIO)?;
         let offset = binding.offset;
         let sectors = binding.backing.sectors(offset, guard.size_limit);
-        let Some(_lock) = ResizeLock::take(disk, sectors, &mut failures)? else {
-            return Ok(Tried::InUse);
-        };
-        if !switch::unpin_unsuitable(guard, offset, sectors, step) {
+        if sectors < disk.part0().sectors() {
+            if let Some(tried) = retry.needs_cache_lock(guard) {
+                return Ok(tried);
+            }
+        }
+        if !switch::unpin_unsuitable(guard, offset, sectors, retry.step()) {
             return Ok(Tried::Busy);
         }
-        resize::set_capacity(disk, sectors);
+        set_capacity(disk, sectors);
         Ok(Tried::Done(()))
     })
 }
@@ -577,7 +582,9 @@ pub(crate) fn set_direct(disk: &Disk<Loop>, direct: bool) -> Result {
         // As in `configure`: once, and under no lock.
         let _ = file.mapping().write_dirty();
     }
-    Loop::change(disk, |guard, step| try_set_direct(guard, direct, step))
+    Loop::change(disk, |guard, retry| {
+        try_set_direct(guard, direct, retry.step())
+    })
 }
 
 fn try_set_direct(
@@ -646,19 +653,19 @@ pub(crate) fn set_block_size(io: &Ioctl<'_, Loop>, size: usize) -> Result {
     drop(claim_unless_exclusive(io)?);
     switch::prepare_unpin(disk)?;
     let _turn = disk.data().changes.lock_killable()?;
-    let mut retry = Retry::new();
+    let mut retry = Retry::new(disk);
     let mut writes = 0;
     loop {
         // Not held between the tries: a task that opens the device exclusively waits for the end
         // of the claim, and cannot be killed.
         let claim = claim_unless_exclusive(io)?;
-        let tried = Loop::try_change(disk, &retry, |guard, step| {
-            try_set_block_size(guard, size, &mut writes, step)
+        let tried = Loop::try_change(&retry, |guard, retry| {
+            try_set_block_size(guard, size, &mut writes, retry.step())
         })?;
         drop(claim);
         match tried {
             Tried::Done(()) => return Ok(()),
-            tried => retry.wait(disk, &tried)?,
+            tried => retry.wait(&tried)?,
         }
     }
 }

@@ -25,10 +25,8 @@
 //! 2. `LoopDevice::changes`: whose turn it is to change the device; waits for requests under it
 //! 3. `Shared::chain`: devices that are bound to other devices
 //! 4. the disk's mutex ([`Disk::lock`]): state, and changes of the binding
-//! 5. the lock of the device's own inode ([`ResizeLock`]), with which reads and writes of the
-//!    device's page cache wait for requests
-//! 6. `limits_lock` of the queue ([`LimitsUpdate`])
-//! 7. freezing the queue ([`DiskGuard::freeze`])
+//! 5. `limits_lock` of the queue ([`LimitsUpdate`])
+//! 6. freezing the queue ([`DiskGuard::freeze`])
 //!
 //! A task that binds a file first takes the lock of the hardware queues ([`Disk::lock_queues`]),
 //! with none of these locks held, and keeps it until the file is bound. To change the queues, the
@@ -37,6 +35,11 @@
 //!
 //! The lock of [`Settings`] comes last. An attribute takes it, so no lock is taken under it that is
 //! held while a disk is removed.
+//!
+//! To change its offset or size, the lock of the device's own inode is taken under
+//! `LoopDevice::changes` ([`Retry::needs_cache_lock`]). Its holders wait for requests, claims of
+//! the device, and page faults. So no task waits for it with the mutex held, since claimants may
+//! wait for that; and none waits for the mutex with this lock held, but only tries to take it.
 //!
 //! `LoopDevice::snapshot` comes after the disk's mutex. Its holders wait for nothing, so attributes
 //! can be read while an ioctl waits for the backing file.
@@ -77,7 +80,7 @@
 //! [`LimitsUpdate`]: crate::abstractions::block::limits::LimitsUpdate
 //! [`Times`]: crate::times::Times
 //! [`Times::finish`]: crate::times::Times::finish
-//! [`ResizeLock`]: crate::resize::ResizeLock
+//! [`Retry::needs_cache_lock`]: crate::change::Retry::needs_cache_lock
 //! [`Index`]: crate::control::Index
 //! [`DiskDriver`]: crate::abstractions::block::disk::DiskDriver
 //! [`DiskGuard::freeze`]: crate::abstractions::block::disk::DiskGuard::freeze

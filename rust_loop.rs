@@ -45,7 +45,6 @@ mod pieces;
 #[cfg_attr(not(LOOP_PINNED), path = "never_pinned.rs")]
 mod pinned;
 mod recent;
-mod resize;
 mod rmw;
 mod rmw_buffer;
 mod route;

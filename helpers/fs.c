@@ -28,11 +28,6 @@ void rust_helper_inode_lock(struct inode *inode)
 	inode_lock(inode);
 }
 
-bool rust_helper_inode_trylock(struct inode *inode)
-{
-	return inode_trylock(inode);
-}
-
 int rust_helper_inode_lock_killable(struct inode *inode)
 {
 	return inode_lock_killable(inode);

@@ -84,8 +84,8 @@ pub(crate) fn store(disk: &Disk<Loop>, text: &[u8]) -> Result {
         Some(sparse) => pin(disk, sparse),
         None => {
             prepare_unpin(disk)?;
-            Loop::change(disk, |guard, step| {
-                Ok(match unpin(guard, NotPinned::NotAsked, step) {
+            Loop::change(disk, |guard, retry| {
+                Ok(match unpin(guard, NotPinned::NotAsked, retry.step()) {
                     true => Tried::Done(()),
                     false => Tried::Busy,
                 })

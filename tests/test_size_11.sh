@@ -39,13 +39,16 @@ shrink set-status64 sizelimit=65536
 lo "$DEV" set-status64 sizelimit=0 , size 1048576
 io "$DEV" end 1048576
 
-# Nobody else has to wait, and who waits can be killed.
+# Meanwhile the device can be opened, and asked for its status; who waits can be killed.
 write_hangs
 background loop_ioctl "$DEV" set-status64 sizelimit=65536
+waiting=${JOBS[-1]}
 sleep 0.5
+! ended "$waiting" || fail "it does not wait"
 soon loop_ioctl "$DEV" get-status64 offset=0
-kill -KILL "${JOBS[-2]}"
-poll 10 ended "${JOBS[-2]}" || fail "it cannot be killed"
+kill -KILL "$waiting"
+poll 10 ended "$waiting" || fail "it cannot be killed"
+lo "$DEV" size 1048576
 truncate -s 64K "$image"
 shrink set-capacity
 detach

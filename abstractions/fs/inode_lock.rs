@@ -11,7 +11,6 @@ use kernel::{bindings, error::to_result, prelude::*, types::NotThreadSafe};
 extern "C" {
     #[cfg(FILE_EXTENTS)]
     fn rust_helper_inode_lock(inode: *mut bindings::inode);
-    fn rust_helper_inode_trylock(inode: *mut bindings::inode) -> bool;
     fn rust_helper_inode_lock_killable(inode: *mut bindings::inode) -> c_int;
     fn rust_helper_inode_unlock(inode: *mut bindings::inode);
 }
@@ -37,17 +36,6 @@ impl<'a> InodeLock<'a> {
             mapping,
             _not_send: NotThreadSafe,
         }
-    }
-
-    /// Takes the lock if nobody holds it (`inode_trylock()`).
-    pub fn try_new(mapping: &'a AddressSpace) -> Option<Self> {
-        // SAFETY: The mapping has a valid host.
-        let is_locked = unsafe { rust_helper_inode_trylock(mapping.host()) };
-        // INVARIANT: The lock was taken above.
-        is_locked.then(|| Self {
-            mapping,
-            _not_send: NotThreadSafe,
-        })
     }
 
     /// Takes the lock, or fails with `EINTR` if the task is killed (`inode_lock_killable()`). May

@@ -62,6 +62,10 @@ struct SwapExtent {
 }
 
 /// A file whose inode's lock this task holds.
+///
+/// # Invariants
+///
+/// `_lock` is the lock of the inode of `file`.
 struct LockedFile<'a> {
     file: &'a File,
     _lock: InodeLock<'a>,
@@ -70,6 +74,7 @@ struct LockedFile<'a> {
 impl<'a> LockedFile<'a> {
     /// Takes the lock. May sleep.
     fn new(file: &'a File) -> Self {
+        // INVARIANT: The page cache is that of this inode: swap files are regular files.
         Self {
             file,
             _lock: InodeLock::new(file.mapping()),
