@@ -20,7 +20,7 @@
 //! | a small buffered read that the page cache may serve | [`Route::CopyCached`] |
 //! | a write to a zoned device | [`Route::Ordered`] |
 //! | a cgroup's direct I/O on a block device | [`Route::Blocking`]: it may be throttled there |
-//! | what can be tried without waiting | [`Route::Nowait`] |
+//! | what can be tried without waiting | [`Route::Nowait`]; `Blocking` for a cgroup's direct I/O |
 //! | a write to a file | [`Route::Blocking`]: writes take the inode's lock in turn anyway |
 //! | everything else | [`Route::OwnWork`] |
 //!
@@ -201,7 +201,12 @@ fn in_task(facts: &impl Facts) -> Route {
         return Route::Blocking;
     }
     if facts.can_try() {
-        return Route::Nowait;
+        // A disk below may throttle the cgroup in the task that submits (`io.cost`), even if that
+        // is not to wait.
+        return match facts.is_direct() && facts.in_cgroup() {
+            true => Route::Blocking,
+            false => Route::Nowait,
+        };
     }
     match is_write && !is_device {
         true => Route::Blocking,
