@@ -11,8 +11,7 @@
 //! 2. [`Nowait`](Stage::Nowait), [`RemapInTask`](Stage::RemapInTask): it is in the nowait list of
 //!    its hardware queue, or in flight as the file's asynchronous I/O, issued from there.
 //! 3. [`Blocking`](Stage::Blocking): it is in a list of requests that may block, or its own work
-//!    item is queued; or it is in flight as I/O that may block, or as bios to the device below a
-//!    pinned file.
+//!    item is queued; or it is in flight as I/O that may block, or as bios to the device below.
 //!    Or [`Rmw`](Stage::Rmw): the same, but it is carried out by whole blocks; a write waits for
 //!    others that share a block with it.
 //! 4. [`PostWrite`](Stage::PostWrite): its data was written past the page cache and the file
@@ -51,7 +50,7 @@ use crate::{
     hw_queue::{HwQueue, Single, Sink},
     pinned::issue,
     rmw::{self, blocks_of, bytes_of, device_blocks},
-    route::{reroute, route, Route, SubmitContext, Why},
+    route::{reroute, route, DataPath, Facts, Route, SubmitContext, Why},
 };
 use core::cmp::max;
 use kernel::{
@@ -325,14 +324,32 @@ impl LoopCmd {
     /// request back if [`Request::remap`] does, or if the file system of a pinned file may not
     /// admit the write.
     #[inline(always)] // As `submit`.
-    fn remap(mut rq: Request<Loop>, nowait: bool) -> Result<(), Request<Loop>> {
+    fn remap(rq: Request<Loop>, nowait: bool) -> Result<(), Request<Loop>> {
+        Self::remap_with(rq, |rq| rq.remap(Binding::map, nowait))
+    }
+
+    /// Calls `remap` within the time that a write is under way for the file.
+    #[inline(always)] // As `submit`.
+    fn remap_with(
+        mut rq: Request<Loop>,
+        remap: impl FnOnce(Request<Loop>) -> Result<(), Request<Loop>>,
+    ) -> Result<(), Request<Loop>> {
         if rq.op() == Op::Write && issue::try_begin_write(&mut rq).is_err() {
             return Err(rq);
         }
-        rq.remap(Binding::map, nowait).map_err(|mut rq| {
+        remap(rq).map_err(|mut rq| {
             issue::end_write(&mut rq);
             rq
         })
+    }
+
+    /// Remaps direct I/O on a block device as one bio, in a worker. Gives the request back if that
+    /// is not possible. May sleep.
+    fn remap_in_worker(rq: Request<Loop>) -> Result<(), Request<Loop>> {
+        match rq.is_direct() && rq.path() == DataPath::BlockDevice && rq.can_remap() {
+            true => Self::remap_with(rq, |rq| rq.remap_in_worker(Binding::map)),
+            false => Err(rq),
+        }
     }
 
     /// Issues a request of the nowait list.
@@ -369,8 +386,13 @@ impl LoopCmd {
         };
         let result = match op {
             Op::Read | Op::Write => {
-                let mode = io_mode(&rq, false);
-                return Self::transfer(rq, mode);
+                return match Self::remap_in_worker(rq) {
+                    Ok(()) => (),
+                    Err(rq) => {
+                        let mode = io_mode(&rq, false);
+                        Self::transfer(rq, mode)
+                    }
+                }
             }
             Op::Flush => sync_file(&rq),
             Op::Discard | Op::WriteZeroes => deallocate(&rq, &bytes_of(&rq), deallocate_modes(&rq)),

@@ -21,6 +21,7 @@
 //! | a write to a zoned device | [`Route::Ordered`] |
 //! | a cgroup's direct I/O on a block device | [`Route::Blocking`]: it may be throttled there |
 //! | what can be tried without waiting | [`Route::Nowait`]; `Blocking` for a cgroup's direct I/O |
+//! | direct I/O on a block device, if a worker may remap it | [`Route::Blocking`] |
 //! | a write to a file | [`Route::Blocking`]: writes take the inode's lock in turn anyway |
 //! | everything else | [`Route::OwnWork`] |
 //!
@@ -208,9 +209,10 @@ fn in_task(facts: &impl Facts) -> Route {
             false => Route::Nowait,
         };
     }
-    match is_write && !is_device {
-        true => Route::Blocking,
-        false => Route::OwnWork,
+    match is_device {
+        true if facts.is_direct() && facts.can_remap() => Route::Blocking,
+        false if is_write => Route::Blocking,
+        _ => Route::OwnWork,
     }
 }
 

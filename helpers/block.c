@@ -107,17 +107,18 @@ bool rust_helper_bdev_takes_writes(struct block_device *bdev)
  * cloning, so that the cgroup is looked up once, and is the one of @bio. The
  * clone has no protection information, as disks made here do not ask for any.
  *
- * Sets REQ_NOMERGE unless @bdev has a scheduler: most bios that can be merged
- * were merged when @bio was submitted, and to look for more costs more than it
- * gains, except in a scheduler, which collects the bios of several tasks.
+ * Sets REQ_NOMERGE if @bdev is known to be the lowest device and has no
+ * scheduler: most bios that can be merged were merged when @bio was submitted,
+ * and to look for more costs more than it gains, except in a scheduler, which
+ * collects the bios of several tasks. Stacked devices would pass the flag on.
  */
 bool rust_helper_bio_init_clone(struct bio *clone, struct block_device *bdev,
-				struct bio *bio, blk_opf_t opf)
+				struct bio *bio, blk_opf_t opf, bool bottom)
 {
 	if (bio_init_clone(NULL, clone, bio, GFP_NOWAIT | __GFP_NOWARN))
 		return false;
 	clone->bi_opf = opf;
-	if (!READ_ONCE(bdev_get_queue(bdev)->elevator))
+	if (bottom && !READ_ONCE(bdev_get_queue(bdev)->elevator))
 		clone->bi_opf |= REQ_NOMERGE;
 	clone->bi_bdev = bdev;
 	bio_clone_blkg_association(clone, bio);

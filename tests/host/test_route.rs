@@ -200,7 +200,9 @@ fn routes_keep_the_rules() {
                 Route::Ordered => assert!(known.op == Op::Write && known.ordered, "{}", say()),
                 // Others of the cgroup wait behind it: it must be as slow as they are, or be theirs to wait for.
                 Route::Blocking => assert!(
-                    known.cgroup && known.direct || known.op == Op::Write,
+                    known.direct
+                        && (known.cgroup || known.path == DataPath::BlockDevice && known.remap)
+                        || known.op == Op::Write,
                     "{}",
                     say()
                 ),
@@ -388,8 +390,10 @@ fn routes_are_those_of_the_table() {
         (DEVICE, MayWait, REMAP),
         (DEVICE, NoWait, REMAP_NOWAIT),
         (DEVICE, NoSubmit, Nowait),
+        (untried(DEVICE), NoSubmit, Blocking),
         (write(DEVICE), MayWait, REMAP),
         (cached(DEVICE), MayWait, Nowait),
+        (untried(cached(DEVICE)), MayWait, OwnWork),
         (in_cgroup(DEVICE), MayWait, REMAP),
         (in_cgroup(DEVICE), NoSubmit, Blocking),
         (write(zoned(DEVICE)), MayWait, Ordered),
@@ -424,6 +428,7 @@ fn routes_are_those_of_the_table() {
     #[rustfmt::skip]
     let table = [
         (DEVICE, Why::NotRemapped, true, Nowait),
+        (untried(DEVICE), Why::NotRemapped, true, Blocking),
         (in_cgroup(DEVICE), Why::NotRemapped, true, Blocking),
         (DEVICE, Why::NoTag, true, OwnWork),
         (DEVICE, Why::WouldBlock, true, OwnWork),

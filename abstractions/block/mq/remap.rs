@@ -25,6 +25,7 @@ unsafe extern "C" {
         bdev: *mut bindings::block_device,
         bio: *mut bindings::bio,
         opf: bindings::blk_opf_t,
+        bottom: bool,
     ) -> bool;
     fn rust_helper_blk_mq_queue_tags(q: *mut bindings::request_queue) -> c_uint;
     fn rust_helper_submit_bio_nested(bio: *mut bindings::bio);
@@ -133,10 +134,35 @@ where
     /// `map` gets the configuration, and a position and a length on the disk in bytes, both
     /// multiples of 512. It returns the extent of as many of these bytes as are contiguous, at
     /// least 512; [`None`] if they cannot be remapped.
+    #[inline(always)] // The hottest path.
     pub fn remap(
         self,
         map: impl FnOnce(&T::Config, i64, u32) -> Option<Extent<'_>>,
         nowait: bool,
+    ) -> Result<(), Self> {
+        self.remap_with(map, |rq, extent| rq.flags_for(extent, nowait))
+    }
+
+    /// Remaps like [`remap`](Self::remap), in a worker: also to a device that is stacked on others,
+    /// and also a request that must not wait or is polled, which then may wait, and is not polled.
+    /// Gives the request back as `remap` does otherwise. The task must not be submitting a bio
+    /// (`current->bio_list`). May sleep.
+    pub fn remap_in_worker(
+        self,
+        map: impl FnOnce(&T::Config, i64, u32) -> Option<Extent<'_>>,
+    ) -> Result<(), Self> {
+        self.remap_with(map, |rq, extent| {
+            (extent.bytes >= rq.bytes()).then(|| rq.flags() & KEPT)
+        })
+    }
+
+    /// See [`remap`](Self::remap); `flags` returns the flags of the bio besides its operation, or
+    /// `None` if the request is to be given back.
+    #[inline(always)] // As `remap`.
+    fn remap_with(
+        self,
+        map: impl FnOnce(&T::Config, i64, u32) -> Option<Extent<'_>>,
+        flags: impl FnOnce(&Self, &Extent<'_>) -> Option<bindings::blk_opf_t>,
     ) -> Result<(), Self> {
         let Some(op) = operation(self.op()) else {
             return Err(self);
@@ -155,7 +181,7 @@ where
         if unsafe { (*pdu).was_remapped } {
             return Err(self);
         }
-        let Some(flags) = self.flags_for(&extent, nowait) else {
+        let Some(flags) = flags(&self, &extent) else {
             return Err(self);
         };
         // SAFETY: By the type invariants the `Pdu`, of which `bio` is a field, is ours.
@@ -167,7 +193,9 @@ where
         // `remapped` finishes with the clone before the request ends. Nobody uses the clone's
         // memory: its last use ended with an earlier request there, also for tasks that polled,
         // which held a reference to that request.
-        if !unsafe { rust_helper_bio_init_clone(clone, extent.bdev.as_ptr(), bio, op | flags) } {
+        if !unsafe {
+            rust_helper_bio_init_clone(clone, extent.bdev.as_ptr(), bio, op | flags, extent.bottom)
+        } {
             if flags & POLLED != 0 {
                 self.private().polled().put();
             }
