@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What `make bench` measures: the cases, and what each is to reach."""
 
-from . import cgroup_cases, program_cases, sync_cases
+from . import cgroup_cases, phase_cases, program_cases, stacked_cases, sync_cases
 from .model import (
     ALL,
     CPUS,
@@ -252,7 +252,7 @@ CASES = tuple(
     case
     for group in (
         device_cases, sector_cases, file_cases, batch_cases, pinned_cases, pinning_cases, buffered_cases, sparse_cases, wall_cases,
-        management_cases, cgroup_cases.cases, sync_cases.cases, program_cases.cases,
+        management_cases, stacked_cases.cases, phase_cases.cases, cgroup_cases.cases, sync_cases.cases, program_cases.cases,
     )  # fmt: skip
     for case in group()
 )

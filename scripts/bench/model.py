@@ -33,6 +33,8 @@ class Backing:
 
     title: str
     null_blk: tuple = ()
+    # What device mapper makes of such disks, by its name in guest/bench.py; empty: there is one disk.
+    stack: str = ""
     filesystem: str = ""
     content: str = "zeroes"
     mib: int = FILE_MIB
@@ -46,9 +48,9 @@ def null_blk(cpus, **attributes):
     return tuple(({"queue_mode": 2, "irqmode": 0, "size": 1024, "submit_queues": cpus} | attributes).items())
 
 
-def on_filesystem(kind, cpus=1, content="zeroes", mib=FILE_MIB, **attributes):
+def on_filesystem(kind, cpus=1, content="zeroes", mib=FILE_MIB, stack="", **attributes):
     title = f"{content if content != 'zeroes' else 'file'} on {kind}"
-    return Backing(title, null_blk(cpus, memory_backed=1, **attributes), kind, content, mib)
+    return Backing(title, null_blk(cpus, memory_backed=1, **attributes), stack, kind, content, mib)
 
 
 MILLISECOND = {"irqmode": 2, "completion_nsec": 1_000_000}

@@ -27,6 +27,7 @@ import stat
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zlib
 
@@ -76,18 +77,50 @@ def until(condition, seconds=10):
 
 
 @contextlib.contextmanager
-def null_blk(attributes):
+def null_blk(attributes, disk="bench"):
     sh("modprobe null_blk nr_devices=0")
-    node = f"{NULL_BLK}/bench"
+    node = f"{NULL_BLK}/{disk}"
     os.mkdir(node)
     try:
         for name, value in attributes.items():
             write(f"{node}/{name}", value)
         write(f"{node}/power", 1)
-        yield "/dev/bench"
+        yield f"/dev/{disk}"
         write(f"{node}/power", 0)
     finally:
         os.rmdir(node)
+
+
+@contextlib.contextmanager
+def mapped(name, table):
+    """Yields a device-mapper device."""
+    sh(f"dmsetup create --noudevsync --noudevrules {name} --table '{table}'")
+    try:
+        yield f"/dev/{sh(f'dmsetup info --columns --noheadings -o blkdevname {name}')}"
+    finally:
+        sh(f"dmsetup remove --noudevsync --noudevrules {name}")
+
+
+# Targets of device mapper: how many disks each takes, those that hold data, its arguments.
+STACKS = {
+    "linear": (1, 1, "linear {} 0"),
+    "crypt": (1, 1, f"crypt aes-xts-plain64 {'01' * 32}{'10' * 32} 0 {{}} 0"),
+    "multipath": (1, 1, "multipath 2 queue_mode bio 0 1 1 round-robin 0 1 0 {}"),
+    "raid1": (2, 1, "raid raid1 2 0 nosync 2 - {} - {}"),
+    "raid5": (3, 2, "raid raid5_ls 2 128 nosync 3 - {} - {} - {}"),
+}
+
+
+@contextlib.contextmanager
+def disk(spec):
+    """Yields a null_blk device, or what device mapper makes of some."""
+    count, data, target = STACKS.get(spec["stack"], (1, 1, ""))
+    with contextlib.ExitStack() as stack:
+        disks = [stack.enter_context(null_blk(spec["null_blk"], f"bench{number or ''}")) for number in range(count)]
+        if target:
+            sectors = data * int(sh(f"blockdev --getsz {disks[0]}"))
+            disks = [stack.enter_context(mapped("below", f"0 {sectors} {target.format(*disks)}"))]
+        yield disks[0]
 
 
 MKFS = {
@@ -156,7 +189,7 @@ def backing(spec):
         yield path
         os.unlink(path)
         return
-    with null_blk(spec["null_blk"]) as device:
+    with disk(spec) as device:
         if not spec["filesystem"]:
             yield device
             return
@@ -196,14 +229,8 @@ def unmounted(path):
         sh(f"mount {device} {OUTER}")
 
 
-@contextlib.contextmanager
 def dm_linear(table):
-    lines = "\n".join(f"{first} {size} linear {device} {place}" for first, size, device, place in table)
-    sh(f"dmsetup create --noudevsync --noudevrules bench --table '{lines}'")
-    try:
-        yield "/dev/dm-0"
-    finally:
-        sh("dmsetup remove --noudevsync --noudevrules bench")
+    return mapped("bench", "\n".join(f"{first} {size} linear {device} {place}" for first, size, device, place in table))
 
 
 @contextlib.contextmanager
@@ -538,19 +565,60 @@ def prepare(path, work):
     time.sleep(0.2)
 
 
+PIECE = 128 << 10
+
+
+def cache(path, every):
+    """Read each piece of this number into the page cache, and nothing ahead of it."""
+    with open(path, "rb", buffering=0) as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+        for offset in range(0, os.path.getsize(path), PIECE * every):
+            file.seek(offset)
+            file.read(PIECE)
+
+
+@contextlib.contextmanager
+def committing(path):
+    """Meanwhile another file on the same file system grows and is synced, which commits the journal."""
+    over = threading.Event()
+
+    def grow():
+        with open(f"{path}-other", "wb", buffering=0) as file:
+            while not over.wait(0.002):
+                file.write(bytes(4096))
+                os.fsync(file.fileno())
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        os.unlink(f"{path}-other")
+
+
 @contextlib.contextmanager
 def ready(case, neighbour, path):
     """Yields what the work is done on."""
     spec, work = case["backing"], case["work"]
     if work.get("fresh"):
         fill(path, spec["content"], spec["mib"])
+    if work.get("remount"):
+        with unmounted(path):
+            pass
     if work["kind"] in MODULE_WORK:
         with module(neighbour):
             yield path
         return
     with attached(neighbour, path, case["direct"], case.get("sector", 0)) as device, target(neighbour, device, work) as place:
         prepare(path, work)
-        yield place
+        if "cached" in work:
+            cache(path, work["cached"])
+        if "before" in work:
+            fio(place, work["before"])
+        with committing(path) if work.get("commits") else contextlib.nullcontext():
+            yield place
 
 
 def measure(case, neighbour, path):
