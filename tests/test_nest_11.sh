@@ -14,7 +14,7 @@ batches()
 	local engine
 
 	for engine in libaio io_uring; do
-		fio_verify "$1" --ioengine=$engine --direct=1 --bs=4k-64k --size=24m --iodepth=64 \
+		fio_verify "$1" --ioengine=$engine --direct=1 --bs=4k-64k --size=16m --iodepth=64 \
 			--iodepth_batch_submit=32 --iodepth_batch_complete_min=32
 	done
 }
