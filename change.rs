@@ -67,8 +67,9 @@ impl<'a> Retry<'a> {
     /// A change of the offset or the size needs this. Otherwise what is written meanwhile may go to
     /// the wrong place. And such a write makes the inode of the device longer if it ends beyond its
     /// size: if the device became smaller, the inode would be left with the wrong size, and the
-    /// kernel would warn if that changed once more. Not covered are mappings, and direct writes for
-    /// which the block layer falls back to the page cache: it does not lock the inode for these.
+    /// kernel would warn if that changed once more. Not covered are mappings, partitions, which
+    /// have inodes of their own, and direct writes for which the block layer falls back to the page
+    /// cache: it does not lock the inode for these.
     ///
     /// Reads and writes of the page cache hold the lock shared. A task that waits for it keeps new
     /// ones waiting, so this first makes sure that no request hangs for which one holds it.

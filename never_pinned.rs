@@ -79,7 +79,7 @@ pub(crate) mod issue {
     use core::ops::Range;
     use kernel::prelude::*;
 
-    /// Begins a write to a block device that its submitter remaps. Process context.
+    /// Begins a write to a block device that is remapped. Process context.
     #[inline(always)] // As `LoopCmd::submit`.
     pub(crate) fn try_begin_write(rq: &mut Request<Loop>) -> Result {
         rq.config().begin_device_write();

@@ -18,7 +18,7 @@ use crate::{
 use core::ops::Range;
 use kernel::prelude::*;
 
-/// Begins a write that its submitter remaps, also one to a block device. Fails with `EAGAIN` if the
+/// Begins a write that is remapped as one bio, also one to a block device. Fails with `EAGAIN` if the
 /// file system of a pinned file may not admit it: that is frozen, read-only, or has to be asked.
 /// Process context.
 #[inline(always)] // As `LoopCmd::submit`.

@@ -52,8 +52,7 @@ const READ: bindings::blk_opf_t = bindings::req_op_REQ_OP_READ;
 const NOWAIT: bindings::blk_opf_t = flag(bindings::req_flag_bits___REQ_NOWAIT);
 /// Flags that the bios inherit. Metadata, priority and swap I/O must not be delayed for other I/O.
 ///
-/// `REQ_FUA` asks for the data to be on the medium at the end; requests have it only if the disk
-/// has `BLK_FEAT_FUA`.
+/// `REQ_FUA` asks for the data to be on the medium at the end.
 const KEPT: bindings::blk_opf_t = flag(bindings::req_flag_bits___REQ_META)
     | flag(bindings::req_flag_bits___REQ_PRIO)
     | flag(bindings::req_flag_bits___REQ_SWAP)
@@ -72,8 +71,8 @@ pub(super) struct Remapping {
     status: Atomic<i32>,
 }
 
-/// Gets the result of [`Request::remap`] and [`Request::remap_all`]; implemented by the request's
-/// private data.
+/// Gets the result of [`Request::remap`], [`Request::remap_in_worker`] and [`Request::remap_all`];
+/// implemented by the request's private data.
 pub trait RequestRemapped<T: Operations> {
     /// Called when all of the request's data was read or written; or with an error, which is
     /// `EAGAIN` if the request would have had to wait and must not.
