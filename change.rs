@@ -85,21 +85,22 @@ impl<'a> Retry<'a> {
 
     /// Waits, or writes what is dirty, before the next try. `EINTR` if the task is killed.
     pub(crate) fn wait<R>(&mut self, tried: &Tried<R>) -> Result {
-        let was_locked = self.cache_lock.take().is_some();
         match tried {
+            // The first time this is without the lock, so reads go on while the file system is
+            // frozen. Then it is with the lock, so that no more can be written meanwhile.
             Tried::Dirty => {
                 self.disk.write_and_drop_caches();
                 return sleep_killable(0);
             }
             Tried::CacheInUse => {
                 // Another task held the mutex.
-                if was_locked {
+                if self.cache_lock.take().is_some() {
                     sleep_killable(Self::MUTEX)?;
                 }
                 self.cache_lock = Some(InodeLock::new_killable(self.disk.part0().mapping())?);
                 return Ok(());
             }
-            Tried::Busy | Tried::Done(_) => {}
+            Tried::Busy | Tried::Done(_) => self.cache_lock = None,
         }
         self.disk.data().write_barrier.wait_killable()?;
         sleep_killable(self.step)?;
