@@ -6,6 +6,14 @@
 TOPIC="freezes, shutdowns and errors of the file system"
 DESCRIPTION="While LOOP_SET_BLOCK_SIZE waits for a write that waits for a thaw, the device can be opened exclusively"
 
+# A try fails with EBUSY if the device is open exclusively at that moment.
+set_block_size()
+{
+	until loop_ioctl "$DEV" set-block-size 4096; do
+		sleep 0.1
+	done >"$TMP/changer"
+}
+
 fs ext4
 pinned_img 1M
 frozen "$FS"
@@ -13,7 +21,7 @@ background loop_io -d "$DEV" fill 2 0 64K
 writer=${JOBS[-1]}
 sleep 0.5
 ! ended "$writer" || fail "a write went through"
-background loop_ioctl "$DEV" set-block-size 4096
+background set_block_size
 changer=${JOBS[-1]}
 sleep 1
 for _ in 1 2 3; do
