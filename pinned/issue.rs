@@ -18,9 +18,9 @@ use crate::{
 use core::ops::Range;
 use kernel::prelude::*;
 
-/// Begins a write that is remapped as one bio, also one to a block device. Fails with `EAGAIN` if the
-/// file system of a pinned file may not admit it: that is frozen, read-only, or has to be asked.
-/// Process context.
+/// Begins a write that is remapped as one bio, also one to a block device. Fails with `EAGAIN` if
+/// the file system of a pinned file may not admit it: that is frozen, read-only, or has to be
+/// asked. Process context.
 #[inline(always)] // As `LoopCmd::submit`.
 pub(crate) fn try_begin_write(rq: &mut Request<Loop>) -> Result {
     rq.begin_write(|binding| match binding.pinned() {
