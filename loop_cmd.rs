@@ -328,7 +328,7 @@ impl LoopCmd {
         Self::remap_with(rq, |rq| rq.remap(Binding::map, nowait))
     }
 
-    /// Calls `remap` within the time that a write is under way for the file.
+    /// Begins a write, calls `remap`, and ends the write again if the request is given back.
     #[inline(always)] // As `submit`.
     fn remap_with(
         mut rq: Request<Loop>,

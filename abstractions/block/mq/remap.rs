@@ -144,8 +144,8 @@ where
 
     /// Remaps like [`remap`](Self::remap), in a worker: also to a device that is stacked on others,
     /// and also a request that must not wait or is polled, which then may wait, and is not polled.
-    /// Gives the request back as `remap` does otherwise. The task must not be submitting a bio
-    /// (`current->bio_list`). May sleep.
+    /// For the other reasons of `remap` it gives the request back. The task must not be submitting
+    /// a bio (`current->bio_list`). May sleep.
     pub fn remap_in_worker(
         self,
         map: impl FnOnce(&T::Config, i64, u32) -> Option<Extent<'_>>,
