@@ -23,7 +23,7 @@ for flags in 0 $DIRECT_IO; do
 		for op in write zeroout; do
 			old
 			io -d "$DEV" $op 64K 64K
-			poll 2 moved || fail "a $op with flags $flags does not move the times"
+			poll 10 moved || fail "a $op with flags $flags does not move the times"
 			old
 			io -d "$DEV" $op 64K 64K , fsync
 			moved || fail "a $op and flush with flags $flags does not move the times"

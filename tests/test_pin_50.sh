@@ -55,8 +55,8 @@ for type in "${PINNABLE[@]}"; do
 	io -d "$DEV" check 1 0 1M , fsync
 	stays
 
-	moves 2 io -d "$DEV" fill 2 0 512K
-	moves 2 io -d "$DEV" discard 512K 64K
+	moves 10 io -d "$DEV" fill 2 0 512K
+	moves 10 io -d "$DEV" discard 512K 64K
 	moves 0 io -d "$DEV" fill 3 4K 4K , fsync
 	moves 0 io "$DEV" fill 4 4K 4K , fsync
 	moves 0 io -d -s "$DEV" fill 5 4K 4K
@@ -69,7 +69,7 @@ for type in "${PINNABLE[@]}"; do
 	attach "$IMG" flags=$DIRECT_IO
 	pin 1
 	[[ $type != ext4 ]] || was=$(version)
-	moves 2 io -d "$DEV" fill 2 0 4K
+	moves 10 io -d "$DEV" fill 2 0 4K
 	[[ $type != ext4 || $was && $(version) != "$was" ]] ||
 		fail "no change was counted: $was"
 	moves 0 io -d "$DEV" fill 3 4K 4K , fsync

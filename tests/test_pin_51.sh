@@ -13,7 +13,7 @@ for type in "${PINNABLE[@]}"; do
 		old
 		# In one of them times that are not on the medium are left.
 		((i == 1)) || io -d "$DEV" fill 2 0 4K
-		((i < 3)) || poll 2 moved || fail "the times on $type stay"
+		((i < 3)) || poll 10 moved || fail "the times on $type stay"
 		io -d "$DEV" fill 2 0 64K
 		# Not longer than it takes.
 		soon fsfreeze -f "$FS"
