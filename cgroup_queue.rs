@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests of non-root cgroups that may block.
+//! Requests of non-root cgroups that a worker issues.
 //!
-//! One work item issues the requests of a cgroup in turn, as one does for the root cgroup: they
-//! take the inode's lock in turn anyway, and many tasks that contend for it are far slower than
-//! one. A throttled cgroup must not hold up others, so each cgroup has a work item of its own.
+//! One work item issues the requests of a cgroup and [`Kind`] in turn, as one does for the root
+//! cgroup: they take the inode's lock in turn anyway, and many tasks that contend for it are far
+//! slower than one. A throttled cgroup must not hold up others, so each has work items of its own,
+//! also for what is tried without waiting: a disk below may throttle it in the task that submits
+//! (`io.cost`), even if that is not to wait.
 //!
 //! A queue is allocated when a cgroup first needs one, and given to another cgroup when it is idle.
 //! It holds no reference to its cgroup, since the requests in it do. If there is no memory for a
 //! queue, or [`MAX_QUEUES`] are in use, a request blocks in work of its own.
 
-use crate::{abstractions::block::mq::Request, driver::Loop, pending::Pending};
+use crate::{
+    abstractions::block::mq::{Request, RequestList},
+    driver::Loop,
+    pending::Pending,
+};
 use kernel::{
     alloc::flags::__GFP_NOWARN,
     impl_has_work, new_spinlock, new_work,
@@ -20,30 +26,19 @@ use kernel::{
 };
 
 /// The most queues that a hardware queue may have.
-const MAX_QUEUES: usize = 32;
+const MAX_QUEUES: usize = 48;
 
-/// Requests that are issued under one attribution. After that the memory cgroup, which may have
-/// changed, is looked up again.
-pub(crate) const BATCH: usize = 64;
-
-/// What the requests of a queue have in common besides their cgroup: reads must not wait for
-/// writes.
+/// What the requests of a queue have in common besides their cgroup. Reads must not wait for
+/// writes, and what is tried not for what may block.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
-    Reads,
-    Writes,
+pub(crate) enum Kind {
+    /// Of a cgroup these are buffered reads.
+    Nowait,
+    BlockingReads,
+    BlockingWrites,
 }
 
-impl Direction {
-    pub(crate) fn of(rq: &Request<Loop>) -> Self {
-        match rq.op().is_write() {
-            true => Self::Writes,
-            false => Self::Reads,
-        }
-    }
-}
-
-/// Requests of one cgroup and direction, issued one after the other.
+/// Requests of one cgroup and kind, issued one after the other.
 #[pin_data]
 pub(crate) struct CgroupQueue {
     #[pin]
@@ -67,9 +62,10 @@ impl CgroupQueue {
         )
     }
 
-    /// Takes the next request. The work item calls this until the queue is empty.
-    pub(crate) fn next(&self) -> Option<Request<Loop>> {
-        self.pending.lock().next()
+    /// Takes all requests. The work item calls this until there are none. When it has found none,
+    /// another cgroup may get the queue, so by then it must have done with the requests of before.
+    pub(crate) fn take(&self) -> RequestList<Loop> {
+        self.pending.lock().take()
     }
 }
 
@@ -77,40 +73,57 @@ impl CgroupQueue {
 /// to, or belonged to last.
 struct Entry {
     cgroup: u64,
-    direction: Direction,
+    kind: Kind,
     queue: Arc<CgroupQueue>,
 }
 
 /// The queues of a hardware queue, under its lock.
-pub(crate) struct CgroupQueues(KVec<Entry>);
+pub(crate) struct CgroupQueues {
+    entries: KVec<Entry>,
+    /// Requests were added to queues that are not scheduled.
+    unscheduled: bool,
+}
 
 impl CgroupQueues {
     pub(crate) const fn new() -> Self {
-        Self(KVec::new())
+        Self {
+            entries: KVec::new(),
+            unscheduled: false,
+        }
     }
 
-    /// Adds a request to the queue of its cgroup and direction; gives it back if the cgroup cannot
-    /// have one. Any context but interrupts.
+    /// Adds a request to the queue of its cgroup and kind, which is then to be
+    /// [scheduled](Self::schedule); gives it back if the cgroup cannot have one. Any context but
+    /// interrupts.
     pub(crate) fn push(
         &mut self,
         cgroup: u64,
-        direction: Direction,
+        kind: Kind,
         rq: Request<Loop>,
     ) -> Result<(), Request<Loop>> {
-        let Some(queue) = self.find(cgroup, direction) else {
+        let Some(queue) = self.find(cgroup, kind) else {
             return Err(rq);
         };
-        let mut pending = queue.pending.lock();
-        pending.requests.push_back(rq);
-        pending.schedule::<CgroupQueue, 0>(queue.as_arc_borrow());
+        queue.pending.lock().requests.push_back(rq);
+        self.unscheduled = true;
         Ok(())
     }
 
-    fn find(&mut self, cgroup: u64, direction: Direction) -> Option<&Arc<CgroupQueue>> {
-        let is_own = |entry: &Entry| entry.cgroup == cgroup && entry.direction == direction;
+    /// Schedules the work item of each queue that is not empty.
+    pub(crate) fn schedule(&mut self) {
+        if core::mem::take(&mut self.unscheduled) {
+            for Entry { queue, .. } in &self.entries {
+                let mut pending = queue.pending.lock();
+                pending.schedule::<CgroupQueue, 0>(queue.as_arc_borrow());
+            }
+        }
+    }
+
+    fn find(&mut self, cgroup: u64, kind: Kind) -> Option<&Arc<CgroupQueue>> {
+        let is_own = |entry: &Entry| entry.cgroup == cgroup && entry.kind == kind;
         // Requests are added only under the lock of `self`, so an idle queue stays idle.
         let is_idle = |entry: &Entry| entry.queue.pending.lock().is_idle();
-        let entries = &mut self.0;
+        let entries = &mut self.entries;
         let position = match entries.iter().position(is_own) {
             None => entries.iter().position(is_idle),
             own => own,
@@ -121,7 +134,7 @@ impl CgroupQueues {
                 let queue = CgroupQueue::new().ok()?;
                 let entry = Entry {
                     cgroup,
-                    direction,
+                    kind,
                     queue,
                 };
                 entries.push(entry, GFP_NOWAIT | __GFP_NOWARN).ok()?;
@@ -131,7 +144,7 @@ impl CgroupQueues {
         };
         let entry = entries.get_mut(position)?;
         entry.cgroup = cgroup;
-        entry.direction = direction;
+        entry.kind = kind;
         Some(&entry.queue)
     }
 }

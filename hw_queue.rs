@@ -7,7 +7,7 @@ use crate::{
         block::mq::{Request, RequestList},
         cgroup::Blkcg,
     },
-    cgroup_queue::{CgroupQueues, Direction},
+    cgroup_queue::{CgroupQueues, Kind},
     driver::Loop,
     pending::Pending,
 };
@@ -23,14 +23,14 @@ use kernel::{
 
 /// Requests that wait, by the work item that issues them.
 pub(crate) struct Lists {
-    /// Requests whose issue waits for memory and tags only.
+    /// Requests of the root cgroup whose issue waits for memory and tags only.
     pub(crate) nowait: Pending,
     /// Writes that may block: of the root cgroup, or, in the queue of a zoned device, of any
     /// cgroup.
     pub(crate) blocking_writes: Pending,
     /// Reads of the root cgroup that may block.
     pub(crate) blocking_reads: Pending,
-    /// Requests of non-root cgroups that may block.
+    /// Requests of non-root cgroups.
     cgroups: CgroupQueues,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Lists {
 ///
 /// The lock of `lists` is taken in process context only, without disabling interrupts. A task that
 /// ends I/O with interrupts disabled may take it too, so it must not hold a lock that interrupt
-/// handlers take. The block layer holds none where it ends a bio with `BLK_STS_AGAIN`.
+/// handlers take. The block layer holds none where it ends a bio of a disk with `BLK_STS_AGAIN`.
 #[pin_data]
 pub(crate) struct HwQueue {
     #[pin]
@@ -68,8 +68,9 @@ impl_has_work! {
 
 /// Takes requests that are routed to a list of their hardware queue.
 pub(crate) trait Sink {
-    /// Adds a request to the nowait list.
-    fn push_nowait(&mut self, rq: Request<Loop>);
+    /// Adds a request to the nowait list of its cgroup. Gives it back if the cgroup cannot have a
+    /// queue.
+    fn push_nowait(&mut self, rq: Request<Loop>) -> Result<(), Request<Loop>>;
 
     /// Adds a request to the blocking list of its cgroup and direction. Gives it back if the cgroup
     /// cannot have a queue.
@@ -77,19 +78,30 @@ pub(crate) trait Sink {
 }
 
 impl Lists {
-    /// Adds a request to the blocking list of its cgroup and direction. Gives it back if the cgroup
-    /// cannot have a queue.
+    fn push_nowait(&mut self, rq: Request<Loop>) -> Result<(), Request<Loop>> {
+        self.push(Kind::Nowait, rq)
+    }
+
     fn push_blocking(&mut self, rq: Request<Loop>) -> Result<(), Request<Loop>> {
-        let direction = Direction::of(&rq);
+        let kind = match rq.op().is_write() {
+            true => Kind::BlockingWrites,
+            false => Kind::BlockingReads,
+        };
+        self.push(kind, rq)
+    }
+
+    #[inline]
+    fn push(&mut self, kind: Kind, rq: Request<Loop>) -> Result<(), Request<Loop>> {
         let Some(cgroup) = rq.blkcg().map(Blkcg::id) else {
-            let pending = match direction {
-                Direction::Reads => &mut self.blocking_reads,
-                Direction::Writes => &mut self.blocking_writes,
+            let pending = match kind {
+                Kind::Nowait => &mut self.nowait,
+                Kind::BlockingReads => &mut self.blocking_reads,
+                Kind::BlockingWrites => &mut self.blocking_writes,
             };
             pending.requests.push_back(rq);
             return Ok(());
         };
-        self.cgroups.push(cgroup, direction, rq)
+        self.cgroups.push(cgroup, kind, rq)
     }
 }
 
@@ -130,6 +142,7 @@ impl HwQueue {
             .blocking_writes
             .schedule::<Self, BLOCKING_WRITES>(this);
         lists.blocking_reads.schedule::<Self, BLOCKING_READS>(this);
+        lists.cgroups.schedule();
     }
 
     /// Appends a write to the list, whatever the write's own hardware queue is.
@@ -172,8 +185,8 @@ impl Submitted<'_> {
 }
 
 impl Sink for Submitted<'_> {
-    fn push_nowait(&mut self, rq: Request<Loop>) {
-        self.push(|lists| lists.nowait.requests.push_back(rq));
+    fn push_nowait(&mut self, rq: Request<Loop>) -> Result<(), Request<Loop>> {
+        self.push(|lists| lists.push_nowait(rq))
     }
 
     fn push_blocking(&mut self, rq: Request<Loop>) -> Result<(), Request<Loop>> {
@@ -196,8 +209,8 @@ impl Single {
 }
 
 impl Sink for Single {
-    fn push_nowait(&mut self, rq: Request<Loop>) {
-        Self::push(rq, |lists, rq| lists.nowait.requests.push_back(rq));
+    fn push_nowait(&mut self, rq: Request<Loop>) -> Result<(), Request<Loop>> {
+        Self::push(rq, Lists::push_nowait)
     }
 
     fn push_blocking(&mut self, rq: Request<Loop>) -> Result<(), Request<Loop>> {
@@ -223,15 +236,20 @@ impl Batch {
     /// Adds all requests to the lists of their hardware queues. Calls `own_work` with each request
     /// whose cgroup cannot have a queue.
     pub(crate) fn submit(self, own_work: impl Fn(Request<Loop>)) {
-        Self::push_all(self.nowait, |lists, rq| lists.nowait.requests.push_back(rq));
-        Self::push_all(self.blocking, |lists, rq| {
-            if let Err(rq) = lists.push_blocking(rq) {
-                own_work(rq);
-            }
-        });
+        Self::push_all(self.nowait, Lists::push_nowait, &own_work);
+        Self::push_all(self.blocking, Lists::push_blocking, &own_work);
     }
 
-    fn push_all(mut requests: RequestList<Loop>, push: impl Fn(&mut Lists, Request<Loop>)) {
+    fn push_all(
+        mut requests: RequestList<Loop>,
+        push: impl Fn(&mut Lists, Request<Loop>) -> Result<(), Request<Loop>>,
+        own_work: impl Fn(Request<Loop>),
+    ) {
+        let push = |lists: &mut Lists, rq| {
+            if let Err(rq) = push(lists, rq) {
+                own_work(rq);
+            }
+        };
         while let Some(first) = requests.pop_front() {
             let queue: Arc<HwQueue> = first.hw_data().into();
             let is_same =
@@ -247,8 +265,9 @@ impl Batch {
 }
 
 impl Sink for Batch {
-    fn push_nowait(&mut self, rq: Request<Loop>) {
+    fn push_nowait(&mut self, rq: Request<Loop>) -> Result<(), Request<Loop>> {
         self.nowait.push_back(rq);
+        Ok(())
     }
 
     fn push_blocking(&mut self, rq: Request<Loop>) -> Result<(), Request<Loop>> {

@@ -191,6 +191,11 @@ impl LoopCmd {
     }
 
     fn set_stage(rq: &mut Request<Loop>, stage: Stage) {
+    /// Whether the request is to be issued by [`issue_nowait`](Self::issue_nowait).
+    pub(crate) fn is_nowait(rq: &mut Request<Loop>) -> bool {
+        matches!(Self::stage(rq), Stage::Nowait | Stage::RemapInTask)
+    }
+
         *rq.data().project().stage = stage;
     }
 
@@ -244,11 +249,11 @@ impl LoopCmd {
                 }
                 Route::Nowait => {
                     Self::set_stage(&mut rq, Stage::Nowait);
-                    return sink.push_nowait(rq);
+                    return Self::push_nowait(rq, sink);
                 }
                 Route::RemapInTask => {
                     Self::set_stage(&mut rq, Stage::RemapInTask);
-                    return sink.push_nowait(rq);
+                    return Self::push_nowait(rq, sink);
                 }
                 Route::Rmw => return Self::enter_rmw(rq),
                 Route::Ordered => {
@@ -274,6 +279,13 @@ impl LoopCmd {
             route = reroute(&rq, why, true);
         }
     }
+    #[inline(always)] // As `submit`.
+    fn push_nowait(rq: Request<Loop>, sink: &mut impl Sink) {
+        if let Err(rq) = sink.push_nowait(rq) {
+            Self::block_in_own_work(rq);
+        }
+    }
+
 
     /// Dispatches a request to the next route, after its route could not serve it. Any context.
     fn redispatch(rq: Request<Loop>, why: Why) {
@@ -355,7 +367,8 @@ impl LoopCmd {
     /// Issues a request of the nowait list.
     ///
     /// Called by a worker, under a plug, with the request's I/O priority, and with I/O and memory
-    /// attributed to the request's cgroup. Waits only for memory and tags.
+    /// attributed to the request's cgroup. Waits only for memory and tags, and where the disk below
+    /// throttles the cgroup.
     pub(crate) fn issue_nowait(mut rq: Request<Loop>) {
         match Self::stage(&mut rq) {
             // If the file was pinned after a read was routed, reading it through the file system is

@@ -202,8 +202,8 @@ fn in_task(facts: &impl Facts) -> Route {
         return Route::Blocking;
     }
     if facts.can_try() {
-        // A disk below may throttle the cgroup in the task that submits (`io.cost`), even if that
-        // is not to wait.
+        // A bio of a cgroup that is not to wait is charged to it even if it then finds no tag, so a
+        // second one would be charged again.
         return match facts.is_direct() && facts.in_cgroup() {
             true => Route::Blocking,
             false => Route::Nowait,

@@ -14,14 +14,13 @@
 use crate::{
     abstractions::{
         block::{
-            mq::{can_submit_now, Operations, Request, RequestBatch},
+            mq::{can_submit_now, Operations, Request, RequestBatch, RequestList},
             task_holds_requests, with_inner_plug, with_plug,
         },
-        cgroup::Blkcg,
         task::{cond_resched, IoPriorityScope, IoWorkerScope},
     },
     binding::Binding,
-    cgroup_queue::{CgroupQueue, BATCH},
+    cgroup_queue::CgroupQueue,
     device::{LoopDevice, State},
     driver::Loop,
     hw_queue::{Batch, HwQueue, Lists, Submitted, BLOCKING_READS, BLOCKING_WRITES, NOWAIT},
@@ -34,6 +33,18 @@ use kernel::{
     sync::{Arc, ArcBorrow},
     workqueue::WorkItem,
 };
+
+/// Issues a request of the nowait list, and those of its I/O priority that follow it.
+fn issue_nowait(first: Request<Loop>, rest: &mut RequestList<Loop>) {
+    let ioprio = first.ioprio();
+    let _priority = IoPriorityScope::enter(ioprio);
+    LoopCmd::issue_nowait(first);
+    cond_resched();
+    while let Some(rq) = rest.pop_front_if(|rq| rq.ioprio() == ioprio) {
+        LoopCmd::issue_nowait(rq);
+        cond_resched();
+    }
+}
 
 impl WorkItem<NOWAIT> for HwQueue {
     type Pointer = Arc<Self>;
@@ -48,18 +59,7 @@ impl WorkItem<NOWAIT> for HwQueue {
             }
             with_plug(|| {
                 while let Some(first) = requests.pop_front() {
-                    let submitter = |rq: &Request<Loop>| (rq.blkcg().map(Blkcg::id), rq.ioprio());
-                    let (cgroup, ioprio) = submitter(&first);
-                    let is_same = |rq: &Request<Loop>| submitter(rq) == (cgroup, ioprio);
-                    first.attributed(|first| {
-                        let _priority = IoPriorityScope::enter(ioprio);
-                        LoopCmd::issue_nowait(first);
-                        cond_resched();
-                        while let Some(rq) = requests.pop_front_if(is_same) {
-                            LoopCmd::issue_nowait(rq);
-                            cond_resched();
-                        }
-                    });
+                    issue_nowait(first, &mut requests);
                 }
             });
         }
@@ -96,23 +96,33 @@ impl WorkItem<BLOCKING_READS> for HwQueue {
 impl WorkItem for CgroupQueue {
     type Pointer = Arc<Self>;
 
-    /// Issues the requests of the queue one after the other until it is empty. Uses no plug, as
-    /// [`issue_blocking`].
+    /// Issues the requests of the queue until it is empty: as those of a hardware queue, but each
+    /// batch is attributed to the cgroup.
     fn run(this: Arc<Self>) {
         let _scope = IoWorkerScope::enter();
-        while let Some(first) = this.next() {
-            first.attributed(|first| {
-                LoopCmd::issue_blocking(first);
-                for _ in 1..BATCH {
-                    cond_resched();
-                    // A queue changes its cgroup only when it is idle, so this request is of the
-                    // same cgroup.
-                    let Some(rq) = this.next() else {
-                        return;
-                    };
-                    LoopCmd::issue_blocking(rq);
-                }
-            });
+        loop {
+            let mut requests = this.take();
+            let Some(mut first) = requests.pop_front() else {
+                return;
+            };
+            // The requests of a queue are of one cgroup and kind.
+            match LoopCmd::is_nowait(&mut first) {
+                true => with_plug(|| {
+                    first.attributed(|first| {
+                        issue_nowait(first, &mut requests);
+                        while let Some(first) = requests.pop_front() {
+                            issue_nowait(first, &mut requests);
+                        }
+                    });
+                }),
+                false => first.attributed(|first| {
+                    LoopCmd::issue_blocking(first);
+                    while let Some(rq) = requests.pop_front() {
+                        cond_resched();
+                        LoopCmd::issue_blocking(rq);
+                    }
+                }),
+            }
         }
     }
 }

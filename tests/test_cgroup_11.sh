@@ -3,7 +3,7 @@
 
 . ./test_common.sh
 
-DESCRIPTION="Direct I/O of a cgroup that io.cost holds back holds nobody else's up"
+DESCRIPTION="I/O of a cgroup that io.cost holds back holds nobody else's up: direct, and reads that miss the cache"
 
 # io_cost IOPS SETTING...: of the disk, whose cost is that of one which does so many I/Os a second.
 io_cost()
@@ -14,21 +14,18 @@ io_cost()
 	echo "$DISK ${*:2}" >"$CGROUP_ROOT/io.cost.qos"
 }
 
-need fio taskset
-cgroup a
-[[ -e $CGROUP_ROOT/io.cost.qos ]] || skip "no io.cost"
-fs_without_flushes
-DISK=$(($(stat -L -c %Hr "$NULLB"))):$(($(stat -L -c %Lr "$NULLB")))
-img 16M "$FS/img"
-io "$IMG" fill 1 0 16M , fsync
-attach_quietly "$IMG" flags="$DIRECT_IO"
-for rw in randread randwrite; do
+# held_up FLAGS RW: of a device with these flags, while the cgroup is at this work.
+held_up()
+{
+	local rw=$2 key=${2/rand/} fio
+
+	attach_quietly "$IMG" flags="$1"
+	io "$IMG" drop
 	io_cost 4 enable=1 ctrl=user min=100 max=100
-	in_cgroup a taskset -c 0 fio --name=a --filename="$DEV" --size=8M --rw=$rw --bs=4k --direct=1 \
+	in_cgroup a taskset -c 0 fio --name=a --filename="$DEV" --size=8M --rw="$rw" --bs=4k --direct=1 \
 		--ioengine=libaio --iodepth=64 --thread --time_based --runtime=600 >"$TMP/fio" &
 	fio=$!
 	JOBS+=("$fio")
-	key=${rw/rand/}
 	poll 20 eval "((\$(io_bytes a $NULLB ${key:0:1}bytes) > 16384))" || fail "it does not arrive at the disk"
 	sleep 1
 	# On the same CPU, so on the same hardware queue.
@@ -38,7 +35,17 @@ for rw in randread randwrite; do
 	io_cost 100000 enable=1
 	wait "$fio" || :
 	io_cost 100000 enable=0
-	io "$DEV" drop
-done
-detach
+	detach
+}
+
+need fio taskset
+cgroup a
+[[ -e $CGROUP_ROOT/io.cost.qos ]] || skip "no io.cost"
+fs_without_flushes
+DISK=$(($(stat -L -c %Hr "$NULLB"))):$(($(stat -L -c %Lr "$NULLB")))
+img 16M "$FS/img"
+io "$IMG" fill 1 0 16M , fsync
+held_up "$DIRECT_IO" randread
+held_up "$DIRECT_IO" randwrite
+held_up 0 randread
 umounted "$FS"

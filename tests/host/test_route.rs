@@ -435,6 +435,7 @@ fn routes_are_those_of_the_table() {
         (PINNED, Why::NotRemapped, true, RemapInTask),
         (PINNED, Why::NoTag, true, RemapInTask),
         (PINNED, Why::NoTag, false, OwnWork),
+        (in_cgroup(uncached(BUFFERED)), MayWait, Nowait),
         (in_cgroup(PINNED), Why::NoTag, true, Blocking),
         (PINNED, Why::CannotPoll, true, OwnWork),
         (BUFFERED, Why::NotCached, true, Nowait),
