@@ -66,6 +66,10 @@ impl Facts for Request<Loop> {
         self.config().has_blocking_writes()
     }
 
+    fn is_on_bottom(&self) -> bool {
+        self.config().backing.is_on_bottom()
+    }
+
     fn can_remap(&self) -> bool {
         can_remap(self)
     }

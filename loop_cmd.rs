@@ -9,7 +9,8 @@
 //! 1. [`Submitted`](Stage::Submitted): `queue_rq` or `queue_rqs` handles it, or the bio that one of
 //!    them has submitted for it is in flight.
 //! 2. [`Nowait`](Stage::Nowait), [`RemapInTask`](Stage::RemapInTask): it is in the nowait list of
-//!    its hardware queue, or in flight as the file's asynchronous I/O, issued from there.
+//!    its hardware queue, or of its cgroup there; or in flight as the file's asynchronous I/O, or
+//!    as a bio to the device below, issued from there.
 //! 3. [`Blocking`](Stage::Blocking): it is in a list of requests that may block, or its own work
 //!    item is queued; or it is in flight as I/O that may block, or as bios to the device below.
 //!    Or [`Rmw`](Stage::Rmw): the same, but it is carried out by whole blocks; a write waits for
@@ -27,7 +28,7 @@
 //! |---|---|---|
 //! | → 1 → 2, 3, end | [`LoopCmd::submit`] | the submitting task; must not call a file system |
 //! | 1 → 2, 3, 4, end | [`RequestRemapped::remapped`] | any; → 2 in process context only |
-//! | 2 → 3, 4, 5 | [`LoopCmd::issue_nowait`], [`RequestIoDone::io_done`] | worker under a plug; any |
+//! | 2 → 3, 4, 5, end | [`LoopCmd::issue_nowait`], [`RequestIoDone::io_done`], `remapped` | worker under a plug; any |
 //! | 3 → 3, 5 for `Rmw` | [`LoopCmd::issue_rmw`] | worker |
 //! | 3 → 4, 5, end | [`LoopCmd::issue_blocking`], `io_done`, `remapped` | worker; any |
 //! | 4 → 5 | the request's own work item | worker |
@@ -65,7 +66,7 @@ use kernel::{
 enum Stage {
     /// `EAGAIN` from the device below means that it has no free tag.
     Submitted,
-    /// `EAGAIN` from the file means that the I/O would have to wait.
+    /// `EAGAIN` from the file, or from the device below, means that the I/O would have to wait.
     Nowait,
     /// To be submitted, by a worker, to the device below a pinned file.
     RemapInTask,
@@ -173,14 +174,6 @@ fn sync_file(rq: &Request<Loop>) -> Result {
     binding.backing.file().fsync().map_err(|_| EIO)
 }
 
-/// The mode of I/O on the file that the binding uses.
-fn io_mode(rq: &Request<Loop>, nowait: bool) -> IoMode {
-    match rq.config().direct {
-        true => IoMode::Direct { nowait },
-        false => IoMode::Buffered { nowait },
-    }
-}
-
 impl LoopCmd {
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
@@ -191,16 +184,16 @@ impl LoopCmd {
     }
 
     fn set_stage(rq: &mut Request<Loop>, stage: Stage) {
-    /// Whether the request is to be issued by [`issue_nowait`](Self::issue_nowait).
-    pub(crate) fn is_nowait(rq: &mut Request<Loop>) -> bool {
-        matches!(Self::stage(rq), Stage::Nowait | Stage::RemapInTask)
-    }
-
         *rq.data().project().stage = stage;
     }
 
     fn stage(rq: &mut Request<Loop>) -> Stage {
         *rq.data().project().stage
+    }
+
+    /// Whether the request is to be issued by [`issue_nowait`](Self::issue_nowait).
+    pub(crate) fn is_nowait(rq: &mut Request<Loop>) -> bool {
+        matches!(Self::stage(rq), Stage::Nowait | Stage::RemapInTask)
     }
 
     fn is_blocking(rq: &mut Request<Loop>) -> bool {
@@ -279,18 +272,18 @@ impl LoopCmd {
             route = reroute(&rq, why, true);
         }
     }
-    #[inline(always)] // As `submit`.
-    fn push_nowait(rq: Request<Loop>, sink: &mut impl Sink) {
-        if let Err(rq) = sink.push_nowait(rq) {
-            Self::block_in_own_work(rq);
-        }
-    }
-
 
     /// Dispatches a request to the next route, after its route could not serve it. Any context.
     fn redispatch(rq: Request<Loop>, why: Why) {
         let route = reroute(&rq, why, in_task());
         Self::dispatch(rq, route, &mut Single);
+    }
+
+    #[inline(always)] // As `submit`.
+    fn push_nowait(rq: Request<Loop>, sink: &mut impl Sink) {
+        if let Err(rq) = sink.push_nowait(rq) {
+            Self::block_in_own_work(rq);
+        }
     }
 
     fn note_untried(rq: &Request<Loop>) {
@@ -355,12 +348,16 @@ impl LoopCmd {
         })
     }
 
-    /// Remaps direct I/O on a block device as one bio, in a worker. Gives the request back if that
-    /// is not possible. May sleep.
-    fn remap_in_worker(rq: Request<Loop>) -> Result<(), Request<Loop>> {
-        match rq.is_direct() && rq.path() == DataPath::BlockDevice && rq.can_remap() {
-            true => Self::remap_with(rq, |rq| rq.remap_in_worker(Binding::map)),
-            false => Err(rq),
+    /// Remaps direct I/O on a block device as one bio, in a worker; else issues a read or write on
+    /// the file. Without `nowait` it may block.
+    fn transfer(rq: Request<Loop>, nowait: bool) {
+        let given_back =
+            match rq.is_direct() && rq.path() == DataPath::BlockDevice && rq.can_remap() {
+                true => Self::remap_with(rq, |rq| rq.remap_in_worker(Binding::map, nowait)),
+                false => Err(rq),
+            };
+        if let Err(rq) = given_back {
+            Self::issue_on_file(rq, nowait);
         }
     }
 
@@ -374,10 +371,7 @@ impl LoopCmd {
             // If the file was pinned after a read was routed, reading it through the file system is
             // still right. Writes were not blocked when a write was routed, and are not now:
             // blocking them takes a frozen queue, with no request in flight.
-            Stage::Nowait => {
-                let mode = io_mode(&rq, true);
-                Self::transfer(rq, mode);
-            }
+            Stage::Nowait => Self::transfer(rq, true),
             _ => {
                 if let Err(rq) = Self::issue_pinned(rq, false) {
                     Self::block_in_own_work(rq);
@@ -398,15 +392,7 @@ impl LoopCmd {
             Err(rq) => rq,
         };
         let result = match op {
-            Op::Read | Op::Write => {
-                return match Self::remap_in_worker(rq) {
-                    Ok(()) => (),
-                    Err(rq) => {
-                        let mode = io_mode(&rq, false);
-                        Self::transfer(rq, mode)
-                    }
-                }
-            }
+            Op::Read | Op::Write => return Self::transfer(rq, false),
             Op::Flush => sync_file(&rq),
             Op::Discard | Op::WriteZeroes => deallocate(&rq, &bytes_of(&rq), deallocate_modes(&rq)),
         };
@@ -500,17 +486,21 @@ impl LoopCmd {
     }
 
     /// Issues a read or write on the file.
-    fn transfer(rq: Request<Loop>, mode: IoMode) {
+    fn issue_on_file(rq: Request<Loop>, nowait: bool) {
         let binding = rq.config();
+        let mode = match binding.direct {
+            true => IoMode::Direct { nowait },
+            false => IoMode::Buffered { nowait },
+        };
         match binding.file_pos(rq.pos()) {
             Ok(pos) => {
-                if rq.op() == Op::Write && !mode.nowait() {
+                if rq.op() == Op::Write && !nowait {
                     binding.begin_blocking_write();
                 }
                 // An ordered write must not stop midway for lack of memory, so it waits for memory.
                 // The worker is in an `IoWorkerScope`, where `GFP_KERNEL` starts no I/O.
                 let gfp = match binding.ordered {
-                    Some(_) if !mode.nowait() => GFP_KERNEL,
+                    Some(_) if !nowait => GFP_KERNEL,
                     _ => GFP_NOWAIT,
                 };
                 rq.issue(Binding::file, pos, mode, gfp);
@@ -621,14 +611,13 @@ impl RequestRemapped<Loop> for LoopCmd {
                 Self::set_stage(&mut rq, Stage::PostWrite);
                 Self::enqueue(rq);
             }
-            // The block layer ends such a bio in the task that submits it, with no lock held.
+            // A disk's bio ends so in the task that submits it, with no lock held. One of a stacked
+            // device may end in any context; its request gets work of its own.
             Err(e) if e == EAGAIN && !could_block => Self::redispatch(rq, Why::NoTag),
             Err(e) if e == eopnotsupp() && !could_block => Self::redispatch(rq, Why::CannotPoll),
             // On stacked devices this is nested in another device's completion: `finish` bounds the
-            // depth. The submitter remaps only to devices that are not stacked.
-            result if could_block && !rq.config().is_on_bottom() => {
-                Self::finish_whole(rq, result);
-            }
+            // depth.
+            result if !rq.config().is_on_bottom() => Self::finish_whole(rq, result),
             // Ends on the CPU where the device below has completed it.
             result => rq.end(result),
         }

@@ -15,7 +15,7 @@
 //! | not made of the file's direct-I/O blocks, or excluded by a running `Rmw` | [`Route::Rmw`] |
 //! | flush, discard, write-zeroes; the write between two flushes | [`Route::OwnWork`] |
 //! | a write while writes are blocked | [`Route::OwnWork`], which waits until they are allowed |
-//! | direct I/O on a block device, or a pinned file, if the submitter may | [`Route::Remap`] |
+//! | direct I/O on a disk, or a pinned file, if the submitter may | [`Route::Remap`] |
 //! | a pinned file, if the submitter may not | [`Route::RemapInTask`]; `Blocking` for a cgroup |
 //! | a small buffered read that the page cache may serve | [`Route::CopyCached`] |
 //! | a write to a zoned device | [`Route::Ordered`] |
@@ -75,6 +75,8 @@ pub(crate) trait Facts {
     fn are_writes_blocked(&self) -> bool;
     /// Whether blocking writes are in flight.
     fn has_blocking_writes(&self) -> bool;
+    /// Whether the block device is not stacked on another one.
+    fn is_on_bottom(&self) -> bool;
     /// Whether bios to the block device would do what direct I/O on its file does.
     fn can_remap(&self) -> bool;
     /// Whether a copy out of the page cache may serve the request.
@@ -95,7 +97,8 @@ pub(crate) enum Route {
     Remap { nowait: bool },
     /// Copy its data out of the page cache.
     CopyCached,
-    /// Issue it with `IOCB_NOWAIT` in the nowait work of its hardware queue.
+    /// Try it without waiting (`IOCB_NOWAIT`, `REQ_NOWAIT`) in the nowait work of its hardware
+    /// queue, or of its cgroup.
     Nowait,
     /// Submit it as bios in the nowait work, which waits for memory and tags only.
     RemapInTask,
@@ -143,7 +146,11 @@ pub(crate) fn route(facts: &impl Facts, context: SubmitContext) -> Route {
     let is_blocked = op == Op::Write && facts.are_writes_blocked();
     match facts.path() {
         DataPath::BlockDevice => {
-            if facts.is_direct() && context != SubmitContext::NoSubmit && facts.can_remap() {
+            if facts.is_direct()
+                && context != SubmitContext::NoSubmit
+                && facts.is_on_bottom()
+                && facts.can_remap()
+            {
                 return Route::Remap { nowait };
             }
         }

@@ -61,6 +61,17 @@ few="size=640 submit_queues=1 hw_queue_depth=4 irqmode=2 completion_nsec=50000"
 nullb loopone $few
 disk=$NULLB
 on_stack "0 $sectors linear $disk 0"
+# Most I/Os are for both disks, and the one with few tags refuses its part.
+nullb loopmany size=32
+table=
+for ((at = 0; at < 32 << 11; at += 128)); do
+	printf -v table '%s%s\n%s\n' "$table" "$at 64 linear $NULLB $at" "$((at + 64)) 64 linear $disk $at"
+done
+dm loop-stack "$table"
+attach /dev/mapper/loop-stack flags=$DIRECT_IO
+batches "$DEV"
+detach
+dm_gone loop-stack
 if modprobe -q dm_raid; then
 	# It collects writes in the plug of who submits them.
 	# shellcheck disable=SC2086 # Settings.

@@ -21,6 +21,7 @@ struct Known {
     ordered: bool,
     writes_blocked: bool,
     blocking_writes: bool,
+    bottom: bool,
     remap: bool,
     copy: bool,
     try_nowait: bool,
@@ -68,6 +69,10 @@ impl Facts for Known {
         self.blocking_writes
     }
 
+    fn is_on_bottom(&self) -> bool {
+        self.bottom
+    }
+
     fn can_remap(&self) -> bool {
         self.remap
     }
@@ -104,7 +109,7 @@ const WHYS: [Why; 5] = [
 fn for_all(mut f: impl FnMut(Known)) {
     for op in OPS {
         for path in PATHS {
-            for bits in 0..1 << 12 {
+            for bits in 0..1 << 13 {
                 let bit = |n: u32| bits >> n & 1 != 0;
                 let known = Known {
                     op,
@@ -121,6 +126,7 @@ fn for_all(mut f: impl FnMut(Known)) {
                     try_nowait: bit(9),
                     ahead: bit(10),
                     rmw: bit(11),
+                    bottom: bit(12),
                 };
                 let is_device = path == DataPath::BlockDevice;
                 // Zoned devices are block devices, and their writes are not remapped; writes to block devices
@@ -131,7 +137,7 @@ fn for_all(mut f: impl FnMut(Known)) {
                     && op != Op::Flush
                     && !(known.ordered && op.is_write());
                 let can_be = (can_rmw || !known.rmw)
-                    && (is_device || !known.ordered && !known.remap)
+                    && (is_device || !known.ordered && !known.remap && !known.bottom)
                     && !(known.remap && known.ordered && op == Op::Write)
                     && (path != DataPath::Pinned || known.direct);
                 if can_be {
@@ -176,6 +182,7 @@ fn routes_keep_the_rules() {
                 Route::Remap { nowait } => {
                     assert_ne!(known.path, DataPath::File, "{}", say());
                     assert_ne!(context, SubmitContext::NoSubmit, "{}", say());
+                    assert!(known.path == DataPath::Pinned || known.bottom, "{}", say());
                     assert_eq!(nowait, context != SubmitContext::MayWait, "{}", say());
                     assert!(known.direct, "{}", say());
                     let blocked = known.path == DataPath::Pinned && known.writes_blocked;
@@ -280,6 +287,7 @@ impl Facts for Pinning {
     fn is_flush_step(&self) -> bool { self.write.is_flush_step() }
     fn is_ordered(&self) -> bool { self.write.is_ordered() }
     fn has_blocking_writes(&self) -> bool { self.write.has_blocking_writes() }
+    fn is_on_bottom(&self) -> bool { self.write.is_on_bottom() }
     fn can_remap(&self) -> bool { self.write.can_remap() }
     fn can_copy(&self) -> bool { self.write.can_copy() }
     fn can_try(&self) -> bool { self.write.can_try() }
@@ -318,6 +326,7 @@ const FILE: Known = Known {
     ordered: false,
     writes_blocked: false,
     blocking_writes: false,
+    bottom: false,
     remap: false,
     copy: true,
     try_nowait: true,
@@ -329,6 +338,7 @@ const BUFFERED: Known = Known {
 };
 const DEVICE: Known = Known {
     path: DataPath::BlockDevice,
+    bottom: true,
     remap: true,
     ..FILE
 };
@@ -364,6 +374,10 @@ fn routes_are_those_of_the_table() {
         remap: false,
         ..known
     };
+    let stacked = |known: Known| Known {
+        bottom: false,
+        ..known
+    };
     let zoned = |known: Known| Known {
         ordered: true,
         remap: false,
@@ -392,6 +406,10 @@ fn routes_are_those_of_the_table() {
         (DEVICE, NoSubmit, Nowait),
         (untried(DEVICE), NoSubmit, Blocking),
         (write(DEVICE), MayWait, REMAP),
+        (stacked(DEVICE), MayWait, Nowait),
+        (stacked(write(DEVICE)), NoWait, Nowait),
+        (stacked(untried(DEVICE)), MayWait, Blocking),
+        (stacked(in_cgroup(DEVICE)), MayWait, Blocking),
         (cached(DEVICE), MayWait, Nowait),
         (untried(cached(DEVICE)), MayWait, OwnWork),
         (in_cgroup(DEVICE), MayWait, REMAP),
@@ -417,6 +435,7 @@ fn routes_are_those_of_the_table() {
         (uncached(BUFFERED), MayWait, Nowait),
         (in_cgroup(FILE), MayWait, Blocking),
         (in_cgroup(write(FILE)), MayWait, Blocking),
+        (in_cgroup(uncached(BUFFERED)), MayWait, Nowait),
         (in_cgroup(untried(FILE)), MayWait, OwnWork),
         (in_cgroup(BUFFERED), NoSubmit, CopyCached),
         (write(untried(BUFFERED)), MayWait, Blocking),
@@ -435,7 +454,6 @@ fn routes_are_those_of_the_table() {
         (PINNED, Why::NotRemapped, true, RemapInTask),
         (PINNED, Why::NoTag, true, RemapInTask),
         (PINNED, Why::NoTag, false, OwnWork),
-        (in_cgroup(uncached(BUFFERED)), MayWait, Nowait),
         (in_cgroup(PINNED), Why::NoTag, true, Blocking),
         (PINNED, Why::CannotPoll, true, OwnWork),
         (BUFFERED, Why::NotCached, true, Nowait),

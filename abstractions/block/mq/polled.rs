@@ -142,7 +142,7 @@ unsafe extern "C" fn poll_request<T: Operations>(
     // called `poll` has flushed it.
     //
     // SAFETY: The bio was submitted, or is about to be. It may end, but is not set up again before
-    // this returns: a request is remapped once (`was_remapped`), and blk-mq holds a reference to
+    // this returns: a request is polled once (`was_polled`), and blk-mq holds a reference to
     // this one. The bio's device was still in use when `polled` was read, so it is freed only after
     // a grace period, which the RCU read lock holds off. `bi_cookie` is a queue of that device, or
     // none: it never holds a number of segments, as the device has no zone write plugging

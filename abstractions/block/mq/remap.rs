@@ -115,7 +115,7 @@ where
     ///   ([`Extent::bottom`]);
     /// - it must not wait or is polled, and is larger than the device's largest request;
     /// - `nowait` is set, and the device has integrity metadata;
-    /// - it was remapped before since it was started;
+    /// - it was remapped as one that is polled since it was started;
     /// - its bio is encrypted, and there is no memory for the clone's encryption context. Otherwise
     ///   this allocates nothing: the clone is part of the request.
     ///
@@ -143,15 +143,24 @@ where
     }
 
     /// Remaps like [`remap`](Self::remap), in a worker: also to a device that is stacked on others,
-    /// and also a request that must not wait or is polled, which then may wait, and is not polled.
-    /// For the other reasons of `remap` it gives the request back. The task must not be submitting
-    /// a bio (`current->bio_list`). May sleep.
+    /// and also a request that is polled, which then is not. Without `nowait` it may wait, also if
+    /// it was submitted as one that must not. For the other reasons of `remap` it is given back.
+    /// The task must not be submitting a bio (`current->bio_list`). May sleep.
     pub fn remap_in_worker(
         self,
         map: impl FnOnce(&T::Config, i64, u32) -> Option<Extent<'_>>,
+        nowait: bool,
     ) -> Result<(), Self> {
         self.remap_with(map, |rq, extent| {
-            (extent.bytes >= rq.bytes()).then(|| rq.flags() & KEPT)
+            let (bytes, kept) = (rq.bytes(), rq.flags() & KEPT);
+            // As in `flags_for`.
+            let may_wait = || bytes > extent.bdev.max_bytes() || extent.bdev.has_integrity();
+            match nowait {
+                _ if extent.bytes < bytes => None,
+                true if may_wait() => None,
+                true => Some(kept | NOWAIT),
+                false => Some(kept),
+            }
         })
     }
 
@@ -176,8 +185,8 @@ where
             return Err(self);
         }
         let pdu = Self::pdu_ptr(rq);
-        // SAFETY: By the type invariants the `Pdu` is ours, and `start` wrote `was_remapped`.
-        if unsafe { (*pdu).was_remapped } {
+        // SAFETY: By the type invariants the `Pdu` is ours, and `start` wrote `was_polled`.
+        if unsafe { (*pdu).was_polled } {
             return Err(self);
         }
         let Some(flags) = flags(&self, &extent) else {
@@ -190,8 +199,8 @@ where
         // SAFETY: The configuration keeps the device, and the request keeps the configuration until
         // it ends. The bio and its segments, which the clone shares, belong to the request.
         // `remapped` finishes with the clone before the request ends. Nobody uses the clone's
-        // memory: its last use ended with an earlier request there, also for tasks that polled,
-        // which held a reference to that request.
+        // memory: an earlier bio there has ended. Tasks that polled it held a reference to its
+        // request, which by `was_polled` was another one.
         if !unsafe {
             rust_helper_bio_init_clone(clone, extent.bdev.as_ptr(), bio, op | flags, extent.bottom)
         } {
@@ -207,9 +216,9 @@ where
         // SAFETY: The clone is ours until it is submitted. `remapped` gets the ownership of the
         // request, which was given up above.
         unsafe {
-            (*pdu).was_remapped = true;
             prepare(clone, rq, pos, sector, remapped::<T>);
             if flags & POLLED != 0 {
+                (*pdu).was_polled = true;
                 (*pdu).polled.set();
             }
             rust_helper_submit_bio_nested(clone);

@@ -124,9 +124,9 @@ pub(super) struct Pdu<T: Operations> {
     pub(super) remapping: Remapping,
     /// The bio that [`Request::remap`] submits for the request.
     pub(super) bio: Opaque<bindings::bio>,
-    /// Whether `bio` was submitted since the request was started. That happens once, since tasks
-    /// that poll may read `bio` as long as they hold a reference to the request.
-    pub(super) was_remapped: bool,
+    /// Whether `bio` was submitted to be polled since the request was started. Then it is not used
+    /// again, since tasks that poll may read it as long as they hold a reference to the request.
+    pub(super) was_polled: bool,
     /// Whether `bio` is polled. Valid from `init_request` to `exit_request`.
     pub(super) polled: Polled,
     /// See [`Request::begin_write`]. `config` keeps the super block that this refers to.
@@ -168,7 +168,7 @@ impl<T: Operations> Request<T> {
         unsafe {
             (&raw mut (*pdu).config).write(config);
             (&raw mut (*pdu).op).write(op);
-            (&raw mut (*pdu).was_remapped).write(false);
+            (&raw mut (*pdu).was_polled).write(false);
             #[cfg(FILE_EXTENTS)]
             (&raw mut (*pdu).write_access).write(None);
         }
