@@ -277,7 +277,7 @@ impl Loop {
             queue_depth,
             queues,
         } = &shared.params;
-        let mut limits = QueueLimits::new();
+        let mut limits = QueueLimits::default();
         limits.set_max_hw_sectors(MAX_HW_SECTORS);
         let tag_set = TagSetParams {
             queues,

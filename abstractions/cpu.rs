@@ -29,7 +29,7 @@ impl HotplugDisabled {
     /// may sleep.
     ///
     /// C: `cpu_hotplug_disable()`
-    pub fn new() -> Self {
+    pub fn enter() -> Self {
         cpu_hotplug_disable();
         // INVARIANT: Disabled above; only `drop` enables it.
         Self(())

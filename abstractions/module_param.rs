@@ -201,7 +201,7 @@ unsafe impl Sync for StringParam {}
 #[allow(dead_code)] // As the type.
 impl StringParam {
     /// Creates a parameter without a value.
-    pub const fn new() -> Self {
+    pub const fn unset() -> Self {
         // INVARIANT: The pointer is null.
         Self {
             value: UnsafeCell::new(core::ptr::null_mut()),
@@ -305,6 +305,7 @@ pub const fn text_len(parts: &[&str]) -> usize {
 ///     );
 /// }
 /// ```
+#[allow(clippy::crate_in_macro_def)] // The prefix of the module that uses the macro.
 macro_rules! module_params {
     (
         $(

@@ -19,7 +19,7 @@ pub(crate) struct WriteBarrier {
 impl WriteBarrier {
     pub(crate) const fn new() -> Self {
         Self {
-            is_blocking: WaitFlag::new(),
+            is_blocking: WaitFlag::cleared(),
         }
     }
 

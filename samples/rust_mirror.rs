@@ -55,11 +55,11 @@ module! {
 }
 
 module_params! {
-    static FIRST: StringParam = StringParam::new() => (
+    static FIRST: StringParam = StringParam::unset() => (
         name: "first",
         description: "Path of the file that is written and read",
     );
-    static SECOND: StringParam = StringParam::new() => (
+    static SECOND: StringParam = StringParam::unset() => (
         name: "second",
         description: "Path of the file that is written, and read where the first one fails",
     );
@@ -263,7 +263,7 @@ impl kernel::Module for MirrorModule {
             [Some(one), Some(other)] => (IoMode::Direct { nowait: false }, one.max(other)),
             _ => (IoMode::Buffered { nowait: false }, SECTOR_SIZE),
         };
-        let mut limits = QueueLimits::new();
+        let mut limits = QueueLimits::default();
         limits.set_write_cache(true).set_block_size(block_size);
         limits.set_dma_alignment(block_size - 1);
         limits.require_stable_writes();

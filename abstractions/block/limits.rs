@@ -41,16 +41,12 @@ pub fn is_valid_block_size(bytes: u32) -> bool {
     c_is_valid_block_size(bytes)
 }
 
-/// A `struct queue_limits`. The values are checked when they are committed.
-#[derive(Clone, Copy)]
+/// A `struct queue_limits`. The values are checked when they are committed; by default they are zero,
+/// which the block layer replaces by its own defaults.
+#[derive(Clone, Copy, Default)]
 pub struct QueueLimits(bindings::queue_limits);
 
 impl QueueLimits {
-    /// Creates limits that are all zero, which the block layer replaces by its defaults.
-    pub fn new() -> Self {
-        Self(pin_init::zeroed())
-    }
-
     /// Sets the largest request, in 512-byte sectors.
     pub fn set_max_hw_sectors(&mut self, sectors: u32) -> &mut Self {
         self.0.max_hw_sectors = sectors;
@@ -183,7 +179,7 @@ struct Started<'a, T: Operations> {
 
 impl<'a, T: Operations> Started<'a, T> {
     fn new(disk: &'a Disk<T>) -> Self {
-        let mut limits = QueueLimits::new();
+        let mut limits = QueueLimits::default();
         // SAFETY: The disk's queue lives as long as the disk.
         unsafe { rust_helper_queue_limits_start_update(disk.queue(), limits.as_mut_ptr()) };
         // INVARIANT: `queue_limits_start_update()` returned with the lock held.
@@ -195,7 +191,7 @@ impl<'a, T: Operations> Started<'a, T> {
     }
 
     fn try_new(disk: &'a Disk<T>) -> Option<Self> {
-        let mut limits = QueueLimits::new();
+        let mut limits = QueueLimits::default();
         // SAFETY: The disk's queue lives as long as the disk.
         let started =
             unsafe { rust_helper_queue_limits_try_start_update(disk.queue(), limits.as_mut_ptr()) };

@@ -21,7 +21,7 @@ pub struct WaitFlag(Atomic<i32>);
 
 impl WaitFlag {
     /// Creates a flag that is clear.
-    pub const fn new() -> Self {
+    pub const fn cleared() -> Self {
         Self(Atomic::new(0))
     }
 

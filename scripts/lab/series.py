@@ -26,6 +26,8 @@ CHANGED = ("MAINTAINERS", "block/Kconfig", "drivers/block", "rust", "tools/testi
 # The kernel's name for each.
 ARCHES = {"x86_64": "x86", "arm64": "arm64"}
 GOALS = ["prepare", "rust/", "drivers/block/"]
+# Once, at the end of the series.
+LAST_GOALS = ["rustdoc"]
 EXTENTS = "CONFIG_RUST_FILE_EXTENTS"
 
 with open(os.path.join(UPSTREAM, "series.toml"), "rb") as file:
@@ -660,7 +662,7 @@ class Build:
             raise Failure(f"the kernel of the series cannot have {', '.join(missing)}; the configuration is {config}")
 
     def run(self, step, *goals):
-        step.run(*self.make, "KRUSTFLAGS=-Dwarnings", *goals)
+        step.run(*self.make, "CLIPPY=1", "KRUSTFLAGS=-Dwarnings", *goals)
 
 
 def build(arch, each, goals):
@@ -676,6 +678,8 @@ def build(arch, each, goals):
             tree.git(step, "checkout", "--quiet", commit)
             built.configure(step)
             built.run(step, *goals)
+        if not each:
+            built.run(step, *LAST_GOALS)
     return built.obj
 
 

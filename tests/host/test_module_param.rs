@@ -87,7 +87,7 @@ fn text_is_all_parts() {
 
 #[test]
 fn string_is_there_once_the_kernel_has_stored_it() {
-    let param: &'static StringParam = Box::leak(Box::new(StringParam::new()));
+    let param: &'static StringParam = Box::leak(Box::new(StringParam::unset()));
     assert_eq!(param.get(), None);
     let arg = param
         .kernel_param(b"path\0", core::ptr::null_mut())

@@ -61,7 +61,7 @@ macro_rules! disk_vtable {
         unsafe impl $crate::abstractions::block::disk::HasDiskVTable for $driver {
             fn vtable() -> &'static $crate::abstractions::block::disk::DiskVTable<Self> {
                 static VTABLE: $crate::abstractions::block::disk::DiskVTable<$driver> =
-                    $crate::abstractions::block::disk::DiskVTable::new();
+                    $crate::abstractions::block::disk::DiskVTable::of_driver();
 
                 &VTABLE
             }
@@ -82,7 +82,7 @@ unsafe impl<T: DiskOperations> Sync for DiskVTable<T> {}
 
 impl<T: DiskOperations> DiskVTable<T> {
     /// Builds the operations.
-    pub const fn new() -> Self {
+    pub const fn of_driver() -> Self {
         Self {
             ops: bindings::block_device_operations {
                 open: if T::HAS_OPEN { Some(Self::open) } else { None },

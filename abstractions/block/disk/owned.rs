@@ -171,7 +171,7 @@ impl<T: DiskOperations> OwnedDisk<T> {
         // of the software queues, which the hotplug callback follows. With one hardware queue the
         // window is small. With several, it is as long as a CPU takes to go: the registration of
         // each further queue waits for that. See `doc/cpu-hotplug.md`.
-        let _hotplug_disabled = HotplugDisabled::new();
+        let _hotplug_disabled = HotplugDisabled::enter();
         // SAFETY: The tag set is allocated, and by the safety requirements outlives the queue, as
         // the private data does. The lock class is static.
         let disk = from_err_ptr(unsafe {
