@@ -58,7 +58,7 @@ pub trait Probe: Send + Sync + 'static {
 /// # Invariants
 ///
 /// `major` is registered under `name`, with the callback for `T` if there is one. `slot` is the
-/// entry of `major` in [`PROBES`], and holds an `Arc<T>` that belongs to this.
+/// entry of `major` in `PROBES`, and holds an `Arc<T>` that belongs to this.
 pub struct MajorRegistration<T: Probe> {
     major: u32,
     slot: &'static Atomic<*mut c_void>,

@@ -20,7 +20,7 @@ impl<T: Operations> Disk<T> {
     }
 }
 
-/// A disk whose `open_mutex` is held, by the block layer or by an [`OpenGuard`].
+/// A disk whose `open_mutex` is held, by the block layer or by an `OpenGuard`.
 ///
 /// It does not dereference to the [`Disk`]: functions that take a `Disk` may lock `open_mutex`.
 ///

@@ -38,7 +38,7 @@ impl<'a, T: Operations> RequestBatch<'a, T> {
 impl<T: Operations> Iterator for RequestBatch<'_, T> {
     type Item = Request<T>;
 
-    /// Takes the next request out of the list and starts it. Skips one that [`Request::start`]
+    /// Takes the next request out of the list and starts it. Skips one that `Request::start`
     /// ended.
     fn next(&mut self) -> Option<Request<T>> {
         loop {

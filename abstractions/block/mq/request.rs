@@ -102,7 +102,7 @@ impl Op {
 ///
 /// - `rq` is a request in state 2 and nobody else owns it, nor the private data behind it.
 /// - Its queue belongs to a disk made by `OwnedDisk<T>`, and the request keeps the queue in use.
-/// - Its [`Pdu`] holds the operation, and the configuration that was published when the request was
+/// - Its `Pdu` holds the operation, and the configuration that was published when the request was
 ///   started.
 #[repr(transparent)]
 pub struct Request<T: Operations> {
