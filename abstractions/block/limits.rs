@@ -41,8 +41,8 @@ pub fn is_valid_block_size(bytes: u32) -> bool {
     c_is_valid_block_size(bytes)
 }
 
-/// A `struct queue_limits`. The values are checked when they are committed; by default they are zero,
-/// which the block layer replaces by its own defaults.
+/// A `struct queue_limits`. The values are checked when they are committed. By default they are
+/// zero, which the block layer replaces by its own defaults.
 #[derive(Clone, Copy, Default)]
 pub struct QueueLimits(bindings::queue_limits);
 
