@@ -80,46 +80,52 @@ struct Entry {
 /// The queues of a hardware queue, under its lock.
 pub(crate) struct CgroupQueues {
     entries: KVec<Entry>,
-    /// Requests were added to queues that are not scheduled.
-    unscheduled: bool,
+    /// The position of the one queue that has got requests since it was last scheduled.
+    unscheduled: Option<usize>,
 }
 
 impl CgroupQueues {
     pub(crate) const fn new() -> Self {
         Self {
             entries: KVec::new(),
-            unscheduled: false,
+            unscheduled: None,
         }
     }
 
-    /// Adds a request to the queue of its cgroup and kind, which is then to be
-    /// [scheduled](Self::schedule); gives it back if the cgroup cannot have one. Any context but
-    /// interrupts.
+    /// Adds a request to the queue of its cgroup and kind, for which the caller then calls
+    /// [`schedule`](Self::schedule), perhaps after more requests. Gives the request back if the
+    /// cgroup cannot have a queue. Any context but interrupts.
     pub(crate) fn push(
         &mut self,
         cgroup: u64,
         kind: Kind,
         rq: Request<Loop>,
     ) -> Result<(), Request<Loop>> {
-        let Some(queue) = self.find(cgroup, kind) else {
+        let Some(position) = self.find(cgroup, kind) else {
+            return Err(rq);
+        };
+        if self.unscheduled != Some(position) {
+            self.schedule();
+        }
+        let Some(Entry { queue, .. }) = self.entries.get(position) else {
             return Err(rq);
         };
         queue.pending.lock().requests.push_back(rq);
-        self.unscheduled = true;
+        self.unscheduled = Some(position);
         Ok(())
     }
 
-    /// Schedules the work item of each queue that is not empty.
+    /// Schedules the work item of the queue that has got requests, if there is one.
     pub(crate) fn schedule(&mut self) {
-        if core::mem::take(&mut self.unscheduled) {
-            for Entry { queue, .. } in &self.entries {
-                let mut pending = queue.pending.lock();
-                pending.schedule::<CgroupQueue, 0>(queue.as_arc_borrow());
-            }
+        let unscheduled = self.unscheduled.take();
+        if let Some(Entry { queue, .. }) = unscheduled.and_then(|at| self.entries.get(at)) {
+            let mut pending = queue.pending.lock();
+            pending.schedule::<CgroupQueue, 0>(queue.as_arc_borrow());
         }
     }
 
-    fn find(&mut self, cgroup: u64, kind: Kind) -> Option<&Arc<CgroupQueue>> {
+    /// The position of the queue of a cgroup and kind, perhaps of a new one.
+    fn find(&mut self, cgroup: u64, kind: Kind) -> Option<usize> {
         let is_own = |entry: &Entry| entry.cgroup == cgroup && entry.kind == kind;
         // Requests are added only under the lock of `self`, so an idle queue stays idle.
         let is_idle = |entry: &Entry| entry.queue.pending.lock().is_idle();
@@ -145,6 +151,6 @@ impl CgroupQueues {
         let entry = entries.get_mut(position)?;
         entry.cgroup = cgroup;
         entry.kind = kind;
-        Some(&entry.queue)
+        Some(position)
     }
 }

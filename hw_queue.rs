@@ -39,7 +39,8 @@ pub(crate) struct Lists {
 ///
 /// The lock of `lists` is taken in process context only, without disabling interrupts. A task that
 /// ends I/O with interrupts disabled may take it too, so it must not hold a lock that interrupt
-/// handlers take. The block layer holds none where it ends a bio of a disk with `BLK_STS_AGAIN`.
+/// handlers take. The block layer holds none where it ends a disk's bio with `BLK_STS_AGAIN`; after
+/// one of a stacked device, which may end in an interrupt, no list changes.
 #[pin_data]
 pub(crate) struct HwQueue {
     #[pin]

@@ -34,15 +34,19 @@ use kernel::{
     workqueue::WorkItem,
 };
 
-/// Issues a request of the nowait list, and those of its I/O priority that follow it.
-fn issue_nowait(first: Request<Loop>, rest: &mut RequestList<Loop>) {
-    let ioprio = first.ioprio();
-    let _priority = IoPriorityScope::enter(ioprio);
-    LoopCmd::issue_nowait(first);
-    cond_resched();
-    while let Some(rq) = rest.pop_front_if(|rq| rq.ioprio() == ioprio) {
-        LoopCmd::issue_nowait(rq);
+/// Issues requests of a nowait list, which are all of one cgroup. Called under a plug.
+fn issue_nowait(first: Request<Loop>, mut rest: RequestList<Loop>) {
+    let mut next = Some(first);
+    while let Some(first) = next {
+        let ioprio = first.ioprio();
+        let _priority = IoPriorityScope::enter(ioprio);
+        LoopCmd::issue_nowait(first);
         cond_resched();
+        while let Some(rq) = rest.pop_front_if(|rq| rq.ioprio() == ioprio) {
+            LoopCmd::issue_nowait(rq);
+            cond_resched();
+        }
+        next = rest.pop_front();
     }
 }
 
@@ -54,14 +58,10 @@ impl WorkItem<NOWAIT> for HwQueue {
         let _scope = IoWorkerScope::enter();
         loop {
             let mut requests = this.take_nowait();
-            if requests.is_empty() {
+            let Some(first) = requests.pop_front() else {
                 return;
-            }
-            with_plug(|| {
-                while let Some(first) = requests.pop_front() {
-                    issue_nowait(first, &mut requests);
-                }
-            });
+            };
+            with_plug(|| issue_nowait(first, requests));
         }
     }
 }
@@ -107,14 +107,7 @@ impl WorkItem for CgroupQueue {
             };
             // The requests of a queue are of one cgroup and kind.
             match LoopCmd::is_nowait(&mut first) {
-                true => with_plug(|| {
-                    first.attributed(|first| {
-                        issue_nowait(first, &mut requests);
-                        while let Some(first) = requests.pop_front() {
-                            issue_nowait(first, &mut requests);
-                        }
-                    });
-                }),
+                true => with_plug(|| first.attributed(|first| issue_nowait(first, requests))),
                 false => first.attributed(|first| {
                     LoopCmd::issue_blocking(first);
                     while let Some(rq) = requests.pop_front() {

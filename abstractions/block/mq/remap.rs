@@ -152,15 +152,12 @@ where
         nowait: bool,
     ) -> Result<(), Self> {
         self.remap_with(map, |rq, extent| {
-            let (bytes, kept) = (rq.bytes(), rq.flags() & KEPT);
-            // As in `flags_for`.
-            let may_wait = || bytes > extent.bdev.max_bytes() || extent.bdev.has_integrity();
-            match nowait {
-                _ if extent.bytes < bytes => None,
-                true if may_wait() => None,
-                true => Some(kept | NOWAIT),
-                false => Some(kept),
-            }
+            let bytes = rq.bytes();
+            // For `nowait` see `flags_for`.
+            let can_be = extent.bytes >= bytes
+                && (!nowait || bytes <= extent.bdev.max_bytes() && !extent.bdev.has_integrity());
+            let nowait = if nowait { NOWAIT } else { 0 };
+            can_be.then(|| nowait | (rq.flags() & KEPT))
         })
     }
 
@@ -199,8 +196,9 @@ where
         // SAFETY: The configuration keeps the device, and the request keeps the configuration until
         // it ends. The bio and its segments, which the clone shares, belong to the request.
         // `remapped` finishes with the clone before the request ends. Nobody uses the clone's
-        // memory: an earlier bio there has ended. Tasks that polled it held a reference to its
-        // request, which by `was_polled` was another one.
+        // memory: an earlier bio there has ended, and its submitter was done with it (`leave`).
+        // Tasks that polled it held a reference to its request, which by `was_polled` was another
+        // one.
         if !unsafe {
             rust_helper_bio_init_clone(clone, extent.bdev.as_ptr(), bio, op | flags, extent.bottom)
         } {
