@@ -43,6 +43,9 @@ void *rust_helper_alloc_io_pages(unsigned int order, bool wait)
 {
 	gfp_t gfp = wait ? GFP_KERNEL : GFP_NOWAIT | __GFP_NOWARN;
 
+	/* The allocator warns. */
+	if (order > MAX_PAGE_ORDER)
+		return NULL;
 	return (void *)__get_free_pages(gfp | __GFP_COMP | __GFP_ZERO, order);
 }
 
