@@ -174,6 +174,8 @@ class Rust:
         r"(?:    #\[cfg\(FILE_EXTENTS\)\]\n)?"
         r"(?:    #\[link_name = \"rust_helper_(\w+)\"\]\n)?    (safe )?fn (\w+)\(([^;]*?)\)( -> [^;]*)?;",
     )
+    # KUnit runs these, as a crate of their own.
+    EXAMPLE = re.compile(r"^( *//[/!] )```\w*\n(?:(?!.*```).*\n)*\1```\n", re.M)
     USE = re.compile(r"^( *)((?:#\[cfg[^\n]*\n *)*)(pub(?:\([\w ]*\))? )?use ([^;$]+);\n", re.M)
 
     def __init__(self, name, helpers):
@@ -300,6 +302,7 @@ class Rust:
         self.text = re.sub(r"(\$?)crate::abstractions((?:::\w+)+)", rewrite, self.text)
         if not self.of_driver:
             self.text = re.sub(r"(?<![\w:$`<\[])kernel::", "crate::", self.text)
+            self.text = self.EXAMPLE.sub(lambda lines: lines[0].replace("crate::", "kernel::"), self.text)
         for old, new in TABLE["words"].items():
             self.text = self.text.replace(old, new)
 
@@ -393,8 +396,8 @@ def renamed(helper):
     return "rust_helper_" + TABLE["helper_names"].get(helper[1], helper[1])
 
 
-def signature(found):
-    result = f"__rust_helper {found[1]}".replace("\n", "")
+def signature(found, prefix):
+    result = f"{prefix}{found[1]}".replace("\n", "")
     return wrap_c(result + found[2], re.split(r",\s*", found[3].strip())) + "\n{"
 
 
@@ -419,9 +422,13 @@ def c_helpers(name, wanted, base):
         if taken and (used or "static_assert" in chunks[number]):
             taken.add(number)
     functions = []
+    static = [defines[number] for number in taken if re.search(r"^static ", chunks[number], re.M)]
     for number in sorted(taken):
+        # Inline, but not if it uses a static object, of which each user would get a copy.
+        inline = not any(re.search(rf"\b{name}\b", chunks[number]) for name in static)
         chunk = re.sub(r"\brust_helper_(\w+)", renamed, chunks[number])
-        chunk = re.sub(r"^(\w[\w \n*]*?)(rust_helper_\w+)\(([^)]*)\)\n\{", signature, chunk, flags=re.M)
+        head = r"^(\w[\w \n*]*?)(rust_helper_\w+)\(([^)]*)\)\n\{"
+        chunk = re.sub(head, lambda found: signature(found, "__rust_helper " * inline), chunk, flags=re.M)
         for old, new in TABLE["words"].items():
             chunk = chunk.replace(old, new)
         functions.append(chunk)
