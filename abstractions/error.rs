@@ -41,6 +41,19 @@ pub fn ecanceled() -> Error {
 }
 
 /// The result of a function that returns a number, or a negative errno (`ssize_t`, `loff_t`).
+///
+/// # Examples
+///
+/// ```
+/// # use crate::abstractions::error::to_count;
+/// assert_eq!(to_count(0), Ok(0));
+/// assert_eq!(to_count(i64::MAX), Ok(i64::MAX));
+/// assert_eq!(to_count(-5), Err(EIO));
+/// assert_eq!(to_count(-12), Err(ENOMEM));
+///
+/// // No errno.
+/// assert_eq!(to_count(i64::MIN), Err(EIO));
+/// ```
 pub fn to_count(ret: i64) -> Result<i64> {
     match c_int::try_from(ret) {
         _ if ret >= 0 => Ok(ret),

@@ -13,8 +13,11 @@
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
+/// # use crate::abstractions::kconfig::kconfig_int;
 /// const LOG_BUF_SHIFT: i32 = kconfig_int!(CONFIG_LOG_BUF_SHIFT);
+///
+/// assert!((12..=25).contains(&LOG_BUF_SHIFT));
 /// ```
 macro_rules! kconfig_int {
     ($symbol:ident) => {{

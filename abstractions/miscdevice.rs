@@ -29,22 +29,37 @@ use kernel::{
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
+/// # use crate::abstractions::miscdevice::{MiscDevice, Registration};
+/// # use crate::abstractions::module::this_module;
+/// use kernel::{ioctl::_IO, sync::{atomic::{Atomic, Relaxed}, Arc}};
+///
+/// const DEMO_ADD: u32 = _IO(0xd1, 0);
+///
 /// struct Control;
 ///
 /// impl MiscDevice for Control {
-///     type Data = Registry;
+///     type Data = Atomic<i32>;
 ///     const NAME: &'static CStr = c"demo-control";
-///     const MINOR: i32 = 237;
+///     const MINOR: i32 = 100;
 ///     const OWNER: &'static ThisModule = this_module();
 ///
-///     fn ioctl(registry: &Registry, cmd: u32, arg: usize) -> Result<i32> {
+///     fn ioctl(sum: &Atomic<i32>, cmd: u32, arg: usize) -> Result<i32> {
 ///         match cmd {
-///             DEMO_ADD => registry.add(arg),
+///             DEMO_ADD => Ok(sum.fetch_add(i32::try_from(arg)?, Relaxed)),
 ///             _ => Err(ENOTTY),
 ///         }
 ///     }
 /// }
+///
+/// let sum = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+/// let control = KBox::pin_init(Registration::<Control>::new(sum.clone()), GFP_KERNEL)?;
+///
+/// // The number is taken.
+/// let again = KBox::pin_init(Registration::<Control>::new(sum), GFP_KERNEL);
+/// assert_eq!(again.err(), Some(EBUSY));
+/// # drop(control);
+/// # Ok::<(), Error>(())
 /// ```
 pub trait MiscDevice: Sized + 'static {
     /// The data that the registration and every open file share.

@@ -234,9 +234,12 @@ impl StringParam {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
+/// # use crate::abstractions::module_param::{text, text_len};
 /// const PARTS: &[&str] = &["parm=", "nodes", ":", "How many\0"];
 /// static INFO: [u8; text_len(PARTS)] = text(PARTS);
+///
+/// assert_eq!(&INFO, b"parm=nodes:How many\0");
 /// ```
 #[doc(hidden)]
 pub const fn text<const N: usize>(parts: &[&str]) -> [u8; N] {
@@ -289,7 +292,8 @@ pub const fn text_len(parts: &[&str]) -> usize {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
+/// # use crate::abstractions::module_param::{module_params, IntParam};
 /// module_params! {
 ///     /// How many devices are created when the module is loaded.
 ///     pub(crate) static DEVICES: IntParam = IntParam::new(8) => (
@@ -304,6 +308,9 @@ pub const fn text_len(parts: &[&str]) -> usize {
 ///         description: "Queue depth. Default: 128",
 ///     );
 /// }
+///
+/// assert_eq!(DEVICES.get(), 8);
+/// assert_eq!(DEPTH.get(), 128);
 /// ```
 #[allow(clippy::crate_in_macro_def)] // The prefix of the module that uses the macro.
 macro_rules! module_params {

@@ -29,6 +29,21 @@ unsafe extern "C" {
 }
 
 /// Locks that let a fatal signal end the wait.
+///
+/// # Examples
+///
+/// ```
+/// # use crate::abstractions::sync::LockKillable;
+/// use kernel::{new_mutex, sync::Mutex};
+/// use pin_init::stack_pin_init;
+///
+/// stack_pin_init!(let sum: Mutex<i32> = new_mutex!(1));
+///
+/// *sum.lock_killable()? += 1;
+/// assert_eq!(*sum.lock_killable()?, 2);
+/// assert_eq!(sum.try_lock().map(|sum| *sum), Some(2));
+/// # Ok::<(), Error>(())
+/// ```
 pub trait LockKillable {
     /// The guard that holds the lock.
     type Guard<'a>

@@ -281,6 +281,19 @@ impl<T: DeviceOwner> AttributeGroup<T> {
 /// Parses the text that was written to an attribute, as `kstrtoint()` does with base 0, so that
 /// decimal, `0x` and `0` prefixes are understood. Fails with `EINVAL`, or `ERANGE` for a number
 /// that is no `i32`.
+///
+/// # Examples
+///
+/// ```
+/// # use crate::abstractions::sysfs::parse_int;
+/// assert_eq!(parse_int(b"-12\n"), Ok(-12));
+/// assert_eq!(parse_int(b"0x10"), Ok(16));
+/// assert_eq!(parse_int(b"010"), Ok(8));
+/// assert_eq!(parse_int(b""), Err(EINVAL));
+/// assert_eq!(parse_int(b"1 2"), Err(EINVAL));
+/// assert_eq!(parse_int(b"2147483648"), Err(ERANGE));
+/// assert_eq!(parse_int(&[b'1'; 64]), Err(EINVAL));
+/// ```
 pub fn parse_int(text: &[u8]) -> Result<i32> {
     // Longer than any number. What is behind the text stays 0.
     let mut string = [0u8; 64];
@@ -330,21 +343,48 @@ impl<T: DeviceOwner> AttributeGroups<T> {
 ///
 /// # Examples
 ///
-/// ```ignore
-/// fn show_size(disk: &DemoDisk, buffer: &mut ShowBuffer<'_>) -> Result {
-///     writeln!(buffer, "{}", disk.size())
+/// ```
+/// # use crate::abstractions::sysfs::{attribute_group, parse_int, DeviceOwner, ShowBuffer};
+/// # use kernel::{bindings, container_of, types::Opaque};
+/// use kernel::sync::atomic::{Atomic, Relaxed};
+///
+/// struct DemoDisk {
+///     device: Opaque<bindings::device>,
+///     label: &'static [u8],
+///     depth: Atomic<i32>,
 /// }
 ///
+/// # // SAFETY: Nobody creates a disk.
+/// # unsafe impl Sync for DemoDisk {}
+/// # // SAFETY: Nobody creates a disk.
+/// # unsafe impl DeviceOwner for DemoDisk {
+/// #     unsafe fn from_device<'a>(dev: *mut bindings::device) -> &'a Self {
+/// #         // SAFETY: By the safety requirements this is the field of a disk.
+/// #         unsafe { &*container_of!(Opaque::cast_from(dev).cast_mut(), Self, device) }
+/// #     }
+/// #     fn as_device(&self) -> *mut bindings::device {
+/// #         self.device.get()
+/// #     }
+/// # }
 /// fn show_label(disk: &DemoDisk, buffer: &mut ShowBuffer<'_>) -> Result {
-///     buffer.push_bytes(disk.label())?;
+///     buffer.push_bytes(disk.label)?;
 ///     buffer.push_bytes(b"\n")
+/// }
+///
+/// fn show_depth(disk: &DemoDisk, buffer: &mut ShowBuffer<'_>) -> Result {
+///     writeln!(buffer, "{}", disk.depth.load(Relaxed))
+/// }
+///
+/// fn store_depth(disk: &DemoDisk, text: &[u8]) -> Result {
+///     disk.depth.store(parse_int(text)?, Relaxed);
+///     Ok(())
 /// }
 ///
 /// attribute_group! {
 ///     /// What user space sees in `/sys/block/demo*/demo`.
-///     pub(crate) static GROUP: AttributeGroup<DemoDisk> = c"demo" {
-///         c"size": show_size,
-///         c"label": show_label => store_label,
+///     static GROUP: AttributeGroup<DemoDisk> = c"demo" {
+///         c"label": show_label,
+///         c"depth": show_depth => store_depth,
 ///     }
 /// }
 /// ```

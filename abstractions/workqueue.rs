@@ -69,6 +69,49 @@ impl_flags!(
 
 /// A work queue that belongs to its creator.
 ///
+/// # Examples
+///
+/// ```
+/// # use crate::abstractions::workqueue::{OwnedQueue, QueueFlag};
+/// use kernel::{
+///     impl_has_work, new_work,
+///     sync::{atomic::{Atomic, Relaxed}, Arc},
+///     workqueue::{Work, WorkItem},
+/// };
+///
+/// #[pin_data]
+/// struct Job {
+///     done: Atomic<i32>,
+///     #[pin]
+///     work: Work<Job>,
+/// }
+///
+/// impl_has_work! {
+///     impl HasWork<Self> for Job { self.work }
+/// }
+///
+/// impl WorkItem for Job {
+///     type Pointer = Arc<Job>;
+///
+///     fn run(job: Arc<Job>) {
+///         job.done.store(1, Relaxed);
+///     }
+/// }
+///
+/// let queue = OwnedQueue::new(c"demo", QueueFlag::Unbound.into(), 1)?;
+/// let job = Arc::pin_init(
+///     pin_init!(Job { done: Atomic::new(0), work <- new_work!("demo") }),
+///     GFP_KERNEL,
+/// )?;
+///
+/// assert!(queue.enqueue(job.clone()).is_ok());
+///
+/// // Waits for the work.
+/// drop(queue);
+/// assert_eq!(job.done.load(Relaxed), 1);
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// This does not dereference to a [`Queue`], which has [`Queue::enqueue_delayed`]: destroying a
 /// queue does not wait for a timer that is going to use it.
 ///

@@ -28,18 +28,31 @@ static PROBES: [Atomic<*mut c_void>; bindings::BLKDEV_MAJOR_MAX as usize] =
 ///
 /// # Examples
 ///
-/// ```ignore
-/// struct Disks { .. }
+/// ```
+/// # use crate::abstractions::block::major::{MajorRegistration, Probe};
+/// use kernel::sync::{atomic::{Atomic, Relaxed}, Arc};
+///
+/// struct Disks {
+///     asked_for: Atomic<u32>,
+/// }
 ///
 /// impl Probe for Disks {
 ///     fn probe(&self, minor: u32) {
-///         // An error has nowhere to go: opening the node fails with `ENXIO`.
-///         let _ = self.add(minor);
+///         // Here the disk is added. An error has nowhere to go: opening the node fails with
+///         // `ENXIO`.
+///         self.asked_for.store(minor, Relaxed);
 ///     }
 /// }
 ///
-/// let disks = Arc::pin_init(Disks::new(), GFP_KERNEL)?;
-/// let major = MajorRegistration::register(240, c"demo", disks)?;
+/// let disks = Arc::new(Disks { asked_for: Atomic::new(0) }, GFP_KERNEL)?;
+/// let major = MajorRegistration::register(240, c"demo", disks.clone())?;
+///
+/// // The number is taken until the registration is dropped.
+/// let again = MajorRegistration::register(240, c"demo", disks.clone());
+/// assert_eq!(again.err(), Some(EBUSY));
+/// drop(major);
+/// MajorRegistration::register(240, c"demo", disks)?;
+/// # Ok::<(), Error>(())
 /// ```
 pub trait Probe: Send + Sync + 'static {
     /// Called when a node with the registered major number and this minor number is opened, and

@@ -28,6 +28,23 @@ extern "C" {
 
 /// A power of two of contiguous pages, which are zeroed when they are allocated.
 ///
+/// # Examples
+///
+/// ```
+/// # use crate::abstractions::fs::IoBuffer;
+/// use kernel::page::PAGE_SIZE;
+///
+/// let mut buffer = IoBuffer::new(PAGE_SIZE * 3)?;
+///
+/// assert_eq!(buffer.len(), PAGE_SIZE * 4);
+/// assert!(buffer.iter().all(|byte| *byte == 0));
+/// buffer[..4].copy_from_slice(b"head");
+/// assert_eq!(&buffer[..5], b"head\0");
+///
+/// assert_eq!(IoBuffer::new(usize::MAX).err(), Some(ENOMEM));
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// # Invariants
 ///
 /// `addr` is the address of `PAGE_SIZE << order` bytes of the page allocator, which `self` owns.

@@ -17,6 +17,23 @@ unsafe extern "C" {
 
 /// A flag that is set and cleared, and on which tasks wait until it is clear. A waiting task holds
 /// nothing that setting the flag needs.
+///
+/// # Examples
+///
+/// ```
+/// # use crate::abstractions::sync::WaitFlag;
+/// static BUSY: WaitFlag = WaitFlag::cleared();
+///
+/// assert!(BUSY.try_set());
+/// assert!(!BUSY.try_set());
+/// assert!(BUSY.is_set());
+///
+/// // Wakes the tasks in `wait`.
+/// BUSY.clear();
+/// BUSY.wait();
+/// BUSY.wait_killable()?;
+/// # Ok::<(), Error>(())
+/// ```
 pub struct WaitFlag(Atomic<i32>);
 
 impl WaitFlag {
