@@ -9,26 +9,30 @@ LATENCY = {"irqmode": 2, "completion_nsec": 50_000}
 MIB = 64
 # The smallest that mkfs.xfs takes is 300.
 IMAGE_MIB = 320
-# How a program has its writes made durable, as options of fio.
+# How a program has its writes made durable: pattern, options of fio, title.
 WAYS = {
-    "fsync": "--fsync=1",
-    "fdatasync": "--fdatasync=1",
-    "dsync": "--sync=dsync",
+    "fsync": ("randwrite", "--fsync=1", "fsync after each 4 KiB write"),
+    "fdatasync": ("randwrite", "--fdatasync=1", "fdatasync after each 4 KiB write"),
+    "dsync": ("randwrite", "--sync=dsync", "4 KiB writes with O_DSYNC"),
+    # Each of these has something to commit. The others leave out the commit where a block is written twice within a
+    # tick, since the file's times are the same then.
+    "append": ("write", f"--fsync=1 --size={MIB}m --fallocate=none", "fsync after each 4 KiB appended to a new file"),
 }
 
 
 def synced(instrument, direct, inner="ext4", outer="ext4", jobs=1, way="fsync"):
+    rw, options, title = WAYS[way]
     name = f"{way}-{'direct' if direct else 'buffered'}-{jobs}"
-    title = f"{way} after each 4 KiB write, {inner} on loop ({'direct' if direct else 'buffered'}) on {outer}"
+    title += f", {inner} on loop ({'direct' if direct else 'buffered'}) on {outer}"
     if (inner, outer) != ("ext4", "ext4"):
         name += f"-{inner}-{outer}"
     if jobs > 1:
         title += f", {jobs} jobs"
-    more = f"{WAYS[way]} --numjobs={jobs} --group_reporting"
+    more = f"{options} --numjobs={jobs} --group_reporting"
     return Case(
         name if instrument == INSTRUCTIONS else f"wall-{name}", title, instrument,
         on_filesystem(outer, CPUS[instrument], mib=IMAGE_MIB, **LATENCY),
-        fio(instrument, "randwrite", 1, engine="psync", direct=0, filesystem=inner, mib=MIB, more=more),
+        fio(instrument, rw, 1, engine="psync", direct=0, filesystem=inner, mib=MIB, more=more),
         PER_IO if instrument == INSTRUCTIONS else IOPS, NEIGHBOURS, direct=direct,
     )  # fmt: skip
 
@@ -63,6 +67,7 @@ def cases():
                 yield synced(instrument, direct, jobs=jobs)
             yield synced(instrument, direct, way="dsync")
             yield synced(instrument, direct, way="fdatasync")
+            yield synced(instrument, direct, way="append")
             for inner, outer in (("ext4", "xfs"), ("xfs", "ext4"), ("xfs", "xfs"), ("btrfs", "btrfs")):
                 yield synced(instrument, direct, inner, outer)
         yield from one_at_a_time(instrument)

@@ -45,11 +45,11 @@ TWENTIETHS = [f"TESTS='test_{letters}*{digit}'" for digit in range(10) for lette
 # Each case is in one of them.
 BENCH = (
     "device-*", "sector-device-*", "sector-ext4-*", "ext4-* xfs-* btrfs-*", "pin*", "buffered-* livecd sparse-* attach-*",
-    "stacked-*", "phase-*", "cgroup-*", "fsync-*", "dsync-* fdatasync-* one-*",
+    "stacked-*", "phase-*", "cgroup-*", "fsync-*", "dsync-* fdatasync-* append-* one-*",
     "wall-device-* wall-pinned-*", "wall-stacked-[a-l]*", "wall-stacked-[m-z]*",
     "wall-fs-on-fs wall-buffered-* wall-livecd wall-cold",
     "wall-attach-* wall-memory wall-sync-*", "wall-cgroup-[cd]*", "wall-cgroup-[f-l]*", "wall-cgroup-[r-w]*",
-    "wall-fsync-buffered*", "wall-fsync-direct*", "wall-dsync-* wall-fdatasync-*", "wall-one-*",
+    "wall-fsync-buffered*", "wall-fsync-direct*", "wall-dsync-* wall-fdatasync-* wall-append-*", "wall-one-*",
     "wall-program-sqlite-*", "wall-program-[dg]*", "wall-program-[mp]*", "wall-program-[rt]*",
     "long-*-write-4k", "long-*-randwrite-4k", "long-*-write-128k",
 )  # fmt: skip
