@@ -80,7 +80,7 @@ struct Entry {
 /// The queues of a hardware queue, under its lock.
 pub(crate) struct CgroupQueues {
     entries: KVec<Entry>,
-    /// The position of the one queue that has got requests since it was last scheduled.
+    /// The position of the one queue that has got requests and is not scheduled.
     unscheduled: Option<usize>,
 }
 
@@ -110,12 +110,16 @@ impl CgroupQueues {
         let Some(Entry { queue, .. }) = self.entries.get(position) else {
             return Err(rq);
         };
-        queue.pending.lock().requests.push_back(rq);
-        self.unscheduled = Some(position);
+        let mut pending = queue.pending.lock();
+        pending.requests.push_back(rq);
+        if !pending.is_scheduled() {
+            self.unscheduled = Some(position);
+        }
         Ok(())
     }
 
     /// Schedules the work item of the queue that has got requests, if there is one.
+    #[inline]
     pub(crate) fn schedule(&mut self) {
         let unscheduled = self.unscheduled.take();
         if let Some(Entry { queue, .. }) = unscheduled.and_then(|at| self.entries.get(at)) {

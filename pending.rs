@@ -26,6 +26,11 @@ impl Pending {
         }
     }
 
+    /// Whether the work item will take requests that are added.
+    pub(crate) fn is_scheduled(&self) -> bool {
+        self.scheduled
+    }
+
     /// Whether no request waits and the work item is not scheduled.
     pub(crate) fn is_idle(&self) -> bool {
         !self.scheduled && self.requests.is_empty()
