@@ -25,14 +25,18 @@ flushes()
 }
 
 # flushed WHAT OFFSET LENGTH: such a write is followed by a flush of the disk. So is that by the one that the kernel adds
-# to any synchronous write.
+# to any synchronous write. The fewest of a few times count: the file system may flush for itself, too.
 flushed()
 {
-	local before
+	local before now fewest=9
 
-	before=$(flushes)
-	io -d -s /dev/mapper/loop-paths write "$2" "$3"
-	same "flushes below $1" $(($(flushes) - before)) 2
+	for _ in 1 2 3 4; do
+		before=$(flushes)
+		io -d -s /dev/mapper/loop-paths write "$2" "$3"
+		now=$(($(flushes) - before))
+		((now >= fewest)) || fewest=$now
+	done
+	same "flushes below $1" "$fewest" 2
 }
 
 nullb loopfua size=16 cache_size=1
