@@ -7,6 +7,8 @@ NEIGHBOURS = ("raw", "c", "ours")
 CPUS = {INSTRUCTIONS: 1, WALL: 4}
 LATENCY = {"irqmode": 2, "completion_nsec": 50_000}
 MIB = 64
+# Some writes need a hundred times as long as others.
+SECONDS = 8
 # The smallest that mkfs.xfs takes is 300.
 IMAGE_MIB = 320
 # How a program has its writes made durable: pattern, options of fio, title.
@@ -32,7 +34,7 @@ def synced(instrument, direct, inner="ext4", outer="ext4", jobs=1, way="fsync"):
     return Case(
         name if instrument == INSTRUCTIONS else f"wall-{name}", title, instrument,
         on_filesystem(outer, CPUS[instrument], mib=IMAGE_MIB, **LATENCY),
-        fio(instrument, rw, 1, engine="psync", direct=0, filesystem=inner, mib=MIB, more=more),
+        fio(instrument, rw, 1, engine="psync", direct=0, filesystem=inner, mib=MIB, more=more, seconds=SECONDS),
         PER_IO if instrument == INSTRUCTIONS else IOPS, NEIGHBOURS, direct=direct,
     )  # fmt: skip
 
