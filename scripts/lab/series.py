@@ -30,6 +30,7 @@ GOALS = ["prepare", "rust/", "drivers/block/"]
 LAST_GOALS = ["rustdoc"]
 NO_EXAMPLES = ["# CONFIG_RUST_KERNEL_DOCTESTS is not set"]
 EXTENTS = "CONFIG_RUST_FILE_EXTENTS"
+HOME = "drivers/block/loop_rust"
 
 with open(os.path.join(UPSTREAM, "series.toml"), "rb") as file:
     TABLE = tomllib.load(file)
@@ -76,6 +77,18 @@ class Tree(cache.Entry):
             self.git(step, *identity(), "commit", "--quiet", f"--message=linux-source-{SERIES}, {self.stock.release}")
         # The patches change the other files.
         return ["linux/.git/refs/heads/base", "linux/Makefile", "linux/scripts/checkpatch.pl"]
+
+
+    def later_symbols(self):
+        """The symbols of Kconfig that later patches add to what is checked out."""
+        edits = [edit["new"] for patch in TABLE["patch"] for edit in patch.get("edits", [])]
+        paths = [os.path.join(self.linux, name) for name in ("block/Kconfig", f"{HOME}/Kconfig")]
+        present = [read(path) for path in paths if os.path.exists(path)]
+        return symbols(read(UPSTREAM, "Kconfig"), *edits) - symbols(*present)
+
+
+def symbols(*texts):
+    return set(re.findall(r"^config (\w+)", "\n".join(texts), re.M))
 
 
 def maintainer():
@@ -425,7 +438,8 @@ def c_helpers(name, wanted, base):
     functions = []
     static = [defines[number] for number in taken if re.search(r"^static ", chunks[number], re.M)]
     for number in sorted(taken):
-        # Inline, but not if it uses a static object, of which each user would get a copy.
+        # Inline; but not what uses a static object, of which clang warns. With CONFIG_RUST_INLINE_HELPERS each Rust
+        # object gets a copy of both all the same.
         inline = not any(re.search(rf"\b{name}\b", chunks[number]) for name in static)
         chunk = re.sub(r"\brust_helper_(\w+)", renamed, chunks[number])
         head = r"^(\w[\w \n*]*?)(rust_helper_\w+)\(([^)]*)\)\n\{"
@@ -502,7 +516,8 @@ class Series:
                 continue
             path = f"rust/helpers/{target}"
             text = files.get(path, self.original(path)) or "// SPDX-License-Identifier: GPL-2.0\n\n"
-            headers = sorted(headers | set(re.findall(r"^#include <.*>$", text, re.M)))
+            headers |= set(re.findall(r"^#include <.*>$", text, re.M))
+            headers = sorted(headers, key=lambda line: ("<linux/" not in line, line))
             if "#include" in text:
                 text = re.sub(r"(?:^#include <.*>\n)+", lambda _: "<HEADERS>\n", text, count=1, flags=re.M)
             else:
@@ -531,12 +546,11 @@ class Series:
 
     def driver(self):
         files = {}
-        home = "drivers/block/loop_rust"
         for path in [*glob.glob(f"{module.REPO}/*.rs"), *glob.glob(f"{module.REPO}/pinned/*.rs")]:
             name = os.path.relpath(path, module.REPO)
-            files[f"{home}/{name}"] = Rust(name, self.helpers).text
+            files[f"{HOME}/{name}"] = Rust(name, self.helpers).text
         for name in ("Kconfig", "Makefile"):
-            files[f"{home}/{name}"] = read(UPSTREAM, name)
+            files[f"{HOME}/{name}"] = read(UPSTREAM, name)
         return files
 
     def selftests(self):
@@ -649,11 +663,8 @@ class Build:
             f"-j{os.cpu_count()}",
         ]  # fmt: skip
 
-    def configure(self, step, more=(), complete=True):
-        """allnoconfig, what the debug kernel has for the guest, series.config, and more options.
-
-        All of series.config has to be there, if the tree is `complete`.
-        """
+    def configure(self, step, more=()):
+        """allnoconfig, what the debug kernel has for the guest, series.config, and more options."""
         os.makedirs(self.obj, exist_ok=True)
         options = {re.search(r"CONFIG_\w+", line)[0]: line for line in kernel_debug.options()}
         own = [*read(UPSTREAM, "series.config").splitlines(), *more]
@@ -668,8 +679,9 @@ class Build:
         step.run(*self.make, f"KCONFIG_ALLCONFIG={wanted}", "allnoconfig")
         config = os.path.join(self.obj, ".config")
         # Not all of the debug kernel's: many go with the debugging, or are of one architecture.
-        asked = [options[found[0]] for line in own if (found := re.match(r"CONFIG_\w+", line))]
-        if missing := kernel_debug.missing(config, ["CONFIG_RUST=y", *(asked if complete else ())]):
+        matches = [found for line in own if (found := re.match(r"CONFIG_(\w+)", line))]
+        asked = [options[found[0]] for found in matches if found[1] not in self.tree.later_symbols()]
+        if missing := kernel_debug.missing(config, ["CONFIG_RUST=y", *asked]):
             raise Failure(f"the kernel of the series cannot have {', '.join(missing)}; the configuration is {config}")
 
     def run(self, step, *goals):
@@ -688,7 +700,7 @@ def build(arch, each, goals):
         for commit in commits:
             tree.git(step, "checkout", "--quiet", commit)
             last = commit == commits[-1]
-            built.configure(step, () if last else NO_EXAMPLES, complete=last)
+            built.configure(step, () if last else NO_EXAMPLES)
             built.run(step, *goals)
         built.run(step, *LAST_GOALS)
     return built.obj
