@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Cases of synchronous I/O: each write is waited for, and made durable, before the next one."""
 
-from .model import INSTRUCTIONS, IOPS, ON_DEVICE, PER_IO, TIME, WALL, Backing, Case, fio, null_blk, on_filesystem
+from .model import INSTRUCTIONS, IOPS, LOOPS, ON_DEVICE, PER_IO, TIME, WALL, Backing, Case, fio, null_blk, on_filesystem
 
 NEIGHBOURS = ("raw", "c", "ours")
 CPUS = {INSTRUCTIONS: 1, WALL: 4}
@@ -18,7 +18,7 @@ WAYS = {
     "dsync": ("randwrite", "--sync=dsync", "4 KiB writes with O_DSYNC"),
     # Each of these has something to commit. The others leave out the commit where a block is written twice within a
     # tick, since the file's times are the same then.
-    "append": ("write", f"--fsync=1 --size={MIB}m --fallocate=none", "fsync after each 4 KiB appended to a new file"),
+    "append": ("write", "--fsync=1 --fallocate=none", "fsync after each 4 KiB appended to a new file"),
 }
 
 
@@ -30,12 +30,13 @@ def synced(instrument, direct, inner="ext4", outer="ext4", jobs=1, way="fsync"):
         name += f"-{inner}-{outer}"
     if jobs > 1:
         title += f", {jobs} jobs"
-    more = f"{options} --numjobs={jobs} --group_reporting"
+    more = f"{options} --size={MIB}m --numjobs={jobs} --group_reporting"
+    appends = {"appends": True} if way == "append" else {}
     return Case(
         name if instrument == INSTRUCTIONS else f"wall-{name}", title, instrument,
         on_filesystem(outer, CPUS[instrument], mib=IMAGE_MIB, **LATENCY),
-        fio(instrument, rw, 1, engine="psync", direct=0, filesystem=inner, mib=MIB, more=more, seconds=SECONDS),
-        PER_IO if instrument == INSTRUCTIONS else IOPS, NEIGHBOURS, direct=direct,
+        fio(instrument, rw, 1, engine="psync", direct=0, filesystem=inner, mib=MIB, more=more, seconds=SECONDS) | appends,
+        PER_IO if instrument == INSTRUCTIONS else IOPS, LOOPS if appends else NEIGHBOURS, direct=direct,
     )  # fmt: skip
 
 

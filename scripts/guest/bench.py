@@ -284,8 +284,15 @@ def target(neighbour, path, work):
         yield path
         return
     with filesystem(kind, path, INNER) as directory:
-        fill(f"{directory}/file", "zeroes", work["mib"])
-        yield f"{directory}/file"
+        place = f"{directory}/file"
+        if work.get("appends"):
+            yield place
+            # Neither written from its beginning again, nor laid out before.
+            if not 0 < os.path.getsize(place) < work["mib"] * MIB:
+                raise RuntimeError(f"{place} has {os.path.getsize(place)} bytes")
+            return
+        fill(place, "zeroes", work["mib"])
+        yield place
 
 
 # Cgroups
