@@ -48,10 +48,9 @@ pub fn ecanceled() -> Error {
 /// # use crate::abstractions::error::to_count;
 /// assert_eq!(to_count(0), Ok(0));
 /// assert_eq!(to_count(i64::MAX), Ok(i64::MAX));
-/// assert_eq!(to_count(-5), Err(EIO));
-/// assert_eq!(to_count(-12), Err(ENOMEM));
+/// assert_eq!(to_count(i64::from(ENOMEM.to_errno())), Err(ENOMEM));
 ///
-/// // No errno.
+/// // Not an errno.
 /// assert_eq!(to_count(i64::MIN), Err(EIO));
 /// ```
 pub fn to_count(ret: i64) -> Result<i64> {

@@ -9,15 +9,17 @@
 
 /// Evaluates to the value of an `int` or `hex` Kconfig symbol, as an [`i32`] constant.
 ///
-/// A symbol that the configuration does not set, or whose value does not fit, does not compile.
+/// A symbol that the configuration does not set, or whose value does not fit, does not compile. In
+/// the kernel's own tree `rust/bindings/bindings_helper.h` has to name the symbol, so that the
+/// bindings are made anew when its value changes.
 ///
 /// # Examples
 ///
 /// ```
 /// # use crate::abstractions::kconfig::kconfig_int;
-/// const LOG_BUF_SHIFT: i32 = kconfig_int!(CONFIG_LOG_BUF_SHIFT);
+/// const RUSTC_VERSION: i32 = kconfig_int!(CONFIG_RUSTC_VERSION);
 ///
-/// assert!((12..=25).contains(&LOG_BUF_SHIFT));
+/// assert!(RUSTC_VERSION >= 1_85_00);
 /// ```
 macro_rules! kconfig_int {
     ($symbol:ident) => {{

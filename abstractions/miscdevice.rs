@@ -29,10 +29,16 @@ use kernel::{
 ///
 /// # Examples
 ///
-/// ```
+/// ```no_run
 /// # use crate::abstractions::miscdevice::{MiscDevice, Registration};
 /// # use crate::abstractions::module::this_module;
-/// use kernel::{ioctl::_IO, sync::{atomic::{Atomic, Relaxed}, Arc}};
+/// use kernel::{
+///     ioctl::_IO,
+///     sync::{
+///         atomic::{Atomic, Relaxed},
+///         Arc, //
+///     }, //
+/// };
 ///
 /// const DEMO_ADD: u32 = _IO(0xd1, 0);
 ///
@@ -53,12 +59,7 @@ use kernel::{
 /// }
 ///
 /// let sum = Arc::new(Atomic::new(0), GFP_KERNEL)?;
-/// let control = KBox::pin_init(Registration::<Control>::new(sum.clone()), GFP_KERNEL)?;
-///
-/// // The number is taken.
-/// let again = KBox::pin_init(Registration::<Control>::new(sum), GFP_KERNEL);
-/// assert_eq!(again.err(), Some(EBUSY));
-/// # drop(control);
+/// let control = KBox::pin_init(Registration::<Control>::new(sum), GFP_KERNEL)?;
 /// # Ok::<(), Error>(())
 /// ```
 pub trait MiscDevice: Sized + 'static {

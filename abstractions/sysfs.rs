@@ -345,27 +345,37 @@ impl<T: DeviceOwner> AttributeGroups<T> {
 ///
 /// ```
 /// # use crate::abstractions::sysfs::{attribute_group, parse_int, DeviceOwner, ShowBuffer};
-/// # use kernel::{bindings, container_of, types::Opaque};
-/// use kernel::sync::atomic::{Atomic, Relaxed};
+/// use kernel::{
+///     bindings,
+///     container_of,
+///     sync::atomic::{Atomic, Relaxed},
+///     types::Opaque, //
+/// };
 ///
+/// /// # Invariants
+/// ///
+/// /// `device` was initialised by `device_initialize()`, and is deleted before the disk is gone.
 /// struct DemoDisk {
 ///     device: Opaque<bindings::device>,
 ///     label: &'static [u8],
 ///     depth: Atomic<i32>,
 /// }
 ///
-/// # // SAFETY: Nobody creates a disk.
-/// # unsafe impl Sync for DemoDisk {}
-/// # // SAFETY: Nobody creates a disk.
-/// # unsafe impl DeviceOwner for DemoDisk {
-/// #     unsafe fn from_device<'a>(dev: *mut bindings::device) -> &'a Self {
-/// #         // SAFETY: By the safety requirements this is the field of a disk.
-/// #         unsafe { &*container_of!(Opaque::cast_from(dev).cast_mut(), Self, device) }
-/// #     }
-/// #     fn as_device(&self) -> *mut bindings::device {
-/// #         self.device.get()
-/// #     }
-/// # }
+/// // SAFETY: The C side locks what it changes of a device; besides only `depth` changes.
+/// unsafe impl Sync for DemoDisk {}
+///
+/// // SAFETY: By the type invariants the device is valid, and deleted before the disk is gone.
+/// unsafe impl DeviceOwner for DemoDisk {
+///     unsafe fn from_device<'a>(dev: *mut bindings::device) -> &'a Self {
+///         // SAFETY: By the safety requirements `dev` is the `device` of a disk that lives.
+///         unsafe { &*container_of!(Opaque::cast_from(dev).cast_mut(), Self, device) }
+///     }
+///
+///     fn as_device(&self) -> *mut bindings::device {
+///         self.device.get()
+///     }
+/// }
+///
 /// fn show_label(disk: &DemoDisk, buffer: &mut ShowBuffer<'_>) -> Result {
 ///     buffer.push_bytes(disk.label)?;
 ///     buffer.push_bytes(b"\n")

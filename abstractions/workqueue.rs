@@ -69,14 +69,28 @@ impl_flags!(
 
 /// A work queue that belongs to its creator.
 ///
+/// This does not dereference to a [`Queue`], which has [`Queue::enqueue_delayed`]: destroying a
+/// queue does not wait for a timer that is going to use it.
+///
+/// # Invariants
+///
+/// `queue` is a work queue made by `alloc_workqueue()`, which nobody else destroys.
+///
 /// # Examples
 ///
 /// ```
 /// # use crate::abstractions::workqueue::{OwnedQueue, QueueFlag};
 /// use kernel::{
-///     impl_has_work, new_work,
-///     sync::{atomic::{Atomic, Relaxed}, Arc},
-///     workqueue::{Work, WorkItem},
+///     impl_has_work,
+///     new_work,
+///     sync::{
+///         atomic::{Atomic, Relaxed},
+///         Arc, //
+///     },
+///     workqueue::{
+///         Work,
+///         WorkItem, //
+///     }, //
 /// };
 ///
 /// #[pin_data]
@@ -111,13 +125,6 @@ impl_flags!(
 /// assert_eq!(job.done.load(Relaxed), 1);
 /// # Ok::<(), Error>(())
 /// ```
-///
-/// This does not dereference to a [`Queue`], which has [`Queue::enqueue_delayed`]: destroying a
-/// queue does not wait for a timer that is going to use it.
-///
-/// # Invariants
-///
-/// `queue` is a work queue made by `alloc_workqueue()`, which nobody else destroys.
 pub struct OwnedQueue {
     queue: NonNull<bindings::workqueue_struct>,
 }

@@ -41,12 +41,11 @@ void rust_helper_inode_unlock(struct inode *inode)
 /* A compound page, so that a driver below may take a reference to each page. */
 void *rust_helper_alloc_io_pages(unsigned int order, bool wait)
 {
-	gfp_t gfp = wait ? GFP_KERNEL : GFP_NOWAIT | __GFP_NOWARN;
+	gfp_t gfp = wait ? GFP_KERNEL : GFP_NOWAIT;
 
-	/* The allocator warns. */
-	if (order > MAX_PAGE_ORDER)
-		return NULL;
-	return (void *)__get_free_pages(gfp | __GFP_COMP | __GFP_ZERO, order);
+	/* A length that is too large is no bug. */
+	gfp |= __GFP_COMP | __GFP_ZERO | __GFP_NOWARN;
+	return (void *)__get_free_pages(gfp, order);
 }
 
 void rust_helper_free_io_pages(void *addr, unsigned int order)

@@ -18,7 +18,7 @@ wait "${JOBS[-1]}"
 background loop_io -d "$DEV" read 0 4K
 reader=${JOBS[-1]}
 # Or else the queue can be frozen, and the fill, which has then begun, hangs as well.
-poll 20 inflight 1 0 || fail "no read hangs"
+poll 20 eval "! inflight 0 0" || fail "no read hangs"
 background loop_io "$SYS/loop/pinned" put fill
 filler=${JOBS[-1]}
 # Not longer on a slow machine: tries of 400 ms end after half a minute.

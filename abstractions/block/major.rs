@@ -28,9 +28,12 @@ static PROBES: [Atomic<*mut c_void>; bindings::BLKDEV_MAJOR_MAX as usize] =
 ///
 /// # Examples
 ///
-/// ```
+/// ```no_run
 /// # use crate::abstractions::block::major::{MajorRegistration, Probe};
-/// use kernel::sync::{atomic::{Atomic, Relaxed}, Arc};
+/// use kernel::sync::{
+///     atomic::{Atomic, Relaxed},
+///     Arc, //
+/// };
 ///
 /// struct Disks {
 ///     asked_for: Atomic<u32>,
@@ -45,13 +48,7 @@ static PROBES: [Atomic<*mut c_void>; bindings::BLKDEV_MAJOR_MAX as usize] =
 /// }
 ///
 /// let disks = Arc::new(Disks { asked_for: Atomic::new(0) }, GFP_KERNEL)?;
-/// let major = MajorRegistration::register(240, c"demo", disks.clone())?;
-///
-/// // The number is taken until the registration is dropped.
-/// let again = MajorRegistration::register(240, c"demo", disks.clone());
-/// assert_eq!(again.err(), Some(EBUSY));
-/// drop(major);
-/// MajorRegistration::register(240, c"demo", disks)?;
+/// let major = MajorRegistration::register(240, c"demo", disks)?;
 /// # Ok::<(), Error>(())
 /// ```
 pub trait Probe: Send + Sync + 'static {

@@ -28,6 +28,10 @@ extern "C" {
 
 /// A power of two of contiguous pages, which are zeroed when they are allocated.
 ///
+/// # Invariants
+///
+/// `addr` is the address of `PAGE_SIZE << order` bytes of the page allocator, which `self` owns.
+///
 /// # Examples
 ///
 /// ```
@@ -44,10 +48,6 @@ extern "C" {
 /// assert_eq!(IoBuffer::new(usize::MAX).err(), Some(ENOMEM));
 /// # Ok::<(), Error>(())
 /// ```
-///
-/// # Invariants
-///
-/// `addr` is the address of `PAGE_SIZE << order` bytes of the page allocator, which `self` owns.
 pub struct IoBuffer {
     addr: NonNull<u8>,
     order: u32,

@@ -7,6 +7,7 @@
 use kernel::{
     prelude::*,
     sync::atomic::{Acquire, Atomic, Relaxed},
+    task::might_sleep,
 };
 
 unsafe extern "C" {
@@ -64,6 +65,7 @@ impl WaitFlag {
     /// Waits until the flag is clear. May sleep.
     #[inline]
     pub fn wait(&self) {
+        might_sleep();
         if !self.is_set() {
             return;
         }
