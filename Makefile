@@ -195,7 +195,8 @@ help:
 	@echo 'make deb      Debian packages for all stock kernels, as build/deb/*.deb (KERNEL=7.3.4: only for these)'
 	@echo '    make deb-twice     built twice, they have to be the same; make test-packages  installed in a guest'
 	@echo "make series   patches for the kernel's own tree, checked by checkpatch, as build/series/, and on top of these"
-	@echo '    make series-build    build rust/ and drivers/block/ of them, with clippy, and their rustdoc (ARCH=x86_64|arm64); make series-bisect  after each'
+	@echo '    make series-build    build rust/ and drivers/block/ of them, with clippy, and their rustdoc (ARCH=x86_64|arm64)'
+	@echo '    make series-bisect   the same after each of them'
 	@echo '    make series-test     boot a kernel of them, the driver built in, then as a module with the kselftests (TESTS=glob)'
 	@echo 'make module   loop.ko for the stock kernel, as build/$(KERNEL)/loop.ko'
 	@echo 'make kdir     prepare a tree of the stock kernel to build modules against, print its path'

@@ -33,7 +33,7 @@ set -ex
 [ ! -e /dev/loop12 ]
 [ "$(modinfo -F filename loop)" = "(builtin)" ]
 # The examples in the documentation, which KUnit has run.
-dmesg | grep -q ' ok [0-9]* rust_doctests_kernel'
+dmesg | grep -q '\\] ok [0-9]* rust_doctests_kernel'
 truncate -s 64M /tmp/image
 loop=$(losetup --find --show /tmp/image)
 mkfs.ext4 -q $loop
