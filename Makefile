@@ -34,6 +34,8 @@ SUITES ?= *
 SLICE ?= 1/1
 # Not empty: without the results of earlier runs.
 FRESH ?=
+# A checkout of xfstests; without it that suite is left out.
+XFSTESTS ?=
 
 # On the debug kernel if not empty: storms and power cuts.
 DEBUG ?=
@@ -113,7 +115,7 @@ test-dropin:
 
 test-peers:
 	@$(lab) peers --kernel $(KERNEL) --suites $(patsubst %,'%',$(SUITES)) --tests $(patsubst %,'%',$(TESTS)) \
-		--slice $(SLICE) $(DRIVERS:%=--drivers %) $(FRESH:%=--fresh)
+		--slice $(SLICE) $(DRIVERS:%=--drivers %) $(FRESH:%=--fresh) $(XFSTESTS:%=--xfstests %)
 
 test-powercut:
 	@$(lab) powercut --kernel $(KERNEL) --cuts $(CUTS) --seed $(SEED) --setups $(patsubst %,'%',$(SETUPS)) $(BREAK:%=--break %) \

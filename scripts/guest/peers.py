@@ -12,6 +12,7 @@ Each line is for scripts/lab/peers.py: "start TEST", "| " and what the test prin
 
 import collections
 import glob
+import itertools
 import os
 import re
 import shutil
@@ -27,6 +28,10 @@ LOG = "/run/log"
 TEST_SECONDS = 900
 PATIENCE = 20
 TIMED_OUT = (124, 137)
+# Images of loop devices, and what is on them.
+SIZE = "2G"
+IO = ("buffered", "direct")
+MKFS = {"ext4": "mkfs.ext4 -qF", "xfs": "mkfs.xfs -qf"}
 # The part of a test that has only one.
 WHOLE = "-"
 
@@ -71,6 +76,15 @@ def listed(directory, pattern, text):
             with open(path, errors="replace") as file:
                 if re.search(text, file.read()):
                     yield path.removeprefix(f"{directory}/")
+
+
+def attach(image, io):
+    """A loop device on a new file, with direct I/O or buffered; empty if that failed."""
+    status, lines = sh(
+        f"rm -f {image} && truncate -s {SIZE} {image} && "
+        f"losetup --find --show --direct-io={'on' if io == 'direct' else 'off'} {image}"
+    )
+    return lines[-1] if not status and lines else ""
 
 
 class UtilLinux:
@@ -161,7 +175,6 @@ class Systemd:
 class StressNg:
     """stress-ng: what it has for file systems, on ext4 and XFS on a loop device, with direct I/O and without."""
 
-    SIZE = "2G"
     SECONDS = 8
     # How much they write, where the default is 1 GiB.
     SIZES = {
@@ -175,12 +188,11 @@ class StressNg:
         "lease link locka lockf lockofd loop metamix mmap msync open readahead rename revio seek sendfile splice swap "
         "symlink sync-file touch unlink utime verity xattr"
     ).split()
-    MKFS = {"ext4": "mkfs.ext4 -qF", "xfs": "mkfs.xfs -qf"}
     FSCK = {"ext4": "e2fsck -fn", "xfs": "xfs_repair -n"}
 
     @classmethod
     def tests(cls, _directory):
-        return [f"{fs}-{io}/{name}" for fs in cls.MKFS for io in ("buffered", "direct") for name in cls.STRESSORS]
+        return [f"{fs}-{io}/{name}" for fs in MKFS for io in IO for name in cls.STRESSORS]
 
     @classmethod
     def run(cls, test):
@@ -188,12 +200,8 @@ class StressNg:
         fs, io = setup.split("-")
         image, mount = f"{SCRATCH}/image", f"{SCRATCH}/mnt"
         os.makedirs(mount, exist_ok=True)
-        status, lines = sh(
-            f"rm -f {image} && truncate -s {cls.SIZE} {image} && "
-            f"losetup --find --show --direct-io={'on' if io == 'direct' else 'off'} {image}"
-        )
-        device = lines[-1] if not status and lines else ""
-        status, lines = sh(f"{cls.MKFS[fs]} {device} && mount {device} {mount}") if device else (1, [])
+        device = attach(image, io)
+        status, lines = sh(f"{MKFS[fs]} {device} && mount {device} {mount}") if device else (1, [])
         if status:
             return [Part(outcome="fail", why="no file system to test")]
         status, lines = sh(
@@ -205,7 +213,45 @@ class StressNg:
         return [part, checked._replace(name="fsck")]
 
 
-SUITES = {"util-linux": UtilLinux, "mdadm": Mdadm, "btrfs-progs": BtrfsProgs, "systemd": Systemd, "stress-ng": StressNg}
+class Xfstests:
+    """xfstests: its quick tests of ext4 and XFS on two loop devices, with direct I/O and without."""
+
+    WHY = r"{}|_check_|    [-+](?!--|\+\+)"
+
+    @staticmethod
+    def tests(directory):
+        for fs, io in itertools.product(MKFS, IO):
+            for group in ("generic", fs):
+                with open(f"{directory}/tests/{group}/group.list") as file:
+                    for name in re.findall(r"^(\d+)\b.* quick\b", file.read(), re.MULTILINE):
+                        yield f"{fs}-{io}/{group}/{name}"
+
+    @classmethod
+    def run(cls, test):
+        setup, name = test.split("/", 1)
+        fs, io = setup.split("-")
+        places = {"TEST": f"{SCRATCH}/test", "SCRATCH": f"{SCRATCH}/scratch"}
+        devices = {what: attach(f"{place}.img", io) for what, place in places.items()}
+        for place in places.values():
+            os.makedirs(place, exist_ok=True)
+        if not all(devices.values()) or sh(f"{MKFS[fs]} {devices['TEST']}")[0]:
+            return [Part(outcome="fail", why="no file system to test")]
+        status, lines = sh(
+            f"./check {name}", FSTYP=fs, TEST_DEV=devices["TEST"], TEST_DIR=places["TEST"],
+            SCRATCH_DEV=devices["SCRATCH"], SCRATCH_MNT=places["SCRATCH"],
+        )  # fmt: skip
+        part = verdict(status or "Passed all 1 tests" not in lines, lines, r"\[not run\]")
+        if part.outcome == "fail":
+            why = [part.why, *(line for line in lines if re.match(cls.WHY.format(name), line))]
+            part = part._replace(why=" ".join(why)[:400])
+        sh(f"umount --quiet {' '.join(places.values())}; losetup --detach {' '.join(devices.values())}")
+        return [part]
+
+
+SUITES = {
+    "util-linux": UtilLinux, "mdadm": Mdadm, "btrfs-progs": BtrfsProgs, "systemd": Systemd, "stress-ng": StressNg,
+    "xfstests": Xfstests,
+}  # fmt: skip
 
 
 def left():

@@ -99,6 +99,7 @@ def main():
     others.add_argument("--slice", default="1/1", metavar="K/N", help="each N-th test, from the K-th on")
     others.add_argument("--drivers", nargs="+", choices=("c", "ours"), default=["c", "ours"])
     others.add_argument("--fresh", action="store_true", help="take no results of earlier runs")
+    others.add_argument("--xfstests", metavar="DIRECTORY", help="a checkout of xfstests, which Debian lacks")
     cuts = commands.add_parser("powercut", help="cut the power of guests that write, check what is left")
     cuts.add_argument(
         "--cuts", type=int, default=powercut.HANDFUL, metavar="N", help="so many images of disks are checked"
@@ -175,8 +176,9 @@ def main():
             return not tally.report()
         elif arguments.command == "peers":
             tally = peers.run(
-                arguments.kernel, arguments.suites, arguments.tests, arguments.slice, arguments.drivers, arguments.fresh
-            )
+                arguments.kernel, arguments.suites, arguments.tests, arguments.slice, arguments.drivers, arguments.fresh,
+                arguments.xfstests,
+            )  # fmt: skip
             return not tally.report()
         elif arguments.command == "powercut":
             tally = powercut.run(

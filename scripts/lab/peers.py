@@ -10,10 +10,12 @@ driver, so that a run that was stopped, or was of a slice, is gone on with.
 import collections
 import concurrent.futures
 import fnmatch
+import glob
 import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -43,7 +45,10 @@ SOURCES = {
     "btrfs-progs": (("tests",), ":"),
     "systemd": ((), ""),
     "stress-ng": ((), ""),
+    "xfstests": ((), "make distclean && make -j2 && find . -name '*.o' -delete"),
 }
+# What Debian lacks, and comes from a checkout.
+CHECKOUT = "xfstests"
 
 
 class PeersImage(image.Image):
@@ -52,9 +57,15 @@ class PeersImage(image.Image):
     name = "peers"
     recipe = 1
     packages = (
-        f"{image.GuestImage.packages},acl,eject,mdadm,stress-ng,systemd-tests,util-linux-extra,uuid-runtime,xz-utils"
+        f"{image.GuestImage.packages},acl,eject,mdadm,stress-ng,systemd-tests,util-linux-extra,uuid-runtime,xz-utils,"
+        # of xfstests
+        "gawk,hostname,libaio1t64,libcap2-bin,libgdbm6t64,liburing2,login,passwd,perl,quota"
     )
-    key = cache.recipe_key(recipe, packages, apt.SUITE, image.SIZE_MIB)
+    # xfstests' users
+    options = tuple(
+        f"--customize-hook=chroot $1 useradd --badname --create-home {user}" for user in ("fsgqa", "fsgqa2", "123456-fsgqa")
+    )
+    key = cache.recipe_key(recipe, packages, options, apt.SUITE, image.SIZE_MIB)
 
 
 class PeersGuest(Guest):
@@ -81,6 +92,36 @@ class Files(cache.Entry):
             for name in keep:
                 shutil.move(os.path.join(place, name), self.dir)
         return list(keep)
+
+
+class Checkout(Files):
+    """xfstests, copied from a checkout and built in a Debian that is there for that only."""
+
+    packages = (
+        "autoconf,automake,gawk,gcc,libacl1-dev,libaio-dev,libattr1-dev,libc6-dev,libcap-dev,libgdbm-dev,libtool,"
+        "liburing-dev,make,pkg-config,uuid-dev,xfslibs-dev"
+    )
+
+    def __init__(self, tree):
+        super().__init__(CHECKOUT)
+        self.tree = tree
+        if not os.path.isfile(os.path.join(tree, "check")):
+            raise Failure(f"there is no xfstests in XFSTESTS={tree}")
+        files = [path for path in sorted(glob.glob(f"{tree}/**", recursive=True)) if os.path.isfile(path)]
+        names = [os.path.relpath(path, tree) for path in files]
+        self.key = cache.recipe_key(self.key, self.packages, names, digest(*files))
+
+    def make(self):
+        with Step(f"building {self.tree}", cache.log(self.name)) as step:
+            step.run(
+                "mmdebstrap", "--mode=root", "--variant=essential", f"--include={self.packages}",
+                '--aptopt=APT::Install-Recommends "false";' + apt.PROXY,
+                f"--customize-hook=cp -r {shlex.quote(os.path.abspath(self.tree))} $1/suite && rm -rf $1/suite/.git",
+                f"--customize-hook=chroot $1 sh -c {shlex.quote(f'cd /suite && {SOURCES[self.suite][1]}')}",
+                f"--customize-hook=cp -a $1/suite/. {self.dir}",
+                apt.SUITE, "/dev/null", f"deb {apt.mirror()} {apt.SUITE} main",
+            )  # fmt: skip
+        return ["check", "ltp/fsstress", "tests/generic/group.list"]
 
 
 def worst(parts):
@@ -267,14 +308,21 @@ def digest(*paths):
     return whole.hexdigest()[:12]
 
 
-def run(series, suites, globs, which, drivers, fresh=False):
+def run(series, suites, globs, which, drivers, fresh=False, checkout=None):
     """Run the tests of some suites that match on the drivers, as far as they have no results yet; returns the tally."""
+    everything = "*" in suites
     suites = [suite for suite in SOURCES if any(fnmatch.fnmatch(suite, glob) for glob in suites)]
     if not suites:
         raise Failure(f"no such suite; there are {', '.join(SOURCES)}")
+    if CHECKOUT in suites and not checkout:
+        how = f"make test-peers SUITES={CHECKOUT} XFSTESTS=/path/to/checkout"
+        if not everything:
+            raise Failure(f"Debian has no {CHECKOUT}, say where a checkout of it is: {how}")
+        say(f"without {CHECKOUT}, which needs a checkout: {how}")
+        suites.remove(CHECKOUT)
     chosen = {}
     for suite in suites:
-        files = Files(suite).get()
+        files = (Checkout(checkout) if suite == CHECKOUT else Files(suite)).get()
         if tests := choose(files, globs, which):
             chosen[files] = tests
     if not chosen:
