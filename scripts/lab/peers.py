@@ -59,7 +59,7 @@ class PeersImage(image.Image):
     packages = (
         f"{image.GuestImage.packages},acl,eject,mdadm,stress-ng,systemd-tests,util-linux-extra,uuid-runtime,xz-utils,"
         # of xfstests
-        "gawk,hostname,libaio1t64,libcap2-bin,libgdbm6t64,liburing2,login,passwd,perl,quota"
+        "gawk,hostname,libaio1t64,libcap2-bin,liburing2,login,passwd,perl,quota"
     )
     # xfstests' users
     options = tuple(
@@ -98,17 +98,18 @@ class Checkout(Files):
     """xfstests, copied from a checkout and built in a Debian that is there for that only."""
 
     packages = (
-        "autoconf,automake,gawk,gcc,libacl1-dev,libaio-dev,libattr1-dev,libc6-dev,libcap-dev,libgdbm-dev,libtool,"
-        "liburing-dev,make,pkg-config,uuid-dev,xfslibs-dev"
+        "autoconf,automake,gawk,gcc,libacl1-dev,libaio-dev,libattr1-dev,libc6-dev,libcap-dev,libtool,liburing-dev,make,"
+        "pkg-config,uuid-dev,xfslibs-dev"
     )
 
     def __init__(self, tree):
         super().__init__(CHECKOUT)
-        self.tree = tree
-        if not os.path.isfile(os.path.join(tree, "check")):
+        self.tree = os.path.realpath(tree)
+        if not os.path.isfile(os.path.join(self.tree, "check")):
             raise Failure(f"there is no xfstests in XFSTESTS={tree}")
-        files = [path for path in sorted(glob.glob(f"{tree}/**", recursive=True)) if os.path.isfile(path)]
-        names = [os.path.relpath(path, tree) for path in files]
+        # Without what begins with a dot, .git among it.
+        names = sorted(glob.glob("**", root_dir=self.tree, recursive=True))
+        files = [path for path in (os.path.join(self.tree, name) for name in names) if os.path.isfile(path)]
         self.key = cache.recipe_key(self.key, self.packages, names, digest(*files))
 
     def make(self):
@@ -116,7 +117,7 @@ class Checkout(Files):
             step.run(
                 "mmdebstrap", "--mode=root", "--variant=essential", f"--include={self.packages}",
                 '--aptopt=APT::Install-Recommends "false";' + apt.PROXY,
-                f"--customize-hook=cp -r {shlex.quote(os.path.abspath(self.tree))} $1/suite && rm -rf $1/suite/.git",
+                f"--customize-hook=cp -r {shlex.quote(self.tree)} $1/suite && rm -rf $1/suite/.git",
                 f"--customize-hook=chroot $1 sh -c {shlex.quote(f'cd /suite && {SOURCES[self.suite][1]}')}",
                 f"--customize-hook=cp -a $1/suite/. {self.dir}",
                 apt.SUITE, "/dev/null", f"deb {apt.mirror()} {apt.SUITE} main",
