@@ -181,7 +181,7 @@ help:
 	@echo '    make test-differential    the same random sequences on both, compared (SEEDS=1-300)'
 	@echo '    make test-dropin          systemd, udev, udisks, … on ours as installed (TESTS=glob)'
 	@echo '    DRIVERS=c or DRIVERS=ours runs the kselftests alone, on one of them'
-	@echo 'make test-peers  suites that others wrote, on both drivers (SUITES=glob TESTS=glob SLICE=1/8 DRIVERS=c FRESH=y)'
+	@echo 'make test-peers  suites that others wrote, on both drivers (SUITES=glob TESTS=glob SLICE=1/8 DRIVERS=c FRESH=y XFSTESTS=directory)'
 	@echo 'make test-powercut  kill guests that write, lose what was not flushed, check the rest (CUTS=10 SEED=1 SETUPS=glob DEBUG=1)'
 	@echo 'make test-debug  kselftests, power cuts on ours and a debug kernel (KASAN, lockdep, …), built first (TESTS=glob)'
 	@echo 'make test-storm  random calls by many processes at once on ours (CALLS=100000, SEED=1, DEBUG=1)'
