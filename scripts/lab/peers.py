@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """`make test-peers`: suites that others wrote, on the C driver and on ours.
 
-Their files come from Debian's source packages, their programs from its packages;
-how each is run is scripts/guest/peers.py. A test that does worse on ours than on
+Their files come from Debian's source packages (xfstests: a checkout), their programs
+from its packages; how each is run is scripts/guest/peers.py. A test that does worse on ours than on
 the C driver fails. What each test showed is kept in the cache by kernel and
 driver, so that a run that was stopped, or was of a slice, is gone on with.
 """
