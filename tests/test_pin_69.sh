@@ -17,7 +17,7 @@ background dmsetup suspend --nolockfs --noflush loop-selftest
 wait "${JOBS[-1]}"
 background loop_io -d "$DEV" read 0 4K
 reader=${JOBS[-1]}
-# Or else the queue can be frozen, and the fill, which has then begun, hangs as well.
+# Without a read in flight the queue can be frozen: then the fill begins, and hangs on the disk, where it cannot be killed.
 poll 20 eval "! inflight 0 0" || fail "no read hangs"
 background loop_io "$SYS/loop/pinned" put fill
 filler=${JOBS[-1]}

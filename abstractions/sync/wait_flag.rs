@@ -7,7 +7,6 @@
 use kernel::{
     prelude::*,
     sync::atomic::{Acquire, Atomic, Relaxed},
-    task::might_sleep,
 };
 
 unsafe extern "C" {
@@ -63,12 +62,7 @@ impl WaitFlag {
     }
 
     /// Waits until the flag is clear. May sleep.
-    #[inline]
     pub fn wait(&self) {
-        might_sleep();
-        if !self.is_set() {
-            return;
-        }
         // SAFETY: As in `clear`, the flag is an `int` that lives as long as `self`; it is only
         // read.
         unsafe { rust_helper_wait_until_clear(self.0.as_ptr()) };

@@ -7,7 +7,7 @@ NEIGHBOURS = ("raw", "c", "ours")
 CPUS = {INSTRUCTIONS: 1, WALL: 4}
 LATENCY = {"irqmode": 2, "completion_nsec": 50_000}
 MIB = 64
-# Some writes need a hundred times as long as others.
+# In two seconds there are too few of these writes for rounds to agree.
 SECONDS = 8
 # The smallest that mkfs.xfs takes is 300.
 IMAGE_MIB = 320

@@ -78,7 +78,6 @@ class Tree(cache.Entry):
         # The patches change the other files.
         return ["linux/.git/refs/heads/base", "linux/Makefile", "linux/scripts/checkpatch.pl"]
 
-
     def later_symbols(self):
         """The symbols of Kconfig that later patches add to what is checked out."""
         edits = [edit["new"] for patch in TABLE["patch"] for edit in patch.get("edits", [])]
